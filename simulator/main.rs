@@ -1,0 +1,2 @@
+//! Plays a scenario.
+fn main() {}

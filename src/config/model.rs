@@ -1,0 +1,133 @@
+//! The typed configuration.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use crate::{engine::Plan, simulate::Scenario, wire::decode::Format};
+
+/// A whole configuration, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The process itself.
+    pub daemon: DaemonConfig,
+    /// What the engine is to do.
+    pub plan: Plan,
+    /// Where the bytes come from; same indexes as `plan.sources`.
+    pub inputs: Vec<InputConfig>,
+}
+
+/// The process itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DaemonConfig {
+    /// Path of the query socket; `None` takes the default, which depends on the environment.
+    pub socket: Option<PathBuf>,
+    /// Directory for state; `None` takes the default.
+    pub state_dir: Option<PathBuf>,
+    /// Period of publication, nanoseconds.
+    pub publish_ns: i64,
+    /// Capacity, in batches, of the queue between sources and engine.
+    pub queue_batches: usize,
+}
+
+/// One input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputConfig {
+    /// Name of the source.
+    pub name: Arc<str>,
+    /// What it reads from.
+    pub kind: InputKind,
+    /// What its bytes mean.
+    pub format: Format,
+    /// What to do when the queue to the engine is full.
+    pub on_full: OnFull,
+}
+
+/// What a source reads from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InputKind {
+    /// A UDP socket.
+    Udp(UdpConfig),
+    /// A serial port.
+    Serial(SerialConfig),
+    /// The built-in simulator.
+    Simulator(SimulatorConfig),
+    /// A recorded log, played at the pace of its stamps or as fast as it goes.
+    Replay(ReplayConfig),
+}
+
+/// A UDP socket.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UdpConfig {
+    /// Address to bind.
+    pub listen: SocketAddr,
+    /// Receive buffer to ask for, bytes.
+    pub receive_buffer: usize,
+}
+
+/// A serial port.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SerialConfig {
+    /// Device path; by-id paths survive replugging.
+    pub path: PathBuf,
+    /// Baud rate.
+    pub baud: u32,
+    /// 5 to 8.
+    pub data_bits: u8,
+    /// Parity bit.
+    pub parity: Parity,
+    /// 1 or 2.
+    pub stop_bits: u8,
+    /// Flow control.
+    pub flow: Flow,
+}
+
+/// Parity bit of a serial line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parity {
+    /// None.
+    None,
+    /// Odd.
+    Odd,
+    /// Even.
+    Even,
+}
+
+/// Flow control of a serial line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// None.
+    None,
+    /// XON/XOFF.
+    Software,
+    /// RTS/CTS.
+    Hardware,
+}
+
+/// The built-in simulator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SimulatorConfig {
+    /// What is played.
+    pub scenario: Arc<Scenario>,
+    /// Seed of everything random in it.
+    pub seed: u64,
+}
+
+/// A recorded log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplayConfig {
+    /// File.
+    pub path: PathBuf,
+    /// Time between two chunks of a file that has no stamps of its own, nanoseconds: for text, a
+    /// chunk is a line.
+    pub interval_ns: i64,
+    /// Whether the stamps set the pace; otherwise it plays as fast as it goes.
+    pub paced: bool,
+}
+
+/// What to do when the queue to the engine is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFull {
+    /// Count the readings as `queue_full` and go on.
+    Count,
+    /// Wait for room: for inputs that can wait without losing anything.
+    Wait,
+}

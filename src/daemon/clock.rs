@@ -1,0 +1,78 @@
+//! The only file that reads clocks.
+//!
+//! Event time is nanoseconds since 1970 on a line of the daemon's own: the wall clock is read
+//! once, at start, and from then on the line follows CLOCK_BOOTTIME, which nobody sets and which
+//! goes on in suspend. It never steps.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// The daemon's time line.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    /// Wall clock minus boot time when the line was anchored.
+    anchor_ns: i64,
+}
+
+impl Line {
+    /// Anchors the line at the wall clock of this instant.
+    #[must_use]
+    pub fn anchored() -> Self {
+        Self { anchor_ns: wall_ns() - boot_ns() }
+    }
+
+    /// Nanoseconds since 1970 on the line.
+    #[must_use]
+    pub fn now_ns(&self) -> i64 {
+        self.anchor_ns + boot_ns()
+    }
+
+    /// The line's time for a wall-clock stamp of the recent past, such as the kernel's receive
+    /// stamp: its age is what counts, so that a step of the wall clock moves nothing.
+    ///
+    /// A stamp from the future, which only a clock set back can give, is taken as now.
+    #[must_use]
+    pub fn of_wall(&self, stamp_ns: i64, clocks: Clocks) -> i64 {
+        let age_ns = (clocks.wall_ns - stamp_ns).max(0);
+        self.anchor_ns + clocks.boot_ns - age_ns
+    }
+}
+
+/// Both clocks at one instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    /// CLOCK_REALTIME, nanoseconds since 1970.
+    pub wall_ns: i64,
+    /// CLOCK_BOOTTIME, nanoseconds since boot.
+    pub boot_ns: i64,
+}
+
+impl Clocks {
+    /// Reads both.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { wall_ns: wall_ns(), boot_ns: boot_ns() }
+    }
+}
+
+/// CLOCK_BOOTTIME in nanoseconds.
+#[must_use]
+pub fn boot_ns() -> i64 {
+    nanoseconds(clock_gettime(ClockId::Boottime))
+}
+
+/// CLOCK_MONOTONIC as tokio's timers use it, for deadlines.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads clocks")]
+pub fn deadline_in(ns: i64) -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_nanos(ns.unsigned_abs())
+}
+
+fn wall_ns() -> i64 {
+    nanoseconds(clock_gettime(ClockId::Realtime))
+}
+
+fn nanoseconds(time: Timespec) -> i64 {
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}

@@ -1,0 +1,3 @@
+//! The shell: sockets, signals, files, threads and the clock.
+
+pub mod clock;

@@ -1,0 +1,95 @@
+//! What crosses the queue between a source and the engine.
+
+use std::sync::Arc;
+
+use crate::wire::{FieldTable, Frames, WireTally};
+
+/// One item of the engine's input stream.
+#[derive(Debug)]
+pub enum Input {
+    /// Frames of one source, and what happened to it.
+    Batch(Batch),
+    /// Time has passed on the daemon's line.
+    Tick {
+        /// The line's time, nanoseconds.
+        now_ns: i64,
+    },
+}
+
+/// Many frames of one source: batches, not readings, cross queues.
+#[derive(Debug)]
+pub struct Batch {
+    /// Index of the source in the plan.
+    pub source: usize,
+    /// When the newest part of the batch was handed over, nanoseconds on the daemon's line.
+    pub now_ns: i64,
+    /// The frames.
+    pub frames: Frames,
+    /// Names behind the samples' fields.
+    pub fields: Arc<FieldTable>,
+    /// Bytes and frames counted since the previous batch that got through.
+    pub wire: WireTally,
+    /// Datagrams counted since the previous batch that got through.
+    pub transport: Transport,
+    /// Bytes waiting in the decoder for the rest of their frame.
+    pub buffered: u64,
+    /// Readings dropped because the queue was full, beyond those whose heads came through.
+    pub shed_readings: u64,
+    /// Set when the state of the source changed.
+    pub link: Option<Link>,
+}
+
+/// Counts of a datagram socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transport {
+    /// Datagrams received.
+    pub datagrams: u64,
+    /// Datagrams that the kernel dropped at this socket (SO_MEMINFO).
+    pub kernel_dropped: u64,
+    /// Line errors of a serial port (TIOCGICOUNT): framing, parity, overrun, buffer overrun.
+    pub line_errors: u64,
+}
+
+impl Transport {
+    /// Adds another count.
+    pub fn add(&mut self, other: &Self) {
+        self.datagrams += other.datagrams;
+        self.kernel_dropped += other.kernel_dropped;
+        self.line_errors += other.line_errors;
+    }
+}
+
+/// State of a source as its task sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Not opened yet.
+    Starting,
+    /// Open and read from; with what is worth knowing, such as the bound address.
+    Up(Arc<str>),
+    /// Not to be opened or lost, with the reason; it is tried again.
+    Down(Arc<str>),
+    /// Ended: a replay that came to its end.
+    Ended,
+}
+
+impl Link {
+    /// Name in Status.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Up(_) => "up",
+            Self::Down(_) => "down",
+            Self::Ended => "ended",
+        }
+    }
+
+    /// What is worth knowing besides the name.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Up(text) | Self::Down(text) => Some(text),
+            Self::Starting | Self::Ended => None,
+        }
+    }
+}

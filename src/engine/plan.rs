@@ -1,0 +1,103 @@
+//! What the engine is to do: the typed outcome of a configuration, without a file, a port or a
+//! socket in it.
+
+use std::sync::Arc;
+
+use super::{Rules, unit::Conversion};
+
+/// All of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Sources, by index.
+    pub sources: Vec<SourcePlan>,
+    /// Configured channels.
+    pub channels: Vec<ChannelPlan>,
+    /// Rules of discovered channels that name no lateness of their own; see
+    /// [`SourcePlan::discovered`].
+    pub defaults: Rules,
+}
+
+/// One source, as far as the engine is concerned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourcePlan {
+    /// Name, unique.
+    pub name: Arc<str>,
+    /// Which time counts.
+    pub time: TimeMode,
+    /// What happens to devices and channels that no configuration names.
+    pub unknown: Unknown,
+    /// Whether the fields of the format have names (text) or numbers (native).
+    pub named_fields: bool,
+    /// Silence after which the source no longer holds back its windows.
+    pub idle_ns: i64,
+    /// Rules of discovered channels.
+    pub discovered: Rules,
+}
+
+/// Whose clock gives the event time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeMode {
+    /// The arrival at this host.
+    Arrival,
+    /// The device's own, where it sends one.
+    Device,
+}
+
+/// What happens to devices and channels that no configuration names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// Their readings are refused and counted.
+    Reject,
+    /// They are taken up, as many as this.
+    Discover {
+        /// Most channels taken up.
+        max: usize,
+    },
+}
+
+/// One configured channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChannelPlan {
+    /// Id, unique.
+    pub id: Arc<str>,
+    /// Index of its source.
+    pub source: usize,
+    /// Where its readings are found in the source's frames.
+    pub key: ChannelKey,
+    /// Unit of the published values, as written in the configuration.
+    pub unit: Option<Arc<str>>,
+    /// From raw to calibrated values.
+    pub calibration: Linear,
+    /// From the unit of the calibrated values to the published one.
+    pub conversion: Conversion,
+    /// How it is aggregated.
+    pub rules: Rules,
+}
+
+/// Address of a channel within its source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChannelKey {
+    /// Native frames: device and channel number.
+    Numbered {
+        /// Device id.
+        device: u32,
+        /// Channel number.
+        index: u8,
+    },
+    /// Named formats: the field.
+    Named(Arc<str>),
+}
+
+/// `value = raw * scale + offset`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Linear {
+    /// Factor.
+    pub scale: f64,
+    /// Added after the factor.
+    pub offset: f64,
+}
+
+impl Linear {
+    /// Leaves values as they are.
+    pub const IDENTITY: Self = Self { scale: 1.0, offset: 0.0 };
+}

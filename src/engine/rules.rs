@@ -1,0 +1,80 @@
+//! How a channel is aggregated.
+
+use std::sync::Arc;
+
+/// A window of `length`, whose result is published each `every`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Window {
+    /// Length in nanoseconds.
+    pub length_ns: i64,
+    /// Period of publication in nanoseconds; divides the length.
+    pub every_ns: i64,
+}
+
+/// What can be set per channel, or once in `[defaults]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// Length of the shortest interval aggregated.
+    pub pane_ns: i64,
+    /// How far behind the newest reading one may still be accepted.
+    pub lateness_ns: i64,
+    /// How far ahead of its arrival a reading may be stamped.
+    pub future_ns: i64,
+    /// Windows, ascending by `every`, then by length.
+    pub windows: Arc<[Window]>,
+    /// Percentiles in (0, 100], ascending.
+    pub percentiles: Arc<[f64]>,
+    /// Significant figures of the percentile bins: 1, 2 or 3.
+    pub figures: u8,
+    /// Width of the finest percentile bin, in the channel's unit.
+    pub resolution: f64,
+    /// Readings a second that are expected.
+    pub expected_rate: Option<f64>,
+    /// Age of the latest value from which the channel is `stale`.
+    pub stale_ns: i64,
+    /// Age of the latest value from which the channel is `silent`.
+    pub silent_ns: i64,
+}
+
+/// Two lengths of a chain that do not fit each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChainError {
+    /// `every` of the window is not a multiple of the finer step below it.
+    Step {
+        /// The step that must divide.
+        finer_ns: i64,
+        /// The step that must be divided.
+        coarser_ns: i64,
+    },
+    /// `every` does not divide the length of its own window.
+    Length {
+        /// The window.
+        window: Window,
+    },
+    /// More panes than [`crate::limits::PANES_PER_WINDOW_MAX`].
+    Panes {
+        /// The window.
+        window: Window,
+    },
+}
+
+/// Checks that each step divides the next coarser one and each window its length.
+///
+/// # Errors
+/// Names the first pair that fails.
+pub fn check_chain(pane_ns: i64, windows: &[Window]) -> Result<(), ChainError> {
+    let mut finer_ns = pane_ns;
+    for window in windows {
+        if window.every_ns % finer_ns != 0 {
+            return Err(ChainError::Step { finer_ns, coarser_ns: window.every_ns });
+        }
+        if window.length_ns % window.every_ns != 0 {
+            return Err(ChainError::Length { window: *window });
+        }
+        if window.length_ns / window.every_ns > crate::limits::PANES_PER_WINDOW_MAX {
+            return Err(ChainError::Panes { window: *window });
+        }
+        finer_ns = window.every_ns;
+    }
+    Ok(())
+}

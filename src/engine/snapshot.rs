@@ -1,0 +1,202 @@
+//! All current summaries, channel states and the ledger: immutable, behind one `Arc`.
+//!
+//! A snapshot shares what did not change with the one before: channels sit in chunks, a chunk
+//! is made anew only when one of its channels changed, and so is the index of ids only when a
+//! channel was added.
+
+use std::sync::Arc;
+
+use super::{
+    Ledger, Link, Rules,
+    ledger::{ReadingTally, SequenceTally},
+    plan::ChannelKey,
+    summary::{Flag, Summary},
+};
+use crate::wire::Health;
+
+/// The state of everything at one instant.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Counts publications; 0 is the empty snapshot before the first.
+    pub seq: u64,
+    /// Stretch of unbroken time line.
+    pub epoch: u64,
+    /// When it was made, nanoseconds since 1970 on the daemon's line.
+    pub at_ns: i64,
+    /// Channels by dense index, in chunks of [`crate::limits::CHANNELS_PER_CHUNK`].
+    pub chunks: Vec<Arc<[Arc<ChannelView>]>>,
+    /// Dense indexes in ascending order of ids.
+    pub by_id: Arc<[u32]>,
+    /// Sources by index.
+    pub sources: Arc<[SourceView]>,
+    /// Sum of all ledgers.
+    pub total: Ledger,
+    /// Watermark of each lane; see [`ChannelInfo::lane`].
+    pub watermarks: Vec<i64>,
+}
+
+impl Snapshot {
+    /// Number of channels.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is no channel.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// The channel with this dense index.
+    ///
+    /// # Panics
+    /// If the index is not below [`Self::len`].
+    #[must_use]
+    pub fn channel(&self, index: u32) -> &Arc<ChannelView> {
+        let index = index as usize;
+        let per_chunk = crate::limits::CHANNELS_PER_CHUNK;
+        &self.chunks[index / per_chunk][index % per_chunk]
+    }
+
+    /// Channels in ascending order of ids, from the first id that is greater than or equal to
+    /// `from`.
+    pub fn from_id<'a>(&'a self, from: &str) -> impl Iterator<Item = &'a Arc<ChannelView>> {
+        let start = self.by_id.partition_point(|&i| &*self.channel(i).info.id < from);
+        self.by_id[start..].iter().map(|&i| self.channel(i))
+    }
+
+    /// The channel with this id.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<&Arc<ChannelView>> {
+        self.from_id(id).next().filter(|view| &*view.info.id == id)
+    }
+}
+
+/// What never changes about a channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChannelInfo {
+    /// Id.
+    pub id: Arc<str>,
+    /// Dense index.
+    pub index: u32,
+    /// Index of the source.
+    pub source: usize,
+    /// Name of the source.
+    pub source_name: Arc<str>,
+    /// Where its readings come from.
+    pub key: ChannelKey,
+    /// Unit of the values.
+    pub unit: Option<Arc<str>>,
+    /// Found on the wire rather than configured.
+    pub discovered: bool,
+    /// Index into [`Snapshot::watermarks`].
+    pub lane: usize,
+    /// How it is aggregated.
+    pub rules: Rules,
+}
+
+/// One channel in a snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChannelView {
+    /// What never changes.
+    pub info: Arc<ChannelInfo>,
+    /// Latest accepted value.
+    pub live: Option<Live>,
+    /// Number of the snapshot in which this view was made.
+    pub changed_seq: u64,
+    /// Last closed result of each of `info.rules.windows`; `None` where the window holds no
+    /// accepted reading.
+    pub summaries: Box<[Option<Arc<Summary>>]>,
+}
+
+/// Latest accepted value of a channel, by event time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Live {
+    /// The value; absent when the device said that there is none.
+    pub value: f64,
+    /// Event time, nanoseconds since 1970 on the daemon's line.
+    pub at_ns: i64,
+    /// When it arrived.
+    pub arrived_ns: i64,
+    /// Its verdict.
+    pub flag: Flag,
+}
+
+/// Whether a channel delivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelState {
+    /// The latest value is young.
+    Ok,
+    /// Older than `stale_after`.
+    Stale,
+    /// Older than `silent_after`.
+    Silent,
+    /// No value was ever accepted.
+    Never,
+}
+
+impl ChannelState {
+    /// Name in a reply.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Stale => "stale",
+            Self::Silent => "silent",
+            Self::Never => "never",
+        }
+    }
+}
+
+impl ChannelView {
+    /// State at `now_ns` on the daemon's line.
+    #[must_use]
+    pub fn state(&self, now_ns: i64) -> ChannelState {
+        let Some(live) = &self.live else { return ChannelState::Never };
+        let age_ns = now_ns - live.arrived_ns;
+        if self.info.rules.silent_ns <= age_ns {
+            ChannelState::Silent
+        } else if self.info.rules.stale_ns <= age_ns {
+            ChannelState::Stale
+        } else {
+            ChannelState::Ok
+        }
+    }
+}
+
+/// One source in a snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceView {
+    /// Name.
+    pub name: Arc<str>,
+    /// State.
+    pub link: Link,
+    /// When its latest frame arrived.
+    pub last_arrival_ns: Option<i64>,
+    /// What it received.
+    pub ledger: Ledger,
+    /// Its devices, ascending by id.
+    pub devices: Arc<[DeviceView]>,
+    /// Channels it has, configured and discovered.
+    pub channels: usize,
+}
+
+/// One device in a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DeviceView {
+    /// Device id; 0 for formats that name none.
+    pub device: u32,
+    /// Latest restart mark.
+    pub boot: u16,
+    /// Its own judgement of itself in its latest frame.
+    pub health: Health,
+    /// When its latest frame arrived.
+    pub last_arrival_ns: i64,
+    /// Frames decoded.
+    pub frames: u64,
+    /// Its readings.
+    pub readings: ReadingTally,
+    /// Its sequence numbers.
+    pub sequence: SequenceTally,
+}

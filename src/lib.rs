@@ -1,0 +1,9 @@
+//! Stillwell: sensor frames in, settled values out.
+// (crate docs are written last)
+
+pub mod config;
+pub mod daemon;
+pub mod engine;
+pub mod limits;
+pub mod simulate;
+pub mod wire;

@@ -1,0 +1,137 @@
+//! Every bound of the program in one place, with the relations between them asserted at compile
+//! time.
+//!
+//! Nothing here reads anything: a limit that people may change is a configuration key whose
+//! range is given here.
+
+/// Nanoseconds in a millisecond.
+pub const MS: i64 = 1_000_000;
+/// Nanoseconds in a second.
+pub const SECOND: i64 = 1_000 * MS;
+
+// ---- wire -------------------------------------------------------------------------------------
+
+/// Largest datagram that is read whole; a longer one is refused as `oversize`.
+pub const DATAGRAM_BYTES_MAX: usize = 9_216;
+/// Largest native frame, header and checksum included.
+pub const FRAME_BYTES_MAX: usize = DATAGRAM_BYTES_MAX;
+/// Largest COBS block on a serial line: a frame plus one overhead byte in 254, and the first.
+pub const COBS_BYTES_MAX: usize = FRAME_BYTES_MAX + FRAME_BYTES_MAX / 254 + 1;
+/// Longest text line; a longer one is refused as `oversize`.
+pub const LINE_BYTES_MAX: usize = 4_096;
+/// Most values on one text line.
+pub const FIELDS_PER_LINE_MAX: usize = 256;
+/// Longest field name taken from a wire.
+pub const FIELD_NAME_BYTES_MAX: usize = 64;
+/// Most field names one source keeps, configured and discovered together.
+pub const FIELDS_PER_SOURCE_MAX: usize = 4_096;
+/// Channels a native device can have: the channel number is one byte.
+pub const CHANNELS_PER_DEVICE: usize = 256;
+
+// ---- queues and batches -----------------------------------------------------------------------
+
+/// Most readings a source collects into one batch before it hands it on.
+pub const BATCH_READINGS_MAX: usize = 4_096;
+/// Datagrams asked of the kernel in one receive call.
+pub const RECEIVE_DATAGRAMS: usize = 64;
+/// Receive calls a UDP source makes before it lets the other sources run.
+pub const RECEIVE_CALLS_PER_TURN: usize = 16;
+/// Default capacity, in batches, of the queue between the sources and the engine.
+pub const QUEUE_BATCHES_DEFAULT: usize = 1_024;
+/// Largest capacity that may be configured for that queue.
+pub const QUEUE_BATCHES_MAX: usize = 65_536;
+/// Frame heads kept for the engine when their readings were shed by a full queue.
+pub const SHED_HEADS_MAX: usize = 4_096;
+/// Items the scan combinator consumes in one poll before it yields to other tasks.
+pub const STEPS_PER_POLL_MAX: usize = 64;
+
+// ---- engine -----------------------------------------------------------------------------------
+
+/// Sources in one configuration.
+pub const SOURCES_MAX: usize = 256;
+/// Channels, configured and discovered, in one daemon.
+pub const CHANNELS_MAX: usize = 1_048_576;
+/// Default cap on the channels that one source may discover.
+pub const DISCOVER_DEFAULT: usize = 4_096;
+/// Devices one source may know, configured and discovered together.
+pub const DEVICES_PER_SOURCE_MAX: usize = 16_384;
+/// Windows of one channel.
+pub const WINDOWS_PER_CHANNEL_MAX: usize = 16;
+/// Percentiles of one channel.
+pub const PERCENTILES_MAX: usize = 16;
+/// Shortest pane.
+pub const PANE_MIN_NS: i64 = MS;
+/// Longest window: ten years.
+pub const WINDOW_MAX_NS: i64 = 3_660 * 86_400 * SECOND;
+/// Most panes in one window's ring.
+pub const PANES_PER_WINDOW_MAX: i64 = 65_536;
+/// Most panes that lateness and future bound may keep open at once.
+pub const OPEN_PANES_MAX: i64 = 4_096;
+/// Frames over which duplicates, gaps and reordering are told apart, per device and boot.
+pub const SEQUENCE_WINDOW: u32 = 64;
+/// Largest magnitude, in units of the resolution, that the percentile bins hold.
+pub const BIN_VALUE_MAX: u64 = 1 << 40;
+/// Unsorted bins an open pane collects before it sorts and merges them.
+pub const OPEN_BINS_COMPACT: usize = 1_024;
+
+// ---- publishing and serving -------------------------------------------------------------------
+
+/// Default period of publishing.
+pub const PUBLISH_DEFAULT_NS: i64 = 100 * MS;
+/// Channels that share one allocation in a snapshot.
+pub const CHANNELS_PER_CHUNK: usize = 64;
+/// Longest request line.
+pub const REQUEST_BYTES_MAX: usize = 4_096;
+/// Deepest nesting of a request.
+pub const REQUEST_DEPTH_MAX: usize = 8;
+/// Longest string in a request.
+pub const REQUEST_STRING_BYTES_MAX: usize = 256;
+/// Most channel patterns in one request.
+pub const REQUEST_PATTERNS_MAX: usize = 64;
+/// Largest reply; what does not fit is named by `next`.
+pub const REPLY_BYTES_MAX: usize = 256 * 1_024;
+/// Half a request line may wait this long for its end.
+pub const HALF_LINE_NS: i64 = 5 * SECOND;
+/// A reply must be taken by the client within this time.
+pub const REPLY_NS: i64 = 5 * SECOND;
+/// A client that neither asks nor watches is closed after this time.
+pub const CLIENT_IDLE_NS: i64 = 60 * SECOND;
+/// A subscriber that takes nothing is closed after this time.
+pub const WATCH_STALL_NS: i64 = 30 * SECOND;
+/// Clients served at once.
+pub const CLIENTS_MAX: usize = 64;
+/// Clients of one user.
+pub const CLIENTS_PER_UID_MAX: usize = 16;
+/// Places of `CLIENTS_MAX` that only root may take.
+pub const CLIENTS_ROOT_RESERVE: usize = 4;
+/// Connections the kernel holds while the accept loop is busy.
+pub const LISTEN_BACKLOG: u32 = 128;
+/// Send buffer asked for on a client's connection.
+pub const CLIENT_SEND_BUFFER: usize = 32 * 1_024;
+
+// ---- sources ----------------------------------------------------------------------------------
+
+/// First wait before a lost serial port is opened again.
+pub const REOPEN_FIRST_NS: i64 = 250 * MS;
+/// Longest wait before a lost serial port is opened again.
+pub const REOPEN_LAST_NS: i64 = 5 * SECOND;
+/// Receive buffer asked of the kernel for a UDP socket unless configured.
+pub const RECEIVE_BUFFER_DEFAULT: usize = 8 * 1_024 * 1_024;
+/// Sources are judged idle on this clock, and windows drain on it.
+pub const TICK_NS: i64 = 100 * MS;
+/// A whole shutdown, from the signal to the end of the process.
+pub const SHUTDOWN_NS: i64 = 10 * SECOND;
+/// One kind of log line is written at most this often.
+pub const LOG_EVERY_NS: i64 = 10 * SECOND;
+
+const _: () = assert!(COBS_BYTES_MAX >= FRAME_BYTES_MAX);
+const _: () = assert!(CLIENTS_ROOT_RESERVE < CLIENTS_MAX);
+const _: () = assert!(CLIENTS_PER_UID_MAX <= CLIENTS_MAX);
+const _: () = assert!(REQUEST_STRING_BYTES_MAX < REQUEST_BYTES_MAX);
+const _: () = assert!(REQUEST_BYTES_MAX < REPLY_BYTES_MAX);
+const _: () = assert!(FIELDS_PER_LINE_MAX <= FIELDS_PER_SOURCE_MAX);
+const _: () = assert!(DISCOVER_DEFAULT <= CHANNELS_MAX);
+const _: () = assert!(QUEUE_BATCHES_DEFAULT <= QUEUE_BATCHES_MAX);
+const _: () = assert!(REOPEN_FIRST_NS <= REOPEN_LAST_NS);
+const _: () = assert!(SEQUENCE_WINDOW == u64::BITS);
+const _: () = assert!(TICK_NS <= SECOND);

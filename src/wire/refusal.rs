@@ -1,0 +1,141 @@
+//! Why a frame was refused, and the count of every byte and frame.
+
+/// Why one frame, line or datagram was not decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FrameRefusal {
+    /// Nothing in it: a datagram of no bytes.
+    Empty,
+    /// Ended before its own lengths said so.
+    Truncated,
+    /// Longer than the documented bound.
+    Oversize,
+    /// Does not start as a frame of the format does.
+    Magic,
+    /// A version this program does not know.
+    Version,
+    /// A frame type this program does not know.
+    Type,
+    /// Reserved flag bits are set.
+    Flags,
+    /// A header field has a value that the format does not define.
+    Header,
+    /// The checksum does not fit the bytes.
+    Checksum,
+    /// The blocks do not add up: sizes, types or counts that the format does not allow.
+    Layout,
+    /// The byte stuffing is broken.
+    Stuffing,
+    /// The line went down, or the input ended, in the middle of a frame.
+    Partial,
+    /// A text line that no rule of the format explains.
+    Malformed,
+    /// Bytes that are not text where text is expected.
+    NotText,
+    /// An authenticated frame that cannot be checked here.
+    Authentication,
+}
+
+impl FrameRefusal {
+    /// All reasons.
+    pub const ALL: [Self; 15] = [
+        Self::Empty,
+        Self::Truncated,
+        Self::Oversize,
+        Self::Magic,
+        Self::Version,
+        Self::Type,
+        Self::Flags,
+        Self::Header,
+        Self::Checksum,
+        Self::Layout,
+        Self::Stuffing,
+        Self::Partial,
+        Self::Malformed,
+        Self::NotText,
+        Self::Authentication,
+    ];
+
+    /// Name in the ledger.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Truncated => "truncated",
+            Self::Oversize => "oversize",
+            Self::Magic => "magic",
+            Self::Version => "version",
+            Self::Type => "type",
+            Self::Flags => "flags",
+            Self::Header => "header",
+            Self::Checksum => "checksum",
+            Self::Layout => "layout",
+            Self::Stuffing => "stuffing",
+            Self::Partial => "partial",
+            Self::Malformed => "malformed",
+            Self::NotText => "not_text",
+            Self::Authentication => "authentication",
+        }
+    }
+}
+
+/// Counts of bytes and frames; plain sums, so that two tallies add up to a third.
+///
+/// `bytes_in = bytes_in_frames + bytes_skipped + bytes buffered in the decoder`, and
+/// `frames_in = frames_ok + sum(refused)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WireTally {
+    /// Bytes handed to the decoder.
+    pub bytes_in: u64,
+    /// Bytes of frames, good or refused, with their delimiters.
+    pub bytes_in_frames: u64,
+    /// Bytes outside any frame: empty lines, comments, lone delimiters.
+    pub bytes_skipped: u64,
+    /// Frames seen.
+    pub frames_in: u64,
+    /// Frames decoded.
+    pub frames_ok: u64,
+    /// Of the decoded: frames that carry no reading (announce, heartbeat, header line).
+    pub frames_silent: u64,
+    /// Readings in the decoded frames.
+    pub readings: u64,
+    /// Frames refused, by reason.
+    pub refused: [u64; FrameRefusal::ALL.len()],
+}
+
+impl WireTally {
+    /// Counts `bytes` of one refused frame.
+    pub fn refuse(&mut self, why: FrameRefusal, bytes: usize) {
+        self.frames_in += 1;
+        self.bytes_in_frames += bytes as u64;
+        self.refused[why as usize] += 1;
+    }
+
+    /// Counts `bytes` of one decoded frame with its number of readings.
+    pub fn accept(&mut self, bytes: usize, readings: usize) {
+        self.frames_in += 1;
+        self.frames_ok += 1;
+        self.bytes_in_frames += bytes as u64;
+        self.readings += readings as u64;
+        self.frames_silent += u64::from(readings == 0);
+    }
+
+    /// Adds another tally.
+    pub fn add(&mut self, other: &Self) {
+        self.bytes_in += other.bytes_in;
+        self.bytes_in_frames += other.bytes_in_frames;
+        self.bytes_skipped += other.bytes_skipped;
+        self.frames_in += other.frames_in;
+        self.frames_ok += other.frames_ok;
+        self.frames_silent += other.frames_silent;
+        self.readings += other.readings;
+        for (mine, theirs) in self.refused.iter_mut().zip(other.refused) {
+            *mine += theirs;
+        }
+    }
+
+    /// Sum of all refusals.
+    #[must_use]
+    pub fn refused_total(&self) -> u64 {
+        self.refused.iter().sum()
+    }
+}
