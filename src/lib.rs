@@ -5,5 +5,6 @@ pub mod config;
 pub mod daemon;
 pub mod engine;
 pub mod limits;
+pub mod scan;
 pub mod simulate;
 pub mod wire;

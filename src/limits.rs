@@ -69,8 +69,21 @@ pub const PANES_PER_WINDOW_MAX: i64 = 65_536;
 pub const OPEN_PANES_MAX: i64 = 4_096;
 /// Frames over which duplicates, gaps and reordering are told apart, per device and boot.
 pub const SEQUENCE_WINDOW: u32 = 64;
+/// Starts of a device whose frames are remembered: stragglers of an earlier start are no restart.
+pub const BOOTS_REMEMBERED: usize = 4;
 /// Largest magnitude, in units of the resolution, that the percentile bins hold.
 pub const BIN_VALUE_MAX: u64 = 1 << 40;
+/// Largest magnitude of a value in an aggregate: the square of a difference of two such values,
+/// summed 2^53 times, is still a number.
+pub const VALUE_ABS_MAX: f64 = 1e140;
+/// Open panes a lane keeps in its flat arena; further ones, which only a frame that spans a long
+/// time brings about, are kept in a map until the frame is done.
+pub const OPEN_SLOTS_MAX: usize = 16;
+/// Event times are kept within this many nanoseconds of 1970, 146 years either way, so that no
+/// sum of times and lengths overflows.
+pub const EVENT_TIME_ABS_MAX_NS: i64 = 1 << 62;
+/// Span of arrivals over which the offset of a device's clock is learnt.
+pub const CLOCK_BUCKET_NS: i64 = 64 * SECOND;
 /// Unsorted bins an open pane collects before it sorts and merges them.
 pub const OPEN_BINS_COMPACT: usize = 1_024;
 
@@ -134,4 +147,7 @@ const _: () = assert!(DISCOVER_DEFAULT <= CHANNELS_MAX);
 const _: () = assert!(QUEUE_BATCHES_DEFAULT <= QUEUE_BATCHES_MAX);
 const _: () = assert!(REOPEN_FIRST_NS <= REOPEN_LAST_NS);
 const _: () = assert!(SEQUENCE_WINDOW == u64::BITS);
+const _: () = assert!(2 * WINDOW_MAX_NS < i64::MAX - EVENT_TIME_ABS_MAX_NS);
+const _: () = assert!(OPEN_SLOTS_MAX.is_power_of_two());
+const _: () = assert!(4.0 * VALUE_ABS_MAX * VALUE_ABS_MAX * 9.1e15 < f64::MAX);
 const _: () = assert!(TICK_NS <= SECOND);

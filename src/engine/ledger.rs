@@ -93,12 +93,13 @@ impl ReadingTally {
     }
 }
 
-/// What the sequence numbers of a device tell.
+/// What the sequence numbers of a device tell. All of it only grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SequenceTally {
-    /// Frames that were sent and never came: gaps that left the window unfilled, and those still
-    /// open in it.
-    pub lost: u64,
+    /// Frames that had not come when a younger one came.
+    pub missed: u64,
+    /// Of the missed: those that came after all.
+    pub found: u64,
     /// Frames that came again.
     pub duplicate: u64,
     /// Frames that came after a younger one.
@@ -108,12 +109,31 @@ pub struct SequenceTally {
 }
 
 impl SequenceTally {
+    /// Frames that were sent and never came.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.missed - self.found
+    }
+
     /// Adds another tally.
     pub fn add(&mut self, other: &Self) {
-        self.lost += other.lost;
+        self.missed += other.missed;
+        self.found += other.found;
         self.duplicate += other.duplicate;
         self.reordered += other.reordered;
         self.resets += other.resets;
+    }
+
+    /// What was counted since `before`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            missed: self.missed - before.missed,
+            found: self.found - before.found,
+            duplicate: self.duplicate - before.duplicate,
+            reordered: self.reordered - before.reordered,
+            resets: self.resets - before.resets,
+        }
     }
 }
 

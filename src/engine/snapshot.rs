@@ -28,7 +28,7 @@ pub struct Snapshot {
     /// Dense indexes in ascending order of ids.
     pub by_id: Arc<[u32]>,
     /// Sources by index.
-    pub sources: Arc<[SourceView]>,
+    pub sources: Arc<[Arc<SourceView>]>,
     /// Sum of all ledgers.
     pub total: Ledger,
     /// Watermark of each lane; see [`ChannelInfo::lane`].
@@ -182,6 +182,21 @@ pub struct SourceView {
     pub channels: usize,
 }
 
+impl SourceView {
+    /// A source that has not been heard of yet.
+    #[must_use]
+    pub fn starting(name: Arc<str>) -> Self {
+        Self {
+            name,
+            link: Link::Starting,
+            last_arrival_ns: None,
+            ledger: Ledger::default(),
+            devices: Arc::default(),
+            channels: 0,
+        }
+    }
+}
+
 /// One device in a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DeviceView {
@@ -199,4 +214,46 @@ pub struct DeviceView {
     pub readings: ReadingTally,
     /// Its sequence numbers.
     pub sequence: SequenceTally,
+}
+
+/// What tests of several modules build channels with.
+#[cfg(test)]
+pub(crate) mod tests_support {
+    use super::*;
+    use crate::engine::rules::Window;
+
+    /// Rules with 100 ms panes and windows of 1 s each 100 ms and 10 s each 1 s.
+    pub(crate) fn rules() -> Rules {
+        let window = |length_s: i64, every_ms: i64| Window {
+            length_ns: length_s * 1_000_000_000,
+            every_ns: every_ms * 1_000_000,
+        };
+        Rules {
+            pane_ns: 100_000_000,
+            lateness_ns: 0,
+            future_ns: 2_000_000_000,
+            windows: [window(1, 100), window(10, 1_000)].into(),
+            percentiles: [50.0, 90.0].into(),
+            figures: 2,
+            resolution: 0.001,
+            expected_rate: None,
+            stale_ns: 10_000_000_000,
+            silent_ns: 60_000_000_000,
+        }
+    }
+
+    /// A channel of source 0 with [`rules`].
+    pub(crate) fn info(index: u32, id: &str) -> Arc<ChannelInfo> {
+        Arc::new(ChannelInfo {
+            id: id.into(),
+            index,
+            source: 0,
+            source_name: "test".into(),
+            key: ChannelKey::Named(id.into()),
+            unit: None,
+            discovered: false,
+            lane: 0,
+            rules: rules(),
+        })
+    }
 }

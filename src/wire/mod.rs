@@ -51,6 +51,8 @@ pub struct Head {
     pub boot: u16,
     /// Position in the sender's series, for formats that count.
     pub sequence: Option<u32>,
+    /// The sender says that this is its first frame since its start.
+    pub first: bool,
     /// The sender's own judgement of itself.
     pub health: Health,
     /// What the sample times mean.

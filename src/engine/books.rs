@@ -1,0 +1,132 @@
+//! The ledgers of all sources and devices, kept up to date from reports.
+
+use std::sync::Arc;
+
+use super::{
+    Ledger, Link, Plan,
+    ledger::{ReadingTally, SequenceTally},
+    snapshot::{DeviceView, SourceView},
+    validate::{DeviceReport, Report},
+    windows::Count,
+};
+
+/// Everything that was counted.
+#[derive(Debug)]
+pub struct Books {
+    sources: Vec<SourceBook>,
+}
+
+#[derive(Debug)]
+struct SourceBook {
+    name: Arc<str>,
+    link: Link,
+    last_arrival_ns: Option<i64>,
+    ledger: Ledger,
+    channels: usize,
+    /// By the number of the device within the source.
+    devices: Vec<Option<DeviceView>>,
+    changed: bool,
+    view: Arc<SourceView>,
+}
+
+impl Books {
+    /// Books without an entry.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let book = |name: &Arc<str>| SourceBook {
+            name: Arc::clone(name),
+            link: Link::Starting,
+            last_arrival_ns: None,
+            ledger: Ledger::default(),
+            channels: 0,
+            devices: Vec::new(),
+            changed: true,
+            view: Arc::new(SourceView::starting(Arc::clone(name))),
+        };
+        Self { sources: plan.sources.iter().map(|source| book(&source.name)).collect() }
+    }
+
+    /// Enters what a batch brought.
+    pub fn enter(&mut self, report: Report) {
+        let book = &mut self.sources[report.source];
+        book.changed = true;
+        book.ledger.add(&Ledger { bytes_buffered: 0, ..report.ledger });
+        book.ledger.bytes_buffered = report.ledger.bytes_buffered;
+        book.ledger.in_open_panes += report.ledger.readings.accepted;
+        book.last_arrival_ns = report.last_arrival_ns.or(book.last_arrival_ns);
+        if let Some(link) = report.link {
+            book.link = link;
+        }
+        for device in &report.devices {
+            book.enter_device(device);
+        }
+    }
+
+    /// A source has one channel more.
+    pub fn add_channel(&mut self, source: usize) {
+        self.sources[source].channels += 1;
+        self.sources[source].changed = true;
+    }
+
+    /// The sources as a snapshot shows them; what did not change is shared.
+    pub fn views(&mut self) -> Arc<[Arc<SourceView>]> {
+        self.sources.iter_mut().map(SourceBook::view).collect()
+    }
+
+    /// Sum of all ledgers.
+    #[must_use]
+    pub fn total(&self) -> Ledger {
+        let mut total = Ledger::default();
+        self.sources.iter().for_each(|book| total.add(&book.ledger));
+        total
+    }
+}
+
+impl Count for Books {
+    fn closed(&mut self, source: usize, n: u64) {
+        let book = &mut self.sources[source];
+        book.changed = true;
+        book.ledger.in_open_panes -= n;
+        book.ledger.in_closed_panes += n;
+    }
+}
+
+impl SourceBook {
+    fn enter_device(&mut self, report: &DeviceReport) {
+        let number = report.number as usize;
+        if self.devices.len() <= number {
+            self.devices.resize(number + 1, None);
+        }
+        let view = self.devices[number].get_or_insert(DeviceView {
+            device: report.device,
+            boot: report.boot,
+            health: report.health,
+            last_arrival_ns: report.last_arrival_ns,
+            frames: 0,
+            readings: ReadingTally::default(),
+            sequence: SequenceTally::default(),
+        });
+        view.boot = report.boot;
+        view.health = report.health;
+        view.last_arrival_ns = report.last_arrival_ns;
+        view.frames += report.frames;
+        view.readings.add(&report.readings);
+        view.sequence.add(&report.sequence);
+    }
+
+    fn view(&mut self) -> Arc<SourceView> {
+        if std::mem::take(&mut self.changed) {
+            let mut devices: Vec<DeviceView> = self.devices.iter().flatten().copied().collect();
+            devices.sort_unstable_by_key(|view| view.device);
+            self.view = Arc::new(SourceView {
+                name: Arc::clone(&self.name),
+                link: self.link.clone(),
+                last_arrival_ns: self.last_arrival_ns,
+                ledger: self.ledger,
+                devices: devices.into(),
+                channels: self.channels,
+            });
+        }
+        Arc::clone(&self.view)
+    }
+}

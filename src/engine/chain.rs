@@ -1,0 +1,284 @@
+//! All windows of one channel: each level's panes feed the next.
+//!
+//! Level l has panes of its window's `every`, which `every` of level l - 1 divides. A pane that
+//! is complete goes into the level's ring and into the pane that grows at the next level. All of
+//! it is addressed by time and done when it is asked for: a channel without readings costs
+//! nothing however often the watermark moves.
+
+use super::{
+    bins::{Bin, BinCounts, BinScale, rank},
+    partial::Partial,
+    ring::{BinRing, Ring},
+    rules::{Rules, Window},
+    summary::{Flag, Status, Summary, Values},
+};
+
+/// The windows of one channel.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    levels: Box<[Level]>,
+    scale: Option<BinScale>,
+}
+
+#[derive(Clone, Debug)]
+struct Level {
+    window: Window,
+    ring: Ring,
+    bins: BinRing,
+    /// The pane that still grows, by its number.
+    growing_pane: i64,
+    growing: Partial,
+    growing_bins: BinCounts,
+    scratch: Vec<(Bin, u64)>,
+    /// Start of the newest base pane that holds an accepted reading.
+    newest_ns: i64,
+    /// The next instant at which the window holds an accepted reading; [`NEVER`] if none is
+    /// known.
+    due_ns: i64,
+    /// The instant last asked for, if it gave a result.
+    held_ns: Option<i64>,
+}
+
+/// An instant that no watermark reaches.
+pub const NEVER: i64 = i64::MAX;
+
+/// A closed pane on its way up.
+struct Closed {
+    start_ns: i64,
+    partial: Partial,
+    bins: BinCounts,
+}
+
+impl Chain {
+    /// A chain without readings.
+    #[must_use]
+    pub fn new(rules: &Rules) -> Self {
+        let percentiles = !rules.percentiles.is_empty();
+        Self {
+            levels: rules.windows.iter().copied().map(Level::new).collect(),
+            scale: percentiles.then(|| BinScale::new(rules.resolution, rules.figures)),
+        }
+    }
+
+    /// Where the values of this channel fall; absent if it has no percentiles.
+    #[must_use]
+    pub fn scale(&self) -> Option<BinScale> {
+        self.scale
+    }
+
+    /// Takes a closed base pane; panes come in the order of time.
+    pub fn push(&mut self, start_ns: i64, partial: &Partial, bins: BinCounts) {
+        if 0 < partial.accepted() {
+            self.levels.iter_mut().for_each(|level| level.note_reading(start_ns));
+        }
+        self.feed(0, &Closed { start_ns, partial: *partial, bins });
+    }
+
+    /// The next instant at which a window holds an accepted reading.
+    #[must_use]
+    pub fn next_due_ns(&self) -> i64 {
+        self.levels.iter().map(|level| level.due_ns).min().unwrap_or(NEVER)
+    }
+
+    /// Whether this window holds an accepted reading at one of its instants up to `at_ns` that
+    /// was not asked for.
+    #[must_use]
+    pub fn is_due(&self, window: usize, at_ns: i64) -> bool {
+        self.levels[window].due_ns <= at_ns
+    }
+
+    /// The next instant at which what was last said of a window is no longer its latest result,
+    /// be it that there is none any more.
+    #[must_use]
+    pub fn next_look_ns(&self) -> i64 {
+        self.levels.iter().map(Level::look_ns).min().unwrap_or(NEVER)
+    }
+
+    /// The window's latest instant at watermark `w_ns`, if what was last said of it no longer
+    /// holds then.
+    #[must_use]
+    pub fn look_at(&self, window: usize, w_ns: i64) -> Option<i64> {
+        let level = &self.levels[window];
+        let every_ns = level.window.every_ns;
+        (level.look_ns() <= w_ns).then(|| w_ns.div_euclid(every_ns) * every_ns)
+    }
+
+    /// Result of a window at `at_ns`, a multiple of its `every` that no watermark is below, and
+    /// after the last one asked for; `None` if it holds no accepted reading.
+    pub fn result(&mut self, window: usize, at_ns: i64, rules: &Rules) -> Option<Summary> {
+        self.settle(at_ns);
+        let scale = self.scale;
+        let level = &mut self.levels[window];
+        let partial = level.ask(at_ns)?;
+        let percentiles = scale.map_or(Box::default(), |scale| {
+            percentiles(&rules.percentiles, scale, level.bins.sum(), &partial)
+        });
+        Some(summary(&partial, percentiles, level.window, at_ns, rules))
+    }
+
+    /// The first instant whose result holds the newest reading, if it was not asked for.
+    #[must_use]
+    pub fn last_instant(&self, window: usize) -> Option<i64> {
+        let Level { window: Window { every_ns, .. }, newest_ns, due_ns, held_ns, .. } =
+            self.levels[window];
+        if due_ns == NEVER {
+            return None;
+        }
+        let at_ns = (newest_ns.div_euclid(every_ns) + 1) * every_ns;
+        held_ns.is_none_or(|held_ns| held_ns < at_ns).then_some(at_ns)
+    }
+
+    /// Completes the panes that end at or before `at_ns`, finest level first.
+    fn settle(&mut self, at_ns: i64) {
+        for l in 0..self.levels.len() {
+            let level = &self.levels[l];
+            let end_ns = (level.growing_pane + 1) * level.window.every_ns;
+            if !level.growing.is_empty() && end_ns <= at_ns {
+                self.complete(l);
+            }
+        }
+    }
+
+    fn feed(&mut self, l: usize, closed: &Closed) {
+        let Some(level) = self.levels.get(l) else { return };
+        let pane = closed.start_ns.div_euclid(level.window.every_ns);
+        if !level.growing.is_empty() && level.growing_pane != pane {
+            self.complete(l);
+        }
+        let level = &mut self.levels[l];
+        level.growing_pane = pane;
+        level.growing.merge(&closed.partial);
+        level.growing_bins.add(&closed.bins, &mut level.scratch);
+    }
+
+    /// Moves the growing pane of a level into its ring and up.
+    fn complete(&mut self, l: usize) {
+        let level = &mut self.levels[l];
+        let (pane, every_ns) = (level.growing_pane, level.window.every_ns);
+        let partial = std::mem::replace(&mut level.growing, Partial::EMPTY);
+        let bins = std::mem::take(&mut level.growing_bins);
+        level.evict_below(pane + 1 - level.window.length_ns / every_ns);
+        level.ring.push(pane, &partial);
+        level.bins.push(pane, &bins);
+        self.feed(l + 1, &Closed { start_ns: pane * every_ns, partial, bins });
+    }
+}
+
+impl Level {
+    fn new(window: Window) -> Self {
+        let panes = usize::try_from(window.length_ns / window.every_ns)
+            .expect("PANES_PER_WINDOW_MAX holds");
+        Self {
+            window,
+            ring: Ring::new(panes),
+            bins: BinRing::default(),
+            growing_pane: 0,
+            growing: Partial::EMPTY,
+            growing_bins: BinCounts::default(),
+            scratch: Vec::new(),
+            newest_ns: i64::MIN,
+            due_ns: NEVER,
+            held_ns: None,
+        }
+    }
+
+    fn note_reading(&mut self, start_ns: i64) {
+        self.newest_ns = start_ns;
+        if self.due_ns == NEVER {
+            let every_ns = self.window.every_ns;
+            self.due_ns = (start_ns.div_euclid(every_ns) + 1) * every_ns;
+        }
+    }
+
+    fn look_ns(&self) -> i64 {
+        match self.held_ns {
+            Some(held_ns) => held_ns + self.window.every_ns,
+            None => self.due_ns,
+        }
+    }
+
+    /// Aggregate of the window that ends at `at_ns`, unless it holds no accepted reading.
+    fn ask(&mut self, at_ns: i64) -> Option<Partial> {
+        let Window { length_ns, every_ns } = self.window;
+        let next_ns = at_ns + every_ns;
+        self.due_ns = if next_ns - length_ns <= self.newest_ns { next_ns } else { NEVER };
+        self.evict_below((at_ns - length_ns).div_euclid(every_ns));
+        let partial = self.ring.aggregate();
+        let held = 0 < partial.accepted();
+        self.held_ns = held.then_some(at_ns);
+        held.then_some(partial)
+    }
+
+    fn evict_below(&mut self, pane: i64) {
+        self.ring.evict_below(pane);
+        self.bins.evict_below(pane);
+    }
+}
+
+/// One value per percentile: the middle of the bin, clamped to the exact extremes.
+fn percentiles(
+    wanted: &[f64],
+    scale: BinScale,
+    counts: &BinCounts,
+    partial: &Partial,
+) -> Box<[f64]> {
+    if partial.n == 0 {
+        return Box::default();
+    }
+    let ranks = wanted.iter().map(|&p| rank(p, partial.n));
+    counts
+        .at_ranks(ranks)
+        .map(|bin| {
+            let bin = bin.expect("bins hold as many values as the partial");
+            scale.middle(bin).clamp(partial.min, partial.max)
+        })
+        .collect()
+}
+
+fn summary(
+    partial: &Partial,
+    percentiles: Box<[f64]>,
+    window: Window,
+    end_ns: i64,
+    rules: &Rules,
+) -> Summary {
+    let seconds = window.length_ns as f64 / 1e9;
+    let n_expected = rules.expected_rate.map(|rate| rate * seconds);
+    let coverage = n_expected.map(|expected| (partial.n as f64 / expected).min(1.0));
+    let values = (0 < partial.n).then(|| Values {
+        min: partial.min,
+        max: partial.max,
+        mean: partial.mean,
+        stddev: partial.stddev(),
+        first: partial.first,
+        last: partial.last,
+        rate: partial.n as f64 / seconds,
+        percentiles,
+    });
+    Summary {
+        end_ns,
+        n: partial.n,
+        n_expected,
+        coverage,
+        status: status(partial, coverage),
+        flags: partial.flags,
+        values,
+        out_of_range: partial.out_of_range,
+    }
+}
+
+/// Good from 75 % good readings of those expected, bad from 50 % bad ones of those noted.
+fn status(partial: &Partial, coverage: Option<f64>) -> Status {
+    let noted: u64 = partial.flags.iter().sum();
+    let bad = partial.flags[Flag::Fail as usize] + partial.flags[Flag::Missing as usize];
+    let suspect = partial.flags[Flag::Suspect as usize];
+    let good = partial.n - suspect;
+    let good_share = good as f64 / noted.max(1) as f64;
+    if noted <= 2 * bad {
+        Status::Bad
+    } else if 0.75 <= good_share && coverage.is_none_or(|coverage| 0.75 <= coverage) {
+        Status::Good
+    } else {
+        Status::Uncertain
+    }
+}

@@ -1,0 +1,308 @@
+//! Which channel a field of a frame is.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    plan::{ChannelKey, ChannelPlan, Linear, Plan, Unknown},
+    rules::Rules,
+    snapshot::ChannelInfo,
+    timeline::{LaneRules, Timeline},
+    unit::Conversion,
+};
+use crate::{
+    engine::ledger::ReadingRefusal,
+    limits::{CHANNELS_MAX, CHANNELS_PER_DEVICE, DEVICES_PER_SOURCE_MAX, VALUE_ABS_MAX},
+};
+
+/// A channel as validation sees it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Target {
+    /// Dense index.
+    pub channel: u32,
+    /// Lane, numbered within the source.
+    pub lane: u32,
+    /// Largest magnitude of a raw value that stays a number through calibration and statistics.
+    pub raw_abs_max: f64,
+}
+
+/// All channels there are: the configured ones, and those found on the wire.
+#[derive(Debug)]
+pub struct Registry {
+    /// Names taken, so that a found channel never passes for a configured one.
+    ids: std::collections::BTreeSet<Arc<str>>,
+    sources: Vec<SourceChannels>,
+    lanes: usize,
+    /// Channels not yet told to the stages behind.
+    added: Vec<Added>,
+}
+
+/// What the stages behind validation must know of a new channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Added {
+    /// The channel.
+    pub info: Arc<ChannelInfo>,
+    /// From raw to calibrated values.
+    pub calibration: Linear,
+    /// From calibrated to published units.
+    pub conversion: Conversion,
+}
+
+#[derive(Debug)]
+struct SourceChannels {
+    name: Arc<str>,
+    unknown: Unknown,
+    discovered_rules: Rules,
+    discovered: usize,
+    count: usize,
+    devices: Devices,
+}
+
+/// Devices of a source with their channels, dense in the order they were met.
+#[derive(Debug, Default)]
+struct Devices {
+    by_id: HashMap<u32, u32, foldhash::quality::RandomState>,
+    channels: Vec<DeviceChannels>,
+}
+
+#[derive(Debug, Default)]
+struct DeviceChannels {
+    /// By channel number or by index of the field, grown as far as needed.
+    targets: Vec<Option<Target>>,
+    /// Configured fields by name, for formats that name them.
+    named: HashMap<Arc<str>, Target, foldhash::quality::RandomState>,
+    id: u32,
+}
+
+impl Registry {
+    /// The channels of a plan; `timelines` has one entry a source.
+    #[must_use]
+    pub fn new(plan: &Plan, timelines: &mut [Timeline]) -> Self {
+        let sources = plan.sources.iter().map(|source| SourceChannels {
+            name: Arc::clone(&source.name),
+            unknown: source.unknown,
+            discovered_rules: source.discovered.clone(),
+            discovered: 0,
+            count: 0,
+            devices: Devices::default(),
+        });
+        let mut registry = Self {
+            ids: plan.channels.iter().map(|channel| Arc::clone(&channel.id)).collect(),
+            sources: sources.collect(),
+            lanes: 0,
+            added: Vec::new(),
+        };
+        for (source, planned) in plan.sources.iter().enumerate() {
+            if planned.named_fields {
+                registry.sources[source].devices.add(0);
+            }
+        }
+        for channel in &plan.channels {
+            registry.add_configured(channel, &mut timelines[channel.source]);
+        }
+        registry
+    }
+
+    /// Number of the device within its source, in the order of meeting.
+    ///
+    /// # Errors
+    /// If it is not known and not to be taken up.
+    pub fn device(&mut self, source: usize, id: u32) -> Result<u32, ReadingRefusal> {
+        let source = &mut self.sources[source];
+        if let Some(&device) = source.devices.by_id.get(&id) {
+            return Ok(device);
+        }
+        let Unknown::Discover { max } = source.unknown else {
+            return Err(ReadingRefusal::UnknownDevice);
+        };
+        // A device is worth remembering only if a channel of it can be.
+        if max <= source.discovered || DEVICES_PER_SOURCE_MAX <= source.devices.channels.len() {
+            return Err(ReadingRefusal::Cardinality);
+        }
+        Ok(source.devices.add(id))
+    }
+
+    /// The channel behind a field of a known device. `name` gives the field's name in formats
+    /// that have names.
+    ///
+    /// # Errors
+    /// If it is not known and not to be taken up.
+    pub fn target(
+        &mut self,
+        source: usize,
+        device: u32,
+        field: u32,
+        name: impl FnOnce() -> Option<Arc<str>>,
+        timeline: &mut Timeline,
+    ) -> Result<Target, ReadingRefusal> {
+        let targets = &self.sources[source].devices.channels[device as usize].targets;
+        if let Some(Some(target)) = targets.get(field as usize) {
+            return Ok(*target);
+        }
+        self.meet(source, device, field, name(), timeline)
+    }
+
+    /// Whether [`Self::take_added`] has anything to give.
+    #[must_use]
+    pub fn has_added(&self) -> bool {
+        !self.added.is_empty()
+    }
+
+    /// Channels added since the last call, in the order of their indexes.
+    pub fn take_added(&mut self) -> Vec<Added> {
+        std::mem::take(&mut self.added)
+    }
+
+    /// Id of a device, by its number within the source.
+    #[must_use]
+    pub fn device_id(&self, source: usize, device: u32) -> u32 {
+        self.sources[source].devices.channels[device as usize].id
+    }
+
+    fn meet(
+        &mut self,
+        source: usize,
+        device: u32,
+        field: u32,
+        name: Option<Arc<str>>,
+        timeline: &mut Timeline,
+    ) -> Result<Target, ReadingRefusal> {
+        let found = &mut self.sources[source];
+        let channels = &mut found.devices.channels[device as usize];
+        if let Some(target) = name.as_ref().and_then(|name| channels.named.get(name)).copied() {
+            channels.set(field, target);
+            return Ok(target);
+        }
+        let Unknown::Discover { max } = found.unknown else {
+            return Err(ReadingRefusal::UnknownChannel);
+        };
+        if max <= found.discovered || CHANNELS_MAX <= self.ids.len() {
+            return Err(ReadingRefusal::Cardinality);
+        }
+        let (id, key) = match name {
+            Some(name) => (format!("{}.{name}", found.name), ChannelKey::Named(name)),
+            None => {
+                let index = u8::try_from(field).map_err(|_| ReadingRefusal::UnknownChannel)?;
+                let device = channels.id;
+                let id = format!("{}.{device}.{index}", found.name);
+                (id, ChannelKey::Numbered { device, index })
+            }
+        };
+        let id: Arc<str> = id.into();
+        if !self.ids.insert(Arc::clone(&id)) {
+            return Err(ReadingRefusal::UnknownChannel);
+        }
+        found.discovered += 1;
+        let rules = found.discovered_rules.clone();
+        let plan = ChannelPlan {
+            id,
+            source,
+            key,
+            unit: None,
+            calibration: Linear::IDENTITY,
+            conversion: Conversion::IDENTITY,
+            rules,
+        };
+        let target = self.add(&plan, true, timeline);
+        self.sources[source].devices.channels[device as usize].set(field, target);
+        Ok(target)
+    }
+
+    fn add_configured(&mut self, plan: &ChannelPlan, timeline: &mut Timeline) {
+        let target = self.add(plan, false, timeline);
+        let devices = &mut self.sources[plan.source].devices;
+        match &plan.key {
+            ChannelKey::Numbered { device, index } => {
+                let device =
+                    devices.by_id.get(device).copied().unwrap_or_else(|| devices.add(*device));
+                devices.channels[device as usize].set(u32::from(*index), target);
+            }
+            ChannelKey::Named(name) => {
+                devices.channels[0].named.insert(Arc::clone(name), target);
+            }
+        }
+    }
+
+    fn add(&mut self, plan: &ChannelPlan, discovered: bool, timeline: &mut Timeline) -> Target {
+        let Rules { pane_ns, lateness_ns, future_ns, .. } = plan.rules;
+        let bounds = LaneRules { pane_ns, lateness_ns, future_ns };
+        let lane = timeline.lane(bounds, || {
+            self.lanes += 1;
+            self.lanes - 1
+        });
+        let index = u32::try_from(self.channel_count()).expect("CHANNELS_MAX holds");
+        let source = &mut self.sources[plan.source];
+        source.count += 1;
+        let info = ChannelInfo {
+            id: Arc::clone(&plan.id),
+            index,
+            source: plan.source,
+            source_name: Arc::clone(&source.name),
+            key: plan.key.clone(),
+            unit: plan.unit.clone(),
+            discovered,
+            lane: timeline.lane_id(lane),
+            rules: plan.rules.clone(),
+        };
+        self.added.push(Added {
+            info: Arc::new(info),
+            calibration: plan.calibration,
+            conversion: plan.conversion,
+        });
+        Target {
+            channel: index,
+            lane: u32::try_from(lane).expect("no more lanes than channels"),
+            raw_abs_max: raw_abs_max(plan.calibration, plan.conversion),
+        }
+    }
+
+    fn channel_count(&self) -> usize {
+        self.sources.iter().map(|source| source.count).sum()
+    }
+}
+
+impl Devices {
+    fn add(&mut self, id: u32) -> u32 {
+        let device = u32::try_from(self.channels.len()).expect("DEVICES_PER_SOURCE_MAX holds");
+        self.by_id.insert(id, device);
+        self.channels.push(DeviceChannels { id, ..DeviceChannels::default() });
+        device
+    }
+}
+
+impl DeviceChannels {
+    fn set(&mut self, field: u32, target: Target) {
+        let field = field as usize;
+        if self.targets.len() <= field {
+            self.targets.resize((field + 1).max(CHANNELS_PER_DEVICE.min(8)), None);
+        }
+        self.targets[field] = Some(target);
+    }
+}
+
+/// The largest raw magnitude for which `(raw * scale + offset) * factor + offset'` stays below
+/// [`VALUE_ABS_MAX`], by solving the triangle inequality from the outside in.
+fn raw_abs_max(calibration: Linear, conversion: Conversion) -> f64 {
+    let invert = |bound: f64, scale: f64, offset: f64| {
+        let room = bound - offset.abs();
+        if scale == 0.0 { f64::MAX } else { (room / scale.abs()).min(f64::MAX) }
+    };
+    let calibrated = invert(VALUE_ABS_MAX, conversion.factor, conversion.offset);
+    invert(calibrated.min(VALUE_ABS_MAX), calibration.scale, calibration.offset).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_validation_lets_through_stays_a_number() {
+        let conversion = Conversion { factor: 1.8, offset: 32.0 };
+        for scale in [1e-30, 1.0, 1e30, 1e200] {
+            let calibration = Linear { scale, offset: -5.0 };
+            let raw = raw_abs_max(calibration, conversion);
+            let value = conversion.point(raw * calibration.scale + calibration.offset);
+            assert!(value.abs() <= VALUE_ABS_MAX * 1.000_001, "{scale} gave {value}");
+        }
+        assert_eq!(raw_abs_max(Linear::IDENTITY, Conversion::IDENTITY), VALUE_ABS_MAX);
+    }
+}

@@ -1,0 +1,187 @@
+//! The last stage: readings into panes, panes into windows, windows into snapshots or results.
+
+use std::sync::Arc;
+
+use super::{
+    Plan, Snapshot,
+    books::Books,
+    gallery::Gallery,
+    snapshot::Live,
+    summary::Flag,
+    validate::{Advance, Checked, Reading},
+    windows::{Emitted, Windows},
+};
+use crate::scan::Step;
+
+/// Rolls windows and gives a snapshot each period: what the daemon runs.
+///
+/// Results are worked out when a snapshot shows them; those in between, which nobody could see,
+/// cost nothing.
+#[derive(Debug)]
+pub struct Rolling {
+    windows: Windows,
+    books: Books,
+    gallery: Gallery,
+    publish_ns: i64,
+    next_ns: i64,
+    now_ns: i64,
+    seq: u64,
+    epoch: u64,
+}
+
+impl Rolling {
+    /// A stage that publishes every `publish_ns`.
+    #[must_use]
+    pub fn new(plan: &Plan, publish_ns: i64, epoch: u64) -> Self {
+        Self {
+            windows: Windows::default(),
+            books: Books::new(plan),
+            gallery: Gallery::default(),
+            publish_ns,
+            next_ns: i64::MIN,
+            now_ns: 0,
+            seq: 0,
+            epoch,
+        }
+    }
+
+    fn take(&mut self, checked: &mut Checked) {
+        // Gaps in the cadence of inputs must not let the time of a publication go back.
+        self.now_ns = self.now_ns.max(checked.now_ns);
+        for added in checked.added.drain(..) {
+            self.books.add_channel(added.info.source);
+            self.gallery.add(Arc::clone(&added.info));
+            self.windows.add(added.info);
+        }
+        if let Some(report) = checked.report.take() {
+            self.books.enter(report);
+        }
+        let Self { windows, books, gallery, .. } = self;
+        let arrived_ns = checked.now_ns;
+        in_order(&checked.readings, &checked.advances, |event| match event {
+            Event::Reading(&Reading { channel, flag, at_ns, value }) => {
+                windows.push(channel, at_ns, value, flag);
+                if flag != Flag::Missing {
+                    gallery.show_live(channel, Live { value, at_ns, arrived_ns, flag });
+                }
+            }
+            Event::Advance(advance) => windows.advance(advance.lane, advance.watermark_ns, books),
+        });
+    }
+
+    fn publish(&mut self) -> Arc<Snapshot> {
+        let Self { windows, gallery, books, .. } = self;
+        let moved: Vec<u32> = windows.moved().collect();
+        for channel in moved {
+            windows.refresh(channel, |window, summary| {
+                gallery.show_summary(channel, window, summary);
+            });
+        }
+        self.seq += 1;
+        let (chunks, by_id) = gallery.publish(self.seq);
+        Arc::new(Snapshot {
+            seq: self.seq,
+            epoch: self.epoch,
+            at_ns: self.now_ns,
+            chunks,
+            by_id,
+            sources: books.views(),
+            total: books.total(),
+            watermarks: windows.watermarks().collect(),
+        })
+    }
+}
+
+impl Step for Rolling {
+    type In = Checked;
+    type Out = Arc<Snapshot>;
+
+    fn step(&mut self, mut checked: Checked) -> Option<Arc<Snapshot>> {
+        self.take(&mut checked);
+        if self.now_ns < self.next_ns {
+            return None;
+        }
+        // Aligned to the period, so that a late turn does not shift the following ones.
+        self.next_ns = (self.now_ns.div_euclid(self.publish_ns) + 1) * self.publish_ns;
+        Some(self.publish())
+    }
+
+    fn finish(&mut self) -> Option<Arc<Snapshot>> {
+        let Self { windows, gallery, books, .. } = self;
+        windows.finish(false, books, &mut |Emitted { channel, window, summary }| {
+            gallery.show_summary(channel.index, window, Some(summary));
+        });
+        Some(self.publish())
+    }
+}
+
+/// Rolls windows and gives every result: what a replay runs.
+#[derive(Debug)]
+pub struct RollingThrough {
+    windows: Windows,
+    books: Books,
+}
+
+impl RollingThrough {
+    /// A stage that has seen nothing.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self { windows: Windows::default(), books: Books::new(plan) }
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+}
+
+impl Step for RollingThrough {
+    type In = Checked;
+    type Out = Vec<Emitted>;
+
+    fn step(&mut self, mut checked: Checked) -> Option<Vec<Emitted>> {
+        for added in checked.added.drain(..) {
+            self.books.add_channel(added.info.source);
+            self.windows.add(added.info);
+        }
+        if let Some(report) = checked.report.take() {
+            self.books.enter(report);
+        }
+        let Self { windows, books } = self;
+        let mut results = Vec::new();
+        in_order(&checked.readings, &checked.advances, |event| match event {
+            Event::Reading(&Reading { channel, flag, at_ns, value }) => {
+                windows.push(channel, at_ns, value, flag);
+            }
+            Event::Advance(&Advance { lane, watermark_ns, .. }) => {
+                windows.advance_through(lane, watermark_ns, books, &mut |result| {
+                    results.push(result);
+                });
+            }
+        });
+        (!results.is_empty()).then_some(results)
+    }
+
+    fn finish(&mut self) -> Option<Vec<Emitted>> {
+        let mut results = Vec::new();
+        self.windows.finish(true, &mut self.books, &mut |result| results.push(result));
+        (!results.is_empty()).then_some(results)
+    }
+}
+
+enum Event<'a> {
+    Reading(&'a Reading),
+    Advance(&'a Advance),
+}
+
+/// Readings and watermarks in the order in which they came about.
+fn in_order(readings: &[Reading], advances: &[Advance], mut each: impl FnMut(Event<'_>)) {
+    let mut taken = 0;
+    for advance in advances {
+        readings[taken..advance.after].iter().for_each(|reading| each(Event::Reading(reading)));
+        taken = advance.after;
+        each(Event::Advance(advance));
+    }
+    readings[taken..].iter().for_each(|reading| each(Event::Reading(reading)));
+}

@@ -1,0 +1,400 @@
+//! Which readings are accepted, and the count of those that are not.
+//!
+//! The rules, for each reading in the order of arrival, whatever the batches: its channel is
+//! known; its value is a number; its frame is new; its time is not too far ahead of its arrival;
+//! its pane is open, judged against the watermark as it stood before its frame; its raw value
+//! stays a number through calibration. The first rule that fails names the reason.
+
+use std::sync::Arc;
+
+use super::{
+    Batch, Input, Ledger, Link, Plan, ReadingRefusal, TimeMode,
+    device_clock::ClockMap,
+    ledger::{ReadingTally, SequenceTally},
+    registry::{Added, Registry, Target},
+    sequence::{Sequences, Verdict},
+    summary::Flag,
+    timeline::{Place, Timeline},
+};
+use crate::{
+    limits::EVENT_TIME_ABS_MAX_NS,
+    scan::Step,
+    wire::{FIELD_OVERFLOW, FIELD_UNKNOWN, FieldTable, Head, Health, Sample},
+};
+
+/// A batch after validation, or a tick.
+#[derive(Debug)]
+pub struct Checked {
+    /// Time on the daemon's line.
+    pub now_ns: i64,
+    /// Accepted readings, and notes that a device had no value to give.
+    pub readings: Vec<Reading>,
+    /// Where among the readings watermarks move.
+    pub advances: Vec<Advance>,
+    /// Channels that are new from here on.
+    pub added: Vec<Added>,
+    /// What was counted; absent for a tick.
+    pub report: Option<Report>,
+}
+
+/// One accepted reading.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// Dense index of its channel.
+    pub channel: u32,
+    /// Its verdict; [`Flag::Missing`] marks a note without a value, which is not an accepted
+    /// reading.
+    pub flag: Flag,
+    /// Event time.
+    pub at_ns: i64,
+    /// Raw value here, normalized later.
+    pub value: f64,
+}
+
+/// A watermark moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advance {
+    /// After this many readings of the batch.
+    pub after: usize,
+    /// Which lane.
+    pub lane: usize,
+    /// Where to.
+    pub watermark_ns: i64,
+}
+
+/// What a batch adds to the books of its source.
+#[derive(Debug)]
+pub struct Report {
+    /// Index of the source.
+    pub source: usize,
+    /// Counts to add; gauges are left at zero but for `bytes_buffered`, which replaces.
+    pub ledger: Ledger,
+    /// State of the source, if it changed.
+    pub link: Option<Link>,
+    /// When its latest frame arrived.
+    pub last_arrival_ns: Option<i64>,
+    /// Devices that sent something.
+    pub devices: Vec<DeviceReport>,
+}
+
+/// What a batch adds to the books of a device.
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceReport {
+    /// Number of the device within its source, in the order of meeting.
+    pub number: u32,
+    /// Its id.
+    pub device: u32,
+    /// Its restart mark.
+    pub boot: u16,
+    /// Its judgement of itself.
+    pub health: Health,
+    /// When its latest frame arrived.
+    pub last_arrival_ns: i64,
+    /// Frames to add.
+    pub frames: u64,
+    /// Readings to add.
+    pub readings: ReadingTally,
+    /// Sequence numbers to add.
+    pub sequence: SequenceTally,
+}
+
+/// The first stage.
+#[derive(Debug)]
+pub struct Validate {
+    registry: Registry,
+    timelines: Vec<Timeline>,
+    sources: Vec<Source>,
+}
+
+#[derive(Debug)]
+struct Source {
+    time: TimeMode,
+    named_fields: bool,
+    idle_ns: i64,
+    last_arrival_ns: Option<i64>,
+    devices: Vec<Device>,
+    /// Devices that sent something in this batch.
+    touched: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Device {
+    sequences: Sequences,
+    clock: ClockMap,
+    sequence: SequenceTally,
+    told: SequenceTally,
+    since: Option<DeviceReport>,
+}
+
+/// What all samples of a frame have in common.
+struct Frame {
+    source: usize,
+    device: u32,
+    arrived_ns: i64,
+    /// What to add to the samples' times; `None` if the arrival counts.
+    offset_ns: Option<i64>,
+    duplicate: bool,
+    flag: Flag,
+}
+
+impl Validate {
+    /// A stage that has seen nothing.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let mut timelines = vec![Timeline::new(); plan.sources.len()];
+        let registry = Registry::new(plan, &mut timelines);
+        let sources = plan.sources.iter().map(|source| Source {
+            time: source.time,
+            named_fields: source.named_fields,
+            idle_ns: source.idle_ns,
+            last_arrival_ns: None,
+            devices: Vec::new(),
+            touched: Vec::new(),
+        });
+        Self { registry, timelines, sources: sources.collect() }
+    }
+
+    fn batch(&mut self, batch: Batch) -> Checked {
+        let Batch { source, now_ns, frames, fields, .. } = &batch;
+        let mut checked = Checked {
+            now_ns: *now_ns,
+            readings: Vec::with_capacity(frames.samples.len()),
+            advances: Vec::new(),
+            added: Vec::new(),
+            report: None,
+        };
+        let mut tally = ReadingTally::default();
+        let mut samples = frames.samples.as_slice();
+        for head in &frames.heads {
+            let own = if head.shed { 0 } else { head.samples as usize };
+            let (mine, rest) = samples.split_at(own.min(samples.len()));
+            samples = rest;
+            let counted = self.frame(*source, head, mine, fields, &mut checked);
+            tally.add(&counted);
+        }
+        tally.received += batch.shed_readings;
+        tally.refuse(ReadingRefusal::QueueFull, batch.shed_readings);
+        self.drain_if_idle(*source, *now_ns, &mut checked);
+        if self.registry.has_added() {
+            checked.added = self.registry.take_added();
+        }
+        checked.report = Some(self.report(batch, tally));
+        checked
+    }
+
+    /// Judges one frame and returns what it adds to the books.
+    fn frame(
+        &mut self,
+        source: usize,
+        head: &Head,
+        samples: &[Sample],
+        fields: &FieldTable,
+        checked: &mut Checked,
+    ) -> ReadingTally {
+        let mut tally = ReadingTally { received: u64::from(head.samples), ..Default::default() };
+        self.sources[source].last_arrival_ns = Some(head.arrived_ns);
+        let device = match self.registry.device(source, head.device) {
+            Ok(device) => device,
+            Err(why) => {
+                let why = if head.shed { ReadingRefusal::QueueFull } else { why };
+                tally.refuse(why, tally.received);
+                return tally;
+            }
+        };
+        let frame = self.open_frame(source, device, head, samples);
+        if head.shed {
+            tally.refuse(ReadingRefusal::QueueFull, tally.received);
+        }
+        let mut newest_ns = i64::MIN;
+        for sample in samples {
+            match self.sample(&frame, sample, fields, checked) {
+                Ok(at_ns) => {
+                    tally.accepted += 1;
+                    newest_ns = newest_ns.max(at_ns);
+                }
+                Err(why) => tally.refuse(why, 1),
+            }
+        }
+        let after = checked.readings.len();
+        self.timelines[source].accept(newest_ns, |lane, watermark_ns| {
+            checked.advances.push(Advance { after, lane, watermark_ns });
+        });
+        if let Some(since) = &mut self.sources[source].devices[device as usize].since {
+            since.readings.add(&tally);
+        }
+        tally
+    }
+
+    /// Books the frame with its device, and finds out what its samples have in common.
+    fn open_frame(&mut self, source: usize, number: u32, head: &Head, samples: &[Sample]) -> Frame {
+        let Source { devices, touched, time, .. } = &mut self.sources[source];
+        if devices.len() <= number as usize {
+            devices.resize_with(number as usize + 1, Device::default);
+        }
+        let device = &mut devices[number as usize];
+        let since = device.since.get_or_insert_with(|| {
+            touched.push(number);
+            DeviceReport::empty(number, head.device)
+        });
+        since.frames += 1;
+        since.boot = head.boot;
+        since.health = head.health;
+        since.last_arrival_ns = head.arrived_ns;
+        let duplicate = head.sequence.is_some_and(|sequence| {
+            let tally = &mut device.sequence;
+            device.sequences.judge(head.boot, sequence, head.first, tally) == Verdict::Duplicate
+        });
+        let offset_ns = match time {
+            TimeMode::Arrival => None,
+            // A frame that comes again must not teach the clock: it may have been kept back.
+            TimeMode::Device => {
+                samples.iter().map(|sample| sample.at_ns).max().and_then(|newest_ns| {
+                    device.clock.offset_ns(head.clock, head.boot, newest_ns, head.arrived_ns)
+                })
+            }
+        };
+        let flag = match head.health {
+            Health::Good | Health::Maintenance => Flag::NotEvaluated,
+            Health::OffSpec => Flag::Suspect,
+            Health::Failure | Health::Check => Flag::Fail,
+        };
+        Frame { source, device: number, arrived_ns: head.arrived_ns, offset_ns, duplicate, flag }
+    }
+
+    /// Judges one reading; its event time if it is accepted.
+    fn sample(
+        &mut self,
+        frame: &Frame,
+        sample: &Sample,
+        fields: &FieldTable,
+        checked: &mut Checked,
+    ) -> Result<i64, ReadingRefusal> {
+        let Target { channel, lane, raw_abs_max } = self.target(frame, sample.field, fields)?;
+        let at_ns = match frame.offset_ns {
+            None => frame.arrived_ns,
+            Some(offset_ns) => sample.at_ns.saturating_add(offset_ns),
+        };
+        let at_ns = at_ns.clamp(-EVENT_TIME_ABS_MAX_NS, EVENT_TIME_ABS_MAX_NS);
+        let place = self.timelines[frame.source].place(lane as usize, at_ns, frame.arrived_ns);
+        let mut reading = Reading { channel, flag: frame.flag, at_ns, value: sample.value };
+        if !sample.value.is_finite() {
+            // That there is no value is worth a note in the pane where one was due.
+            if sample.value.is_nan() && !frame.duplicate && place == Place::Open {
+                reading.flag = Flag::Missing;
+                checked.readings.push(reading);
+            }
+            return Err(ReadingRefusal::NotFinite);
+        }
+        if frame.duplicate {
+            return Err(ReadingRefusal::Duplicate);
+        }
+        match place {
+            Place::Future => return Err(ReadingRefusal::Future),
+            Place::Late => return Err(ReadingRefusal::Late),
+            Place::Open => {}
+        }
+        if raw_abs_max < sample.value.abs() {
+            return Err(ReadingRefusal::NotRepresentable);
+        }
+        checked.readings.push(reading);
+        Ok(at_ns)
+    }
+
+    fn target(
+        &mut self,
+        frame: &Frame,
+        field: u32,
+        fields: &FieldTable,
+    ) -> Result<Target, ReadingRefusal> {
+        let named = self.sources[frame.source].named_fields;
+        match field {
+            FIELD_UNKNOWN if named => return Err(ReadingRefusal::UnknownChannel),
+            FIELD_OVERFLOW if named => return Err(ReadingRefusal::Cardinality),
+            _ => {}
+        }
+        let name = || if named { fields.name(field).map(Arc::clone) } else { None };
+        let timeline = &mut self.timelines[frame.source];
+        self.registry.target(frame.source, frame.device, field, name, timeline)
+    }
+
+    fn drain_if_idle(&mut self, source: usize, now_ns: i64, checked: &mut Checked) {
+        let Source { last_arrival_ns, idle_ns, .. } = &mut self.sources[source];
+        let since_ns = *last_arrival_ns.get_or_insert(now_ns);
+        if *idle_ns <= now_ns.saturating_sub(since_ns) {
+            let after = checked.readings.len();
+            self.timelines[source].drain(now_ns, |lane, watermark_ns| {
+                checked.advances.push(Advance { after, lane, watermark_ns });
+            });
+        }
+    }
+
+    fn report(&mut self, batch: Batch, readings: ReadingTally) -> Report {
+        let source = &mut self.sources[batch.source];
+        let mut sequence = SequenceTally::default();
+        let mut devices = Vec::with_capacity(source.touched.len());
+        for number in source.touched.drain(..) {
+            let device = &mut source.devices[number as usize];
+            let Some(mut report) = device.since.take() else { continue };
+            report.sequence = device.sequence.since(&device.told);
+            device.told = device.sequence;
+            sequence.add(&report.sequence);
+            devices.push(report);
+        }
+        let ledger = Ledger {
+            transport: batch.transport,
+            wire: batch.wire,
+            bytes_buffered: batch.buffered,
+            readings,
+            sequence,
+            ..Ledger::default()
+        };
+        Report {
+            source: batch.source,
+            ledger,
+            link: batch.link,
+            last_arrival_ns: source.last_arrival_ns.filter(|_| !batch.frames.heads.is_empty()),
+            devices,
+        }
+    }
+}
+
+impl Step for Validate {
+    type In = Input;
+    type Out = Checked;
+
+    fn step(&mut self, input: Input) -> Option<Checked> {
+        Some(match input {
+            Input::Batch(batch) => self.batch(batch),
+            Input::Tick { now_ns } => Checked {
+                now_ns,
+                readings: Vec::new(),
+                advances: Vec::new(),
+                added: if self.registry.has_added() {
+                    self.registry.take_added()
+                } else {
+                    Vec::new()
+                },
+                report: None,
+            },
+        })
+    }
+
+    fn finish(&mut self) -> Option<Checked> {
+        None
+    }
+}
+
+impl DeviceReport {
+    fn empty(number: u32, device: u32) -> Self {
+        Self {
+            number,
+            device,
+            boot: 0,
+            health: Health::Good,
+            last_arrival_ns: 0,
+            frames: 0,
+            readings: ReadingTally::default(),
+            sequence: SequenceTally::default(),
+        }
+    }
+}
