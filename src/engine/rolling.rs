@@ -25,6 +25,7 @@ pub struct Rolling {
     publish_ns: i64,
     next_ns: i64,
     now_ns: i64,
+    oldest_arrival_ns: Option<i64>,
     seq: u64,
     epoch: u64,
 }
@@ -40,6 +41,7 @@ impl Rolling {
             publish_ns,
             next_ns: i64::MIN,
             now_ns: 0,
+            oldest_arrival_ns: None,
             seq: 0,
             epoch,
         }
@@ -54,6 +56,7 @@ impl Rolling {
             self.windows.add(added.info);
         }
         if let Some(report) = checked.report.take() {
+            self.oldest_arrival_ns = self.oldest_arrival_ns.or(report.first_arrival_ns);
             self.books.enter(report);
         }
         let Self { windows, books, gallery, .. } = self;
@@ -83,6 +86,7 @@ impl Rolling {
             seq: self.seq,
             epoch: self.epoch,
             at_ns: self.now_ns,
+            oldest_arrival_ns: self.oldest_arrival_ns.take(),
             chunks,
             by_id,
             sources: books.views(),

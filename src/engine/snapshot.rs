@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub epoch: u64,
     /// When it was made, nanoseconds since 1970 on the daemon's line.
     pub at_ns: i64,
+    /// When the oldest frame arrived that is new in this snapshot.
+    pub oldest_arrival_ns: Option<i64>,
     /// Channels by dense index, in chunks of [`crate::limits::CHANNELS_PER_CHUNK`].
     pub chunks: Vec<Arc<[Arc<ChannelView>]>>,
     /// Dense indexes in ascending order of ids.

@@ -71,7 +71,9 @@ pub struct Report {
     pub ledger: Ledger,
     /// State of the source, if it changed.
     pub link: Option<Link>,
-    /// When its latest frame arrived.
+    /// When the first frame of the batch arrived.
+    pub first_arrival_ns: Option<i64>,
+    /// When the latest frame of the batch arrived.
     pub last_arrival_ns: Option<i64>,
     /// Devices that sent something.
     pub devices: Vec<DeviceReport>,
@@ -352,7 +354,8 @@ impl Validate {
             source: batch.source,
             ledger,
             link: batch.link,
-            last_arrival_ns: source.last_arrival_ns.filter(|_| !batch.frames.heads.is_empty()),
+            first_arrival_ns: batch.frames.heads.first().map(|head| head.arrived_ns),
+            last_arrival_ns: batch.frames.heads.last().map(|head| head.arrived_ns),
             devices,
         }
     }
