@@ -7,7 +7,8 @@
 //!   without a single value (`t:\th:`) are a header.
 //! - **Columns** otherwise: CSV, or words between spaces. A column is named by the header of the
 //!   same separator if that has at least as many columns and a name for this one, else by its
-//!   position, `1`, `2` and so on. Parts that are all possible names and hold no value are a
+//!   position, `1`, `2` and so on; by its position also where the options know that and not the
+//!   name. Parts that are all possible names and hold no value are a
 //!   header. An empty part has no value, never 0; the empty part after a separator that ends the
 //!   line is nothing at all, unless the header names it.
 //!
@@ -244,11 +245,24 @@ impl Reader {
         }
         Ok(match read {
             Line::Values(time_ns) => time_ns,
-            Line::Header(header) => {
+            Line::Header(mut header) => {
+                self.keep_positions(&mut header);
                 self.headers[separator as usize] = header;
                 None
             }
         })
+    }
+
+    /// Takes the names off columns that the configuration knows by position only: a banner of
+    /// words that passes for a header must not rename them.
+    fn keep_positions(&self, header: &mut Header) {
+        for (index, name) in header.iter_mut().enumerate().take(limits::FIELDS_PER_LINE_MAX) {
+            let is_time = self.time.as_ref().is_some_and(|time| *time.name == **name);
+            let by_position = self.names.is_configured(Position::new(index).name());
+            if by_position && !is_time && !self.names.is_configured(name) {
+                *name = Box::default();
+            }
+        }
     }
 
     fn read_labelled(

@@ -59,7 +59,7 @@ impl<'a> Encoder<'a> {
         Ok(encoder)
     }
 
-    /// Appends a block: `values` as [sample][channel], NaN for no value, integers rounded to
+    /// Appends a block: `values` as `[sample][channel]`, NaN for no value, integers rounded to
     /// nearest with ties away from zero. Where `deltas` are given, one a sample, they take the
     /// place of `head.dt_us`.
     ///

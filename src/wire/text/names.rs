@@ -13,6 +13,7 @@ use crate::limits;
 pub(super) struct Names {
     table: Arc<FieldTable>,
     indexes: BTreeMap<Arc<str>, u32>,
+    configured: usize,
     /// Names the table may grow to.
     names_max: usize,
     discover: bool,
@@ -28,6 +29,7 @@ impl Names {
         Self {
             table: Arc::new(FieldTable::new(&options.known)),
             indexes,
+            configured: options.known.len(),
             names_max: options
                 .known
                 .len()
@@ -35,6 +37,11 @@ impl Names {
                 .min(limits::FIELDS_PER_SOURCE_MAX),
             discover: options.discover > 0,
         }
+    }
+
+    /// Whether the options know this name.
+    pub(super) fn is_configured(&self, name: &str) -> bool {
+        self.indexes.get(name).is_some_and(|&index| (index as usize) < self.configured)
     }
 
     /// What stands for this name; `None` if it is new and there is room to learn it.

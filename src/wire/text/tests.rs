@@ -179,6 +179,17 @@ fn names_are_known_learned_overflowing_or_unknown() {
     assert_eq!(names(options(&["t"], 9, None)), ["a", "t", "b", "c"]);
 }
 
+#[test]
+fn a_banner_does_not_rename_a_column_that_is_known_by_position() {
+    let read = |known: &[&str], text: &[u8]| {
+        let fed = fed(&options(known, 9, None), Framing::Stream, &[text]);
+        fed.values().into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(read(&["1"], b"Hello world\n5 6\n"), ["1", "world"]);
+    assert_eq!(read(&["1", "t"], b"t,h\n5,6\n"), ["t", "h"]);
+    assert_eq!(read(&[], b"1,2\nt,h\n5,6\n"), ["1", "2", "t", "h"]);
+}
+
 const T_NS: i64 = 1_293_632_100_000_000_000;
 
 #[test]
