@@ -1,5 +1,5 @@
 //! Seeded waveforms, devices and faults: pure.
 
-/// stub
-#[derive(Clone, Debug, PartialEq)]
-pub struct Scenario;
+pub mod scenario;
+
+pub use scenario::Scenario;
