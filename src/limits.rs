@@ -45,6 +45,27 @@ pub const SHED_HEADS_MAX: usize = 4_096;
 /// Items the scan combinator consumes in one poll before it yields to other tasks.
 pub const STEPS_PER_POLL_MAX: usize = 64;
 
+// ---- configuration ----------------------------------------------------------------------------
+
+/// Largest configuration or scenario file.
+pub const CONFIG_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// Errors of a configuration that are shown; the rest is counted.
+pub const CONFIG_ERRORS_SHOWN: usize = 100;
+/// Longest line of a configuration that is quoted below an error.
+pub const CONFIG_LINE_QUOTED_MAX: usize = 1_024;
+/// Longest name of a source.
+pub const SOURCE_NAME_BYTES_MAX: usize = 64;
+/// Longest id of a channel.
+pub const CHANNEL_ID_BYTES_MAX: usize = 128;
+/// Longest path of a Unix socket: what the kernel takes (unix(7)), less the closing zero.
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// Longest unit code.
+pub const UNIT_BYTES_MAX: usize = 64;
+/// Deepest nesting of parentheses in a unit code.
+pub const UNIT_DEPTH_MAX: usize = 8;
+/// Largest exponent in a unit code.
+pub const UNIT_EXPONENT_MAX: i32 = 99;
+
 // ---- engine -----------------------------------------------------------------------------------
 
 /// Sources in one configuration.
