@@ -26,6 +26,8 @@
 //! with nothing to say has the heartbeat; and a heartbeat carries no payload.
 
 // The paths are spelled out because `tests/no_std.rs` includes this file from elsewhere.
+#[path = "frame/block.rs"]
+mod block;
 #[path = "frame/crc.rs"]
 mod crc;
 #[path = "frame/encode.rs"]
@@ -37,6 +39,7 @@ mod tests;
 #[path = "frame/vectors.rs"]
 pub(crate) mod vectors;
 
+pub use block::{Block, BlockHead, Blocks};
 pub use crc::crc32;
 pub use encode::{EncodeError, Encoder};
 
@@ -172,21 +175,6 @@ impl ValueType {
     }
 }
 
-/// The shape of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockHead {
-    /// Number of the first channel.
-    pub first_channel: u8,
-    /// Channels side by side, at least 1; `first_channel + channels` is at most 256.
-    pub channels: u8,
-    /// How the values are written.
-    pub value_type: ValueType,
-    /// Samples of each channel, at least 1.
-    pub samples: u16,
-    /// Time from one sample to the next in microseconds; without meaning where deltas are given.
-    pub dt_us: u32,
-}
-
 /// Why bytes are not a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -243,7 +231,7 @@ pub fn parse(bytes: &[u8]) -> Result<Frame<'_>, Error> {
         (rest, None)
     };
     match header.kind {
-        Kind::Data => check_blocks(payload)?,
+        Kind::Data => block::check_all(payload)?,
         Kind::Announce => {}
         Kind::Heartbeat if payload.is_empty() => {}
         Kind::Heartbeat => return Err(Error::Layout),
@@ -276,60 +264,6 @@ fn parse_header(head: &[u8; HEADER_BYTES]) -> Result<Header, Error> {
     })
 }
 
-fn check_blocks(payload: &[u8]) -> Result<(), Error> {
-    let (_, mut rest) = split_block(payload)?;
-    while !rest.is_empty() {
-        (_, rest) = split_block(rest)?;
-    }
-    Ok(())
-}
-
-/// Takes the first block off `bytes`.
-fn split_block(bytes: &[u8]) -> Result<(Block<'_>, &[u8]), Error> {
-    let (head, rest) = bytes.split_first_chunk::<BLOCK_HEAD_BYTES>().ok_or(Error::Layout)?;
-    let [first_channel, channels, code, flags, n0, n1, t0, t1, t2, t3] = *head;
-    if flags & !BLOCK_FLAG_DELTAS != 0 {
-        return Err(Error::Flags);
-    }
-    let index = usize::from(code).checked_sub(1).ok_or(Error::Layout)?;
-    let head = BlockHead {
-        first_channel,
-        channels,
-        value_type: *ValueType::ALL.get(index).ok_or(Error::Layout)?,
-        samples: u16::from_le_bytes([n0, n1]),
-        dt_us: u32::from_le_bytes([t0, t1, t2, t3]),
-    };
-    let delta_bytes = match flags & BLOCK_FLAG_DELTAS {
-        0 => 0,
-        _ => usize::from(head.samples) * DELTA_BYTES,
-    };
-    if !head.is_valid() {
-        return Err(Error::Layout);
-    }
-    let (deltas, rest) = rest.split_at_checked(delta_bytes).ok_or(Error::Layout)?;
-    let (values, rest) = rest.split_at_checked(head.value_bytes()).ok_or(Error::Layout)?;
-    Ok((Block { head, deltas, values }, rest))
-}
-
-impl BlockHead {
-    /// Number of values in the block.
-    #[must_use]
-    pub const fn values(&self) -> usize {
-        self.samples as usize * self.channels as usize
-    }
-
-    /// At most 65535 * 255 * 8, which fits even 32 bits.
-    const fn value_bytes(&self) -> usize {
-        self.values() * self.value_type.bytes()
-    }
-
-    const fn is_valid(&self) -> bool {
-        self.samples > 0
-            && self.channels > 0
-            && self.first_channel as usize + self.channels as usize <= CHANNELS
-    }
-}
-
 impl<'a> Frame<'a> {
     /// The header.
     #[must_use]
@@ -340,7 +274,7 @@ impl<'a> Frame<'a> {
     /// The blocks in the order of the wire; none unless this is a data frame.
     #[must_use]
     pub fn blocks(&self) -> Blocks<'a> {
-        Blocks { rest: if self.header.kind == Kind::Data { self.payload } else { &[] } }
+        Blocks::of(if self.header.kind == Kind::Data { self.payload } else { &[] })
     }
 
     /// The descriptor; empty unless this is an announce frame. Not checked to be text.
@@ -354,127 +288,4 @@ impl<'a> Frame<'a> {
     pub fn tag(&self) -> Option<&'a [u8; TAG_BYTES]> {
         self.tag
     }
-}
-
-/// Iterator over the blocks of a frame.
-#[derive(Clone, Debug)]
-pub struct Blocks<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Blocks<'a> {
-    type Item = Block<'a>;
-
-    fn next(&mut self) -> Option<Block<'a>> {
-        // `parse` has split the same bytes to the end: the only error left is that none remain.
-        let (block, rest) = split_block(self.rest).ok()?;
-        self.rest = rest;
-        Some(block)
-    }
-}
-
-/// One rectangle of values: some samples of some neighbouring channels.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Block<'a> {
-    head: BlockHead,
-    /// Empty where the samples are evenly spaced.
-    deltas: &'a [u8],
-    values: &'a [u8],
-}
-
-impl Block<'_> {
-    /// The shape.
-    #[must_use]
-    pub fn head(&self) -> &BlockHead {
-        &self.head
-    }
-
-    /// Number of the first channel.
-    #[must_use]
-    pub fn first_channel(&self) -> u8 {
-        self.head.first_channel
-    }
-
-    /// Channels side by side.
-    #[must_use]
-    pub fn channels(&self) -> u8 {
-        self.head.channels
-    }
-
-    /// Samples of each channel.
-    #[must_use]
-    pub fn samples(&self) -> u16 {
-        self.head.samples
-    }
-
-    /// Microseconds from the time of the frame to this sample: its own delta where the block has
-    /// deltas, `sample * dt_us` otherwise.
-    #[must_use]
-    pub fn offset_us(&self, sample: u16) -> u64 {
-        match self.deltas.as_chunks::<DELTA_BYTES>().0.get(usize::from(sample)) {
-            Some(delta) => u64::from(u32::from_le_bytes(*delta)),
-            None => u64::from(sample) * u64::from(self.head.dt_us),
-        }
-    }
-
-    /// One value, by sample and by channel number; `None` where the sender has no value, or where
-    /// the block has no such sample or channel.
-    #[must_use]
-    pub fn value(&self, sample: u16, channel: u8) -> Option<f64> {
-        let column = channel.checked_sub(self.head.first_channel)?;
-        if column >= self.head.channels || sample >= self.head.samples {
-            return None;
-        }
-        let size = self.head.value_type.bytes();
-        let index = usize::from(sample) * usize::from(self.head.channels) + usize::from(column);
-        let at = index * size;
-        let one = Self {
-            head: BlockHead { channels: 1, samples: 1, ..self.head },
-            deltas: &[],
-            values: &self.values[at..at + size],
-        };
-        let mut found = None;
-        one.for_each(|_, _, value| found = Some(value).filter(|value| !value.is_nan()));
-        found
-    }
-
-    /// Calls `visit(channel, offset_us, value)` for each value in the order of the wire; the
-    /// value is NaN where the sender has none.
-    ///
-    /// The type is looked at once a block, not once a value.
-    #[inline]
-    pub fn for_each(&self, visit: impl FnMut(u8, u64, f64)) {
-        match self.head.value_type {
-            ValueType::I8 => self.run(|b| signed(i8::from_le_bytes(b), i8::MIN), visit),
-            ValueType::U8 => self.run(|b| f64::from(u8::from_le_bytes(b)), visit),
-            ValueType::I16 => self.run(|b| signed(i16::from_le_bytes(b), i16::MIN), visit),
-            ValueType::U16 => self.run(|b| f64::from(u16::from_le_bytes(b)), visit),
-            ValueType::I32 => self.run(|b| signed(i32::from_le_bytes(b), i32::MIN), visit),
-            ValueType::U32 => self.run(|b| f64::from(u32::from_le_bytes(b)), visit),
-            ValueType::F32 => self.run(|b| f64::from(f32::from_le_bytes(b)), visit),
-            ValueType::F64 => self.run(f64::from_le_bytes, visit),
-            ValueType::U64 => self.run(|b| u64::from_le_bytes(b) as f64, visit),
-        }
-    }
-
-    #[inline]
-    fn run<const N: usize>(
-        &self,
-        convert: impl Fn([u8; N]) -> f64,
-        mut visit: impl FnMut(u8, u64, f64),
-    ) {
-        let first = self.head.first_channel;
-        let rows = self.values.chunks_exact(N * usize::from(self.head.channels));
-        for (sample, row) in (0..self.head.samples).zip(rows) {
-            let offset_us = self.offset_us(sample);
-            for (channel, value) in (first..=u8::MAX).zip(row.as_chunks::<N>().0) {
-                visit(channel, offset_us, convert(*value));
-            }
-        }
-    }
-}
-
-#[inline]
-fn signed<T: Copy + PartialEq + Into<f64>>(value: T, none: T) -> f64 {
-    if value == none { f64::NAN } else { value.into() }
 }

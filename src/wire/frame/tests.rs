@@ -5,8 +5,11 @@ use proptest::prelude::*;
 use super::vectors::{VECTORS, Vector, vector};
 use super::*;
 
-/// Everything a block says, in an order that can be compared: channel, offset, value or none.
-fn readings(block: &Block<'_>) -> Vec<(u8, u64, Option<f64>)> {
+/// Channel, offset, value or none.
+type Reading = (u8, u64, Option<f64>);
+
+/// Everything a block says.
+fn readings(block: &Block<'_>) -> Vec<Reading> {
     let mut found = Vec::new();
     block.for_each(|channel, offset_us, value| {
         found.push((channel, offset_us, Some(value).filter(|value| !value.is_nan())));
@@ -14,7 +17,7 @@ fn readings(block: &Block<'_>) -> Vec<(u8, u64, Option<f64>)> {
     found
 }
 
-fn only_block(vector: &Vector) -> (Header, BlockHead, Vec<(u8, u64, Option<f64>)>) {
+fn only_block(vector: &Vector) -> (Header, BlockHead, Vec<Reading>) {
     let bytes = vector.bytes();
     let frame = parse(&bytes).unwrap();
     let blocks: Vec<_> = frame.blocks().collect();
