@@ -68,3 +68,85 @@ pub fn encode(bytes: &[u8], out: &mut [u8]) -> Option<usize> {
     *out.get_mut(code_at)? = code;
     Some(to)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::frame::vectors::{VECTORS, unhex};
+
+    fn encoded(bytes: &[u8]) -> Vec<u8> {
+        let mut out = vec![0; encoded_bytes_max(bytes.len())];
+        let length = encode(bytes, &mut out).expect("the bound is always enough");
+        out.truncate(length);
+        out
+    }
+
+    fn decoded(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut bytes = bytes.to_vec();
+        let length = decode_in_place(&mut bytes)?;
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    #[test]
+    fn the_pairs_of_the_paper() {
+        let runs: Vec<u8> = (1..=255).collect();
+        let mut pairs = vec![
+            (unhex(""), unhex("01")),
+            (unhex("00"), unhex("0101")),
+            (unhex("0000"), unhex("010101")),
+            (unhex("001100"), unhex("01021101")),
+            (unhex("11220033"), unhex("0311220233")),
+            (unhex("11000000"), unhex("0211010101")),
+            (runs[..254].to_vec(), [&[255], &runs[..254]].concat()),
+            (runs.clone(), [&[255], &runs[..254], &[2, 255]].concat()),
+            ([&[0], &runs[..254]].concat(), [&[1, 255], &runs[..254]].concat()),
+            ([&runs[..254], &[0]].concat(), [&[255], &runs[..254], &[1, 1]].concat()),
+            ([&runs[1..], &[0]].concat(), [&[255], &runs[1..], &[1, 1]].concat()),
+        ];
+        for vector in VECTORS.iter().filter(|vector| !vector.serial.is_empty()) {
+            let mut stuffed = vector.serial_bytes();
+            assert_eq!(stuffed.pop(), Some(0), "{}", vector.name);
+            pairs.push((vector.bytes(), stuffed));
+        }
+        for (plain, stuffed) in &pairs {
+            assert_eq!(&encoded(plain), stuffed);
+            assert_eq!(decoded(stuffed).as_ref(), Ok(plain));
+        }
+    }
+
+    #[test]
+    fn a_buffer_that_is_too_short_is_an_error_and_not_a_cut() {
+        let plain = unhex("11220033");
+        for length in 0..5 {
+            assert_eq!(encode(&plain, &mut vec![0; length]), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn broken_blocks_are_refused() {
+        for stuffed in ["", "00", "0000", "02", "0311", "031100", "020011", "ff01"] {
+            assert_eq!(decoded(&unhex(stuffed)), Err(Error), "{stuffed}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_stuffed_has_no_zero_and_comes_back(
+            bytes in prop::collection::vec(prop_oneof![Just(0), any::<u8>(), Just(1)], 0..700),
+        ) {
+            let stuffed = encoded(&bytes);
+            prop_assert!(!stuffed.contains(&0));
+            prop_assert_eq!(decoded(&stuffed), Ok(bytes));
+        }
+
+        #[test]
+        fn noise_is_decoded_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            if let Ok(plain) = decoded(&bytes) {
+                prop_assert!(plain.len() < bytes.len());
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Native frame v1: layout, check and conversion of one binary frame.
 //!
-//! `core` only, so that firmware compiles this very file: no allocation, no dependency, no other
-//! module of the program. Decoding borrows from the caller's bytes, encoding writes into the
+//! `core` only, so that firmware compiles this very file and its folder: no allocation, no
+//! dependency, no other module of the program. Decoding borrows from the caller's bytes, encoding writes into the
 //! caller's buffer. What it does not do: find frames in a stream (that is COBS, next door), judge
 //! sequence numbers, or check authentication tags, for which it has no key.
 //!
@@ -24,6 +24,24 @@
 //! Two things the layout alone leaves open are settled here: a block of no samples or of no
 //! channels, and a data frame of no blocks, are refused, because they say nothing and a sender
 //! with nothing to say has the heartbeat; and a heartbeat carries no payload.
+
+// The paths are spelled out because `tests/no_std.rs` includes this file from elsewhere.
+#[path = "frame/block.rs"]
+mod block;
+#[path = "frame/crc.rs"]
+mod crc;
+#[path = "frame/encode.rs"]
+mod encode;
+#[cfg(test)]
+#[path = "frame/tests.rs"]
+mod tests;
+#[cfg(test)]
+#[path = "frame/vectors.rs"]
+pub(crate) mod vectors;
+
+pub use block::{Block, BlockHead, Blocks};
+pub use crc::crc32;
+pub use encode::{EncodeError, Encoder};
 
 /// First byte of a frame; never occurs in UTF-8.
 pub const MAGIC: u8 = 0xF5;
@@ -157,21 +175,6 @@ impl ValueType {
     }
 }
 
-/// The shape of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockHead {
-    /// Number of the first channel.
-    pub first_channel: u8,
-    /// Channels side by side, at least 1; `first_channel + channels` is at most 256.
-    pub channels: u8,
-    /// How the values are written.
-    pub value_type: ValueType,
-    /// Samples of each channel, at least 1.
-    pub samples: u16,
-    /// Time from one sample to the next in microseconds; without meaning where deltas are given.
-    pub dt_us: u32,
-}
-
 /// Why bytes are not a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -228,7 +231,7 @@ pub fn parse(bytes: &[u8]) -> Result<Frame<'_>, Error> {
         (rest, None)
     };
     match header.kind {
-        Kind::Data => check_blocks(payload)?,
+        Kind::Data => block::check_all(payload)?,
         Kind::Announce => {}
         Kind::Heartbeat if payload.is_empty() => {}
         Kind::Heartbeat => return Err(Error::Layout),
@@ -261,60 +264,6 @@ fn parse_header(head: &[u8; HEADER_BYTES]) -> Result<Header, Error> {
     })
 }
 
-fn check_blocks(payload: &[u8]) -> Result<(), Error> {
-    let (_, mut rest) = split_block(payload)?;
-    while !rest.is_empty() {
-        (_, rest) = split_block(rest)?;
-    }
-    Ok(())
-}
-
-/// Takes the first block off `bytes`.
-fn split_block(bytes: &[u8]) -> Result<(Block<'_>, &[u8]), Error> {
-    let (head, rest) = bytes.split_first_chunk::<BLOCK_HEAD_BYTES>().ok_or(Error::Layout)?;
-    let [first_channel, channels, code, flags, n0, n1, t0, t1, t2, t3] = *head;
-    if flags & !BLOCK_FLAG_DELTAS != 0 {
-        return Err(Error::Flags);
-    }
-    let index = usize::from(code).checked_sub(1).ok_or(Error::Layout)?;
-    let head = BlockHead {
-        first_channel,
-        channels,
-        value_type: *ValueType::ALL.get(index).ok_or(Error::Layout)?,
-        samples: u16::from_le_bytes([n0, n1]),
-        dt_us: u32::from_le_bytes([t0, t1, t2, t3]),
-    };
-    let delta_bytes = match flags & BLOCK_FLAG_DELTAS {
-        0 => 0,
-        _ => usize::from(head.samples) * DELTA_BYTES,
-    };
-    if !head.is_valid() {
-        return Err(Error::Layout);
-    }
-    let (deltas, rest) = rest.split_at_checked(delta_bytes).ok_or(Error::Layout)?;
-    let (values, rest) = rest.split_at_checked(head.value_bytes()).ok_or(Error::Layout)?;
-    Ok((Block { head, deltas, values }, rest))
-}
-
-impl BlockHead {
-    /// Number of values in the block.
-    #[must_use]
-    pub const fn values(&self) -> usize {
-        self.samples as usize * self.channels as usize
-    }
-
-    /// At most 65535 * 255 * 8, which fits even 32 bits.
-    const fn value_bytes(&self) -> usize {
-        self.values() * self.value_type.bytes()
-    }
-
-    const fn is_valid(&self) -> bool {
-        self.samples > 0
-            && self.channels > 0
-            && self.first_channel as usize + self.channels as usize <= CHANNELS
-    }
-}
-
 impl<'a> Frame<'a> {
     /// The header.
     #[must_use]
@@ -325,7 +274,7 @@ impl<'a> Frame<'a> {
     /// The blocks in the order of the wire; none unless this is a data frame.
     #[must_use]
     pub fn blocks(&self) -> Blocks<'a> {
-        Blocks { rest: if self.header.kind == Kind::Data { self.payload } else { &[] } }
+        Blocks::of(if self.header.kind == Kind::Data { self.payload } else { &[] })
     }
 
     /// The descriptor; empty unless this is an announce frame. Not checked to be text.
@@ -338,407 +287,5 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub fn tag(&self) -> Option<&'a [u8; TAG_BYTES]> {
         self.tag
-    }
-}
-
-/// Iterator over the blocks of a frame.
-#[derive(Clone, Debug)]
-pub struct Blocks<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Blocks<'a> {
-    type Item = Block<'a>;
-
-    fn next(&mut self) -> Option<Block<'a>> {
-        // `parse` has split the same bytes to the end: the only error left is that none remain.
-        let (block, rest) = split_block(self.rest).ok()?;
-        self.rest = rest;
-        Some(block)
-    }
-}
-
-/// One rectangle of values: some samples of some neighbouring channels.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Block<'a> {
-    head: BlockHead,
-    /// Empty where the samples are evenly spaced.
-    deltas: &'a [u8],
-    values: &'a [u8],
-}
-
-impl Block<'_> {
-    /// The shape.
-    #[must_use]
-    pub fn head(&self) -> &BlockHead {
-        &self.head
-    }
-
-    /// Number of the first channel.
-    #[must_use]
-    pub fn first_channel(&self) -> u8 {
-        self.head.first_channel
-    }
-
-    /// Channels side by side.
-    #[must_use]
-    pub fn channels(&self) -> u8 {
-        self.head.channels
-    }
-
-    /// Samples of each channel.
-    #[must_use]
-    pub fn samples(&self) -> u16 {
-        self.head.samples
-    }
-
-    /// Microseconds from the time of the frame to this sample: its own delta where the block has
-    /// deltas, `sample * dt_us` otherwise.
-    #[must_use]
-    pub fn offset_us(&self, sample: u16) -> u64 {
-        match self.deltas.as_chunks::<DELTA_BYTES>().0.get(usize::from(sample)) {
-            Some(delta) => u64::from(u32::from_le_bytes(*delta)),
-            None => u64::from(sample) * u64::from(self.head.dt_us),
-        }
-    }
-
-    /// One value, by sample and by channel number; `None` where the sender has no value, or where
-    /// the block has no such sample or channel.
-    #[must_use]
-    pub fn value(&self, sample: u16, channel: u8) -> Option<f64> {
-        let column = channel.checked_sub(self.head.first_channel)?;
-        if column >= self.head.channels || sample >= self.head.samples {
-            return None;
-        }
-        let size = self.head.value_type.bytes();
-        let index = usize::from(sample) * usize::from(self.head.channels) + usize::from(column);
-        let at = index * size;
-        let one = Self {
-            head: BlockHead { channels: 1, samples: 1, ..self.head },
-            deltas: &[],
-            values: &self.values[at..at + size],
-        };
-        let mut found = None;
-        one.for_each(|_, _, value| found = Some(value).filter(|value| !value.is_nan()));
-        found
-    }
-
-    /// Calls `visit(channel, offset_us, value)` for each value in the order of the wire; the
-    /// value is NaN where the sender has none.
-    ///
-    /// The type is looked at once a block, not once a value.
-    #[inline]
-    pub fn for_each(&self, visit: impl FnMut(u8, u64, f64)) {
-        match self.head.value_type {
-            ValueType::I8 => self.run(|b| signed(i8::from_le_bytes(b), i8::MIN), visit),
-            ValueType::U8 => self.run(|b| f64::from(u8::from_le_bytes(b)), visit),
-            ValueType::I16 => self.run(|b| signed(i16::from_le_bytes(b), i16::MIN), visit),
-            ValueType::U16 => self.run(|b| f64::from(u16::from_le_bytes(b)), visit),
-            ValueType::I32 => self.run(|b| signed(i32::from_le_bytes(b), i32::MIN), visit),
-            ValueType::U32 => self.run(|b| f64::from(u32::from_le_bytes(b)), visit),
-            ValueType::F32 => self.run(|b| f64::from(f32::from_le_bytes(b)), visit),
-            ValueType::F64 => self.run(f64::from_le_bytes, visit),
-            ValueType::U64 => self.run(|b| u64::from_le_bytes(b) as f64, visit),
-        }
-    }
-
-    #[inline]
-    fn run<const N: usize>(
-        &self,
-        convert: impl Fn([u8; N]) -> f64,
-        mut visit: impl FnMut(u8, u64, f64),
-    ) {
-        let first = self.head.first_channel;
-        let rows = self.values.chunks_exact(N * usize::from(self.head.channels));
-        for (sample, row) in (0..self.head.samples).zip(rows) {
-            let offset_us = self.offset_us(sample);
-            for (channel, value) in (first..=u8::MAX).zip(row.as_chunks::<N>().0) {
-                visit(channel, offset_us, convert(*value));
-            }
-        }
-    }
-}
-
-#[inline]
-fn signed<T: Copy + PartialEq + Into<f64>>(value: T, none: T) -> f64 {
-    if value == none { f64::NAN } else { value.into() }
-}
-
-/// Why a frame could not be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EncodeError {
-    /// The buffer is too short.
-    Full,
-    /// A health beyond 4, or a payload, an emptiness or a tag that does not fit the kind.
-    Header,
-    /// A block of an impossible shape, or the slices do not have the lengths the shape asks for.
-    Shape,
-    /// A value that the type cannot hold.
-    Value,
-}
-
-/// Writes one frame into a caller's buffer: header, then blocks or a descriptor, then the end.
-///
-/// After an error the encoder is as it was before the call.
-#[derive(Debug)]
-pub struct Encoder<'a> {
-    buffer: &'a mut [u8],
-    used: usize,
-    kind: Kind,
-    authenticated: bool,
-}
-
-impl<'a> Encoder<'a> {
-    /// Begins a frame with its header.
-    ///
-    /// # Errors
-    /// [`EncodeError::Full`] and [`EncodeError::Header`].
-    pub fn new(buffer: &'a mut [u8], header: &Header) -> Result<Self, EncodeError> {
-        if header.health > HEALTH_MAX {
-            return Err(EncodeError::Header);
-        }
-        let mut encoder =
-            Encoder { buffer, used: 0, kind: header.kind, authenticated: header.authenticated };
-        let flags = u8::from(header.first_since_reset) * FLAG_FIRST
-            + u8::from(header.authenticated) * FLAG_AUTHENTICATED;
-        let mut bytes = [0; HEADER_BYTES];
-        bytes[..4].copy_from_slice(&[
-            MAGIC,
-            VERSION << 4 | header.kind as u8,
-            flags,
-            header.health,
-        ]);
-        bytes[4..8].copy_from_slice(&header.device.to_le_bytes());
-        bytes[8..10].copy_from_slice(&header.boot.to_le_bytes());
-        bytes[10] = header.time_kind as u8;
-        bytes[11] = header.time_error;
-        bytes[12..16].copy_from_slice(&header.sequence.to_le_bytes());
-        bytes[16..].copy_from_slice(&header.time_us.to_le_bytes());
-        encoder.put(&bytes)?;
-        Ok(encoder)
-    }
-
-    /// Appends a block: `values` as [sample][channel], NaN for no value, integers rounded to
-    /// nearest with ties away from zero. Where `deltas` are given, one a sample, they take the
-    /// place of `head.dt_us`.
-    ///
-    /// # Errors
-    /// [`EncodeError`] of every kind.
-    pub fn block(
-        &mut self,
-        head: BlockHead,
-        deltas: Option<&[u32]>,
-        values: &[f64],
-    ) -> Result<(), EncodeError> {
-        let before = self.used;
-        let written = self.try_block(head, deltas, values);
-        if written.is_err() {
-            self.used = before;
-        }
-        written
-    }
-
-    fn try_block(
-        &mut self,
-        head: BlockHead,
-        deltas: Option<&[u32]>,
-        values: &[f64],
-    ) -> Result<(), EncodeError> {
-        if self.kind != Kind::Data {
-            return Err(EncodeError::Header);
-        }
-        let fits = deltas.is_none_or(|deltas| deltas.len() == usize::from(head.samples));
-        if !head.is_valid() || !fits || values.len() != head.values() {
-            return Err(EncodeError::Shape);
-        }
-        self.put(&[
-            head.first_channel,
-            head.channels,
-            head.value_type as u8 + 1,
-            u8::from(deltas.is_some()) * BLOCK_FLAG_DELTAS,
-        ])?;
-        self.put(&head.samples.to_le_bytes())?;
-        self.put(&head.dt_us.to_le_bytes())?;
-        for delta in deltas.unwrap_or_default() {
-            self.put(&delta.to_le_bytes())?;
-        }
-        for &value in values {
-            self.put_value(head.value_type, value)?;
-        }
-        Ok(())
-    }
-
-    /// Appends to the descriptor of an announce frame.
-    ///
-    /// # Errors
-    /// [`EncodeError::Full`] and [`EncodeError::Header`].
-    pub fn announce(&mut self, descriptor: &[u8]) -> Result<(), EncodeError> {
-        match self.kind {
-            Kind::Announce => self.put(descriptor),
-            Kind::Data | Kind::Heartbeat => Err(EncodeError::Header),
-        }
-    }
-
-    /// Appends the checksum and returns the frame.
-    ///
-    /// # Errors
-    /// [`EncodeError::Full`]; [`EncodeError::Header`] for a data frame of no blocks and for a
-    /// header that promises a tag.
-    pub fn finish(self) -> Result<&'a [u8], EncodeError> {
-        if self.authenticated { Err(EncodeError::Header) } else { self.close() }
-    }
-
-    /// Appends the tag that `tag_of` makes of the bytes so far, then the checksum.
-    ///
-    /// # Errors
-    /// As [`Encoder::finish`], but for a header that promises no tag.
-    pub fn finish_with_tag(
-        mut self,
-        tag_of: impl FnOnce(&[u8]) -> [u8; TAG_BYTES],
-    ) -> Result<&'a [u8], EncodeError> {
-        if !self.authenticated {
-            return Err(EncodeError::Header);
-        }
-        let empty = self.used == HEADER_BYTES;
-        let tag = tag_of(&self.buffer[..self.used]);
-        if self.kind == Kind::Data && empty {
-            return Err(EncodeError::Header);
-        }
-        self.put(&tag)?;
-        self.close()
-    }
-
-    fn close(mut self) -> Result<&'a [u8], EncodeError> {
-        if self.kind == Kind::Data && self.used == HEADER_BYTES {
-            return Err(EncodeError::Header);
-        }
-        let check = crc32(&self.buffer[..self.used]);
-        self.put(&check.to_le_bytes())?;
-        Ok(&self.buffer[..self.used])
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        let room = self.buffer[self.used..].get_mut(..bytes.len()).ok_or(EncodeError::Full)?;
-        room.copy_from_slice(bytes);
-        self.used += bytes.len();
-        Ok(())
-    }
-
-    fn put_value(&mut self, value_type: ValueType, value: f64) -> Result<(), EncodeError> {
-        // The casts are exact: `whole` has checked the range.
-        match value_type {
-            ValueType::I8 => self.put(&(signed_whole(value, 8)? as i8).to_le_bytes()),
-            ValueType::U8 => self.put(&(whole(value, 0.0, 255.0)? as u8).to_le_bytes()),
-            ValueType::I16 => self.put(&(signed_whole(value, 16)? as i16).to_le_bytes()),
-            ValueType::U16 => self.put(&(whole(value, 0.0, 65_535.0)? as u16).to_le_bytes()),
-            ValueType::I32 => self.put(&(signed_whole(value, 32)? as i32).to_le_bytes()),
-            ValueType::U32 => self.put(&(whole(value, 0.0, 4_294_967_295.0)? as u32).to_le_bytes()),
-            ValueType::F32 => {
-                let single = value as f32;
-                if single.is_infinite() && value.is_finite() {
-                    return Err(EncodeError::Value);
-                }
-                self.put(&single.to_le_bytes())
-            }
-            ValueType::F64 => self.put(&value.to_le_bytes()),
-            ValueType::U64 => self.put(&(whole(value, 0.0, U64_LAST)? as u64).to_le_bytes()),
-        }
-    }
-}
-
-/// The largest `f64` below 2^64.
-const U64_LAST: f64 = 18_446_744_073_709_549_568.0;
-
-/// A whole number of `bits` bits whose minimum stands for NaN and is no value itself.
-fn signed_whole(value: f64, bits: u32) -> Result<i64, EncodeError> {
-    let end = 1_i64 << (bits - 1);
-    if value.is_nan() {
-        return Ok(-end);
-    }
-    let last = (end - 1) as f64;
-    whole(value, -last, last).map(|value| value as i64)
-}
-
-/// Rounds to nearest, ties away from zero, and checks the range; NaN is in no range.
-fn whole(value: f64, min: f64, max: f64) -> Result<f64, EncodeError> {
-    /// From 2^52 on, every `f64` is whole.
-    const WHOLE: f64 = 4_503_599_627_370_496.0;
-    let rounded = if value.abs() < WHOLE {
-        let towards_zero = (value as i64) as f64;
-        match value - towards_zero {
-            up if up >= 0.5 => towards_zero + 1.0,
-            down if down <= -0.5 => towards_zero - 1.0,
-            _ => towards_zero,
-        }
-    } else {
-        value
-    };
-    if (min..=max).contains(&rounded) { Ok(rounded) } else { Err(EncodeError::Value) }
-}
-
-/// CRC-32 as zlib computes it: reflected polynomial EDB88320, all ones before and after.
-///
-/// Eight bytes a step from eight tables (Kounavis and Berry, "A systematic approach to building
-/// high performance software-based CRC generators", 2005).
-#[must_use]
-pub fn crc32(bytes: &[u8]) -> u32 {
-    let (chunks, rest) = bytes.as_chunks::<8>();
-    let mut crc = !0_u32;
-    for chunk in chunks {
-        let [a, b, c, d, e, f, g, h] = *chunk;
-        let low = crc ^ u32::from_le_bytes([a, b, c, d]);
-        let [a, b, c, d] = low.to_le_bytes();
-        crc = CRC[7][usize::from(a)]
-            ^ CRC[6][usize::from(b)]
-            ^ CRC[5][usize::from(c)]
-            ^ CRC[4][usize::from(d)]
-            ^ CRC[3][usize::from(e)]
-            ^ CRC[2][usize::from(f)]
-            ^ CRC[1][usize::from(g)]
-            ^ CRC[0][usize::from(h)];
-    }
-    for &byte in rest {
-        crc = crc >> 8 ^ CRC[0][usize::from(crc as u8 ^ byte)];
-    }
-    !crc
-}
-
-/// `CRC[k][b]`: the remainder of byte `b` followed by `k` zero bytes.
-static CRC: [[u32; 256]; 8] = crc_tables();
-
-const fn crc_tables() -> [[u32; 256]; 8] {
-    let mut tables = [[0_u32; 256]; 8];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut crc = byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = crc >> 1 ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 };
-            bit += 1;
-        }
-        tables[0][byte] = crc;
-        byte += 1;
-    }
-    let mut byte = 0;
-    while byte < 256 {
-        let mut k = 1;
-        while k < 8 {
-            let before = tables[k - 1][byte];
-            tables[k][byte] = before >> 8 ^ tables[0][(before & 0xFF) as usize];
-            k += 1;
-        }
-        byte += 1;
-    }
-    tables
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_checksum_is_zlibs() {
-        assert_eq!(crc32(b""), 0);
-        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
     }
 }
