@@ -45,6 +45,29 @@ pub const SHED_HEADS_MAX: usize = 4_096;
 /// Items the scan combinator consumes in one poll before it yields to other tasks.
 pub const STEPS_PER_POLL_MAX: usize = 64;
 
+// ---- configuration ----------------------------------------------------------------------------
+
+/// Largest configuration or scenario file.
+pub const CONFIG_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// Errors of a configuration that are kept.
+pub const CONFIG_ERRORS_MAX: usize = 1_000;
+/// Errors of a configuration that are shown; the rest is counted.
+pub const CONFIG_ERRORS_SHOWN: usize = 100;
+/// Longest line of a configuration that is quoted below an error.
+pub const CONFIG_LINE_QUOTED_MAX: usize = 1_024;
+/// Longest name of a source.
+pub const SOURCE_NAME_BYTES_MAX: usize = 64;
+/// Longest id of a channel.
+pub const CHANNEL_ID_BYTES_MAX: usize = 128;
+/// Longest path of a Unix socket: what the kernel takes (unix(7)), less the closing zero.
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// Longest unit code.
+pub const UNIT_BYTES_MAX: usize = 64;
+/// Deepest nesting of parentheses in a unit code.
+pub const UNIT_DEPTH_MAX: usize = 8;
+/// Largest exponent in a unit code.
+pub const UNIT_EXPONENT_MAX: i32 = 99;
+
 // ---- engine -----------------------------------------------------------------------------------
 
 /// Sources in one configuration.
@@ -76,6 +99,10 @@ pub const OPEN_BINS_COMPACT: usize = 1_024;
 
 // ---- publishing and serving -------------------------------------------------------------------
 
+/// Shortest period of publishing.
+pub const PUBLISH_MIN_NS: i64 = 10 * MS;
+/// Longest period of publishing.
+pub const PUBLISH_MAX_NS: i64 = 60 * SECOND;
 /// Default period of publishing.
 pub const PUBLISH_DEFAULT_NS: i64 = 100 * MS;
 /// Channels that share one allocation in a snapshot.
@@ -115,6 +142,10 @@ pub const CLIENT_SEND_BUFFER: usize = 32 * 1_024;
 pub const REOPEN_FIRST_NS: i64 = 250 * MS;
 /// Longest wait before a lost serial port is opened again.
 pub const REOPEN_LAST_NS: i64 = 5 * SECOND;
+/// Smallest receive buffer that may be configured.
+pub const RECEIVE_BUFFER_MIN: usize = 4_096;
+/// Largest receive buffer that may be configured: the kernel doubles it in an `int`.
+pub const RECEIVE_BUFFER_MAX: usize = 1 << 30;
 /// Receive buffer asked of the kernel for a UDP socket unless configured.
 pub const RECEIVE_BUFFER_DEFAULT: usize = 8 * 1_024 * 1_024;
 /// Sources are judged idle on this clock, and windows drain on it.
@@ -124,6 +155,7 @@ pub const SHUTDOWN_NS: i64 = 10 * SECOND;
 /// One kind of log line is written at most this often.
 pub const LOG_EVERY_NS: i64 = 10 * SECOND;
 
+const _: () = assert!(CONFIG_ERRORS_SHOWN <= CONFIG_ERRORS_MAX);
 const _: () = assert!(COBS_BYTES_MAX >= FRAME_BYTES_MAX);
 const _: () = assert!(CLIENTS_ROOT_RESERVE < CLIENTS_MAX);
 const _: () = assert!(CLIENTS_PER_UID_MAX <= CLIENTS_MAX);
@@ -132,6 +164,7 @@ const _: () = assert!(REQUEST_BYTES_MAX < REPLY_BYTES_MAX);
 const _: () = assert!(FIELDS_PER_LINE_MAX <= FIELDS_PER_SOURCE_MAX);
 const _: () = assert!(DISCOVER_DEFAULT <= CHANNELS_MAX);
 const _: () = assert!(QUEUE_BATCHES_DEFAULT <= QUEUE_BATCHES_MAX);
+const _: () = assert!(PUBLISH_MIN_NS <= PUBLISH_DEFAULT_NS);
 const _: () = assert!(REOPEN_FIRST_NS <= REOPEN_LAST_NS);
 const _: () = assert!(SEQUENCE_WINDOW == u64::BITS);
 const _: () = assert!(TICK_NS <= SECOND);

@@ -1,5 +1,143 @@
 //! TOML to typed configuration: the only parser, the only place with defaults.
+//!
+//! A file is parsed in two phases. The TOML parser recovers from errors and keeps the position of
+//! every key and value; a walk over its tree then reads key by key, records all that is wrong, and
+//! goes on. What comes out is a [`Config`] without a single error, or all of the [`Errors`].
+//!
+//! Only [`load`] and [`load_scenario`] touch files. Nothing here opens a port or a device.
+
+use std::{cell::RefCell, fs, io, io::Read, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+
+use toml::de::DeTable;
+
+use self::{
+    build::build,
+    errors::{File, Finding, Sink},
+};
+use crate::{limits::CONFIG_BYTES_MAX, simulate::Scenario};
 
 pub mod model;
+pub mod paths;
+pub mod report;
 
+mod build;
+mod channel;
+mod daemon;
+mod errors;
+mod keys;
+mod reader;
+mod rules;
+mod scenario;
+mod source;
+
+pub use errors::{Errors, Warnings};
 pub use model::{Config, DaemonConfig, InputConfig, InputKind};
+
+/// A configuration that can be run, and what is odd about it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What is most likely not meant.
+    pub warnings: Warnings,
+}
+
+/// Reads and checks the configuration at `path`, and the scenarios it names.
+///
+/// # Errors
+/// If the file cannot be read, or anything in it or in a scenario is wrong.
+pub fn load(path: &Path) -> Result<Loaded, Errors> {
+    let text = read(path)?;
+    let mut loaded = Config::parse(&text, path, &read_bounded)?;
+    if let Some(finding) = writable_by_all(path, &text) {
+        loaded.warnings.push(finding);
+    }
+    Ok(loaded)
+}
+
+/// Reads and checks the simulator's scenario at `path`.
+///
+/// # Errors
+/// If the file cannot be read, or anything in it is wrong.
+pub fn load_scenario(path: &Path) -> Result<Scenario, Errors> {
+    scenario::parse(&read(path)?, path).map_err(Errors::new)
+}
+
+impl Config {
+    /// Checks a configuration that was read from `path`, which messages name and to whose
+    /// directory relative paths refer. `loader` reads the scenarios it names.
+    ///
+    /// # Errors
+    /// If anything is wrong: all of it at once.
+    pub fn parse(
+        text: &str,
+        path: &Path,
+        loader: &dyn Fn(&Path) -> io::Result<String>,
+    ) -> Result<Loaded, Errors> {
+        let file = File::new(path, text);
+        let dir = path.parent().unwrap_or(Path::new(""));
+        let context = Context { dir, loader, elsewhere: RefCell::default() };
+        let (sink, config) = walk(file, |table, sink| build(table, sink, &context));
+        let (mut errors, warnings) = sink.into_findings();
+        errors.extend(context.elsewhere.into_inner());
+        match config {
+            Some(config) if errors.is_empty() => {
+                Ok(Loaded { config, warnings: Warnings::new(warnings) })
+            }
+            _ => Err(Errors::new(errors)),
+        }
+    }
+}
+
+/// What the parts of a configuration need besides their own tables.
+struct Context<'a> {
+    /// Relative paths are relative to this.
+    dir: &'a Path,
+    /// Reads other files.
+    loader: &'a dyn Fn(&Path) -> io::Result<String>,
+    /// Errors found in other files.
+    elsewhere: RefCell<Vec<Finding>>,
+}
+
+/// Parses the TOML of a file and hands the tree to `read`.
+fn walk<T>(
+    file: Arc<File>,
+    read: impl FnOnce(&DeTable<'_>, &Sink) -> Option<T>,
+) -> (Sink, Option<T>) {
+    let mut sink = Sink::new(Arc::clone(&file));
+    let (table, errors) = DeTable::parse_recoverable(&file.text);
+    for error in errors {
+        sink.syntax(error.span().unwrap_or(0..0), error.message());
+    }
+    let value = read(table.get_ref(), &sink);
+    (sink, value)
+}
+
+fn read(path: &Path) -> Result<String, Errors> {
+    read_bounded(path).map_err(|error| {
+        let file = File::new(path, "");
+        let title = format!("cannot read {}: {error}", path.display());
+        Errors::new(vec![Finding::whole(&file, title, None)])
+    })
+}
+
+fn read_bounded(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let most = CONFIG_BYTES_MAX as u64;
+    fs::File::open(path)?.take(most + 1).read_to_string(&mut text)?;
+    if CONFIG_BYTES_MAX < text.len() {
+        let message = format!("larger than {} MiB", CONFIG_BYTES_MAX >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(text)
+}
+
+/// Everyone who can write the configuration of a service can make it open what it may open.
+fn writable_by_all(path: &Path, text: &str) -> Option<Finding> {
+    let mode = fs::metadata(path).ok()?.permissions().mode();
+    (mode & 0o002 != 0).then(|| {
+        let title = format!("{} can be written by every user of this host", path.display());
+        let help = format!("chmod o-w {}", path.display());
+        Finding::whole(&File::new(path, text), title, Some(help))
+    })
+}

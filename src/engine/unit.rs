@@ -1,6 +1,88 @@
-//! Units by their UCUM codes: <https://ucum.org/ucum>, table 3 and following.
+//! Units by their UCUM codes, and conversion between them.
+//!
+//! The grammar is UCUM's, case-sensitive (<https://ucum.org/ucum>, sections 2 and 3): products,
+//! quotients, exponents, parentheses, numbers, powers of ten and annotations. It differs in three
+//! points. The mole is a base unit as in the SI, so that `mol/L` does not convert to `1/L`.
+//! Logarithmic and conventional units (`pH`, `dB`) are known by name and never converted. The
+//! names of the SenML registries that are no UCUM codes are taken as aliases.
+//!
+//! Of UCUM's tables, those that sensors report are there: not the clinical, typesetting and
+//! arbitrary units, nor the customary ones of the United States before 1959.
 
-/// Placeholder until the table stands.
+use std::fmt;
+
+use self::table::{ALIASES, ATOMS, Atom, PREFIXES, SPELLINGS, Scale};
+use crate::limits::{UNIT_BYTES_MAX, UNIT_DEPTH_MAX, UNIT_EXPONENT_MAX};
+
+pub use self::dimension::Dimension;
+
+mod dimension;
+mod table;
+
+/// A unit that was understood.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unit {
+    dimension: Dimension,
+    /// How many base units it is: numerator. Kept apart from the denominator because both are
+    /// mostly whole numbers, so that conversions by powers of ten round once.
+    num: f64,
+    /// Denominator.
+    den: f64,
+    /// Absolute zero lies this many nine-hundredths of a kelvin below the unit's own.
+    zero: i32,
+    /// A unit that converts to itself alone.
+    opaque: Option<&'static str>,
+}
+
+impl Unit {
+    /// One, the unit of bare numbers.
+    pub const ONE: Self =
+        Self { dimension: Dimension::NONE, num: 1.0, den: 1.0, zero: 0, opaque: None };
+
+    /// The unit of a code such as `Cel`, `ug/m3`, `[degF]` or `{widgets}`.
+    ///
+    /// # Errors
+    /// If the code is not understood; the error says where and, where it can, what to write.
+    pub fn parse(code: &str) -> Result<Self, UnitError> {
+        let error = |at, kind| UnitError { at, kind };
+        if code.is_empty() {
+            return Err(error(0, UnitErrorKind::Empty));
+        }
+        if UNIT_BYTES_MAX < code.len() {
+            return Err(error(0, UnitErrorKind::TooLong));
+        }
+        if let Some((_, meant)) = SPELLINGS.iter().find(|(spelling, _)| *spelling == code) {
+            let unknown = UnitErrorKind::Unknown { code: code.into(), suggestion: Some(*meant) };
+            return Err(error(0, unknown));
+        }
+        if let Some(at) = code.find(|c: char| !c.is_ascii_graphic()) {
+            return Err(error(at, UnitErrorKind::NotAscii));
+        }
+        let alias = ALIASES.iter().find(|(alias, _)| *alias == code);
+        let code = alias.map_or(code, |(_, meant)| *meant);
+        let mut parser = Parser { code, at: 0, depth: 0 };
+        let unit = if parser.eat(b'/') {
+            let below = parser.term()?;
+            parser.combine(Self::ONE, below, -1, 0)?
+        } else {
+            parser.term()?
+        };
+        if parser.at < code.len() { Err(parser.fail(UnitErrorKind::Operator)) } else { Ok(unit) }
+    }
+
+    /// What it measures.
+    #[must_use]
+    pub fn dimension(&self) -> Dimension {
+        self.dimension
+    }
+
+    /// The unit's own name if it is one that is never converted, else what it measures.
+    fn measure(&self) -> String {
+        self.opaque.map_or_else(|| self.dimension.to_string(), |code| format!("{code} alone"))
+    }
+}
+
+/// From values in one unit to values in another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conversion {
     /// Factor.
@@ -13,9 +95,338 @@ impl Conversion {
     /// Leaves values as they are.
     pub const IDENTITY: Self = Self { factor: 1.0, offset: 0.0 };
 
+    /// The conversion from one unit to another.
+    ///
+    /// # Errors
+    /// If the two do not measure the same.
+    pub fn between(from: &Unit, to: &Unit) -> Result<Self, Incompatible> {
+        if from.dimension != to.dimension || from.opaque != to.opaque {
+            return Err(Incompatible { from: from.measure(), to: to.measure() });
+        }
+        let factor = (from.num * to.den) / (from.den * to.num);
+        // Whole nine-hundredths of a kelvin subtract without rounding.
+        let shift = f64::from(from.zero - to.zero);
+        let offset = shift * to.den / (900.0 * to.num);
+        Ok(Self { factor, offset })
+    }
+
     /// Converts a point (not a difference).
     #[must_use]
     pub fn point(&self, value: f64) -> f64 {
         value * self.factor + self.offset
     }
 }
+
+/// Two units that do not measure the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incompatible {
+    /// What the first measures, in words.
+    pub from: String,
+    /// What the second measures, in words.
+    pub to: String,
+}
+
+impl fmt::Display for Incompatible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cannot be converted to {}", self.from, self.to)
+    }
+}
+
+impl std::error::Error for Incompatible {}
+
+/// Why a text is no unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitError {
+    /// Byte of the code where it was noticed.
+    pub at: usize,
+    /// What is wrong.
+    pub kind: UnitErrorKind,
+}
+
+/// What is wrong with a unit code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnitErrorKind {
+    /// Nothing there.
+    Empty,
+    /// Longer than [`UNIT_BYTES_MAX`].
+    TooLong,
+    /// A character that no code has.
+    NotAscii,
+    /// A symbol that is not in the table.
+    Unknown {
+        /// The symbol.
+        code: String,
+        /// The nearest code.
+        suggestion: Option<&'static str>,
+    },
+    /// No unit where one must be.
+    Missing,
+    /// Something other than `.` or `/` between two units.
+    Operator,
+    /// An opening parenthesis or brace without its closing one.
+    Unclosed,
+    /// Parentheses nested deeper than [`UNIT_DEPTH_MAX`].
+    Depth,
+    /// An exponent that is no number, or beyond [`UNIT_EXPONENT_MAX`].
+    Exponent,
+    /// A factor that no number holds.
+    Overflow,
+    /// A unit with a zero of its own, or a logarithm, inside a product.
+    Special,
+}
+
+impl UnitError {
+    /// What to write instead, where that is clear.
+    #[must_use]
+    pub fn suggestion(&self) -> Option<&'static str> {
+        match self.kind {
+            UnitErrorKind::Unknown { suggestion, .. } => suggestion,
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for UnitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            UnitErrorKind::Empty => {
+                f.write_str("a unit has at least one character; `1` is the bare number")
+            }
+            UnitErrorKind::TooLong => write!(f, "longer than {UNIT_BYTES_MAX} bytes"),
+            UnitErrorKind::NotAscii => f.write_str(
+                "UCUM codes are ASCII without spaces: `deg`, `u` for micro, `m3`, `Ohm`",
+            ),
+            UnitErrorKind::Unknown { code, .. } => write!(f, "`{code}` is no known UCUM code"),
+            UnitErrorKind::Missing => write!(f, "a unit is missing at byte {}", self.at),
+            UnitErrorKind::Operator => {
+                write!(f, "expected `.` for a product or `/` for a quotient at byte {}", self.at)
+            }
+            UnitErrorKind::Unclosed => {
+                write!(f, "the bracket opened at byte {} is not closed", self.at)
+            }
+            UnitErrorKind::Depth => write!(f, "more than {UNIT_DEPTH_MAX} nested parentheses"),
+            UnitErrorKind::Exponent => {
+                write!(f, "an exponent is a whole number within ±{UNIT_EXPONENT_MAX}")
+            }
+            UnitErrorKind::Overflow => {
+                f.write_str("the factor of this unit is too large or too small")
+            }
+            UnitErrorKind::Special => f.write_str(
+                "units with a zero of their own (Cel, [degF]) and logarithms stand alone: \
+                 in a product write K, or [degR]",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for UnitError {}
+
+/// Recursive descent; the depth is bounded.
+struct Parser<'a> {
+    /// ASCII without spaces.
+    code: &'a str,
+    at: usize,
+    depth: usize,
+}
+
+impl<'a> Parser<'a> {
+    /// `component (("." | "/") component)*`, from left to right.
+    fn term(&mut self) -> Result<Unit, UnitError> {
+        let mut unit = self.component()?;
+        loop {
+            let sign = match self.peek() {
+                Some(b'.') => 1,
+                Some(b'/') => -1,
+                _ => return Ok(unit),
+            };
+            let at = self.at;
+            self.at += 1;
+            let next = self.component()?;
+            unit = self.combine(unit, next, sign, at)?;
+        }
+    }
+
+    /// A unit, a number, or a term in parentheses, with its annotation; or an annotation alone.
+    fn component(&mut self) -> Result<Unit, UnitError> {
+        let opened = self.at;
+        match self.peek() {
+            Some(b'(') => {
+                self.at += 1;
+                self.depth += 1;
+                if UNIT_DEPTH_MAX < self.depth {
+                    return Err(self.fail(UnitErrorKind::Depth));
+                }
+                let unit = self.term()?;
+                if !self.eat(b')') {
+                    return Err(UnitError { at: opened, kind: UnitErrorKind::Unclosed });
+                }
+                self.depth -= 1;
+                Ok(unit)
+            }
+            Some(b'{') => {
+                self.annotation()?;
+                Ok(Unit::ONE)
+            }
+            _ => {
+                let unit = self.factor()?;
+                if self.peek() == Some(b'{') {
+                    self.annotation()?;
+                }
+                Ok(unit)
+            }
+        }
+    }
+
+    /// `{…}`, which means something to people alone.
+    fn annotation(&mut self) -> Result<(), UnitError> {
+        match self.code[self.at..].find('}') {
+            Some(end) => {
+                self.at += end + 1;
+                Ok(())
+            }
+            None => Err(self.fail(UnitErrorKind::Unclosed)),
+        }
+    }
+
+    /// A number, a power of ten, or a symbol with its exponent.
+    fn factor(&mut self) -> Result<Unit, UnitError> {
+        let start = self.at;
+        let symbol = self.symbol()?;
+        let unknown = |symbol: &str| UnitError {
+            at: start,
+            kind: UnitErrorKind::Unknown { code: symbol.to_owned(), suggestion: nearest(symbol) },
+        };
+        if symbol.is_empty() {
+            return Err(self.fail(UnitErrorKind::Missing));
+        }
+        if let Some(power) = symbol.strip_prefix("10*").or_else(|| symbol.strip_prefix("10^")) {
+            let ten = Unit { num: 10.0, ..Unit::ONE };
+            return self.power(ten, if power.is_empty() { "1" } else { power }, start);
+        }
+        if symbol.bytes().all(|b| b.is_ascii_digit()) {
+            let num: f64 = symbol.parse().map_err(|_| unknown(symbol))?;
+            return self.combine(Unit::ONE, Unit { num, ..Unit::ONE }, 1, start);
+        }
+        let (name, exponent) = split_exponent(symbol);
+        let unit = simple(name).ok_or_else(|| unknown(name))?;
+        if exponent.is_empty() { Ok(unit) } else { self.power(unit, exponent, start) }
+    }
+
+    /// Up to the next operator, parenthesis or annotation; square brackets hide them.
+    fn symbol(&mut self) -> Result<&'a str, UnitError> {
+        let start = self.at;
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'.' | b'/' | b'(' | b')' | b'{' | b'}' => break,
+                b'[' => match self.code[self.at..].find(']') {
+                    Some(end) => self.at += end + 1,
+                    None => return Err(self.fail(UnitErrorKind::Unclosed)),
+                },
+                _ => self.at += 1,
+            }
+        }
+        Ok(&self.code[start..self.at])
+    }
+
+    fn power(&self, unit: Unit, exponent: &str, at: usize) -> Result<Unit, UnitError> {
+        let exponent: i32 = exponent
+            .parse()
+            .ok()
+            .filter(|e: &i32| e.abs() <= UNIT_EXPONENT_MAX)
+            .ok_or(UnitError { at, kind: UnitErrorKind::Exponent })?;
+        if exponent == 1 {
+            return Ok(unit);
+        }
+        self.combine(Unit::ONE, unit, exponent, at)
+    }
+
+    /// `left * right^exponent`.
+    fn combine(
+        &self,
+        left: Unit,
+        right: Unit,
+        exponent: i32,
+        at: usize,
+    ) -> Result<Unit, UnitError> {
+        let fail = |kind| UnitError { at, kind };
+        if [left, right].iter().any(|unit| unit.zero != 0 || unit.opaque.is_some()) {
+            return Err(fail(UnitErrorKind::Special));
+        }
+        let dimension = left
+            .dimension
+            .checked_times(right.dimension, exponent)
+            .ok_or(fail(UnitErrorKind::Exponent))?;
+        let (above, below) =
+            if 0 <= exponent { (right.num, right.den) } else { (right.den, right.num) };
+        let power = exponent.abs();
+        let num = left.num * above.powi(power);
+        let den = left.den * below.powi(power);
+        let fits = |x: f64| 1e-150 < x && x < 1e150;
+        if !fits(num) || !fits(den) {
+            return Err(fail(UnitErrorKind::Overflow));
+        }
+        Ok(Unit { dimension, num, den, ..Unit::ONE })
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.code.as_bytes().get(self.at).copied()
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn fail(&self, kind: UnitErrorKind) -> UnitError {
+        UnitError { at: self.at, kind }
+    }
+}
+
+/// Splits `m3`, `s-1` into name and exponent; digits inside square brackets belong to the name.
+fn split_exponent(symbol: &str) -> (&str, &str) {
+    let digits = symbol.trim_end_matches(|c: char| c.is_ascii_digit());
+    if digits.len() == symbol.len() {
+        return (symbol, "");
+    }
+    let name = digits.strip_suffix(['+', '-']).unwrap_or(digits);
+    symbol.split_at(name.len())
+}
+
+/// The unit of a symbol without exponent: an atom, or a prefix and an atom.
+fn simple(name: &str) -> Option<Unit> {
+    let find = |code: &str| ATOMS.iter().find(|atom| atom.code == code);
+    if let Some(atom) = find(name) {
+        return Some(atom.unit(1.0, 1.0));
+    }
+    PREFIXES.iter().find_map(|(prefix, num, den)| {
+        let atom = find(name.strip_prefix(prefix)?).filter(|atom| atom.metric)?;
+        Some(atom.unit(*num, *den))
+    })
+}
+
+impl Atom {
+    fn unit(&self, num: f64, den: f64) -> Unit {
+        Unit {
+            dimension: self.dimension,
+            num: self.num * num,
+            den: self.den * den,
+            zero: if let Scale::Shifted(zero) = self.scale { zero } else { 0 },
+            opaque: (self.scale == Scale::Opaque).then_some(self.code),
+        }
+    }
+}
+
+/// The code that a misspelt symbol most likely stands for.
+fn nearest(symbol: &str) -> Option<&'static str> {
+    if let Some((_, meant)) = SPELLINGS.iter().find(|(spelling, _)| *spelling == symbol) {
+        return Some(meant);
+    }
+    let same_letters = ATOMS.iter().find(|atom| {
+        atom.code.trim_matches(['[', ']']).eq_ignore_ascii_case(symbol.trim_matches(['[', ']']))
+    });
+    same_letters.map(|atom| atom.code)
+}
+
+#[cfg(test)]
+mod tests;

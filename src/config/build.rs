@@ -1,0 +1,166 @@
+//! From the tables of a file to a [`Config`]: what concerns several tables at once.
+
+use std::{net::SocketAddr, ops::Range, sync::Arc};
+
+use toml::de::DeTable;
+
+use super::{
+    Config, Context, InputConfig, InputKind, channel, daemon,
+    errors::{Remark, Sink},
+    keys,
+    reader::Section,
+    rules::RuleKeys,
+    source::Source,
+};
+use crate::{
+    engine::{ChannelPlan, Plan, SourcePlan, TimeMode, Unknown},
+    limits::{CHANNELS_MAX, DEVICES_PER_SOURCE_MAX, FIELDS_PER_SOURCE_MAX, SOURCES_MAX},
+    simulate::scenario::LineFormat,
+    wire::decode::{Format, TextOptions},
+};
+
+/// Reads all tables; `None` if an error stands in the way.
+pub(super) fn build(table: &DeTable<'_>, sink: &Sink, context: &Context<'_>) -> Option<Config> {
+    let root = Section::open(table, 0..0, "the configuration", keys::TOP, sink);
+    let daemon = daemon::read(&root, context.dir);
+    let builtin = RuleKeys::builtin();
+    let (given, at) = match root.section("defaults", "[defaults]", keys::DEFAULTS) {
+        Some(section) => (RuleKeys::read(&section), section.span),
+        None => (RuleKeys::default(), 0..0),
+    };
+    let default_rules = given.resolve(&builtin, TimeMode::Arrival, &at, sink);
+    let defaults = given.over(&builtin);
+
+    let tables = root.sections("source", "[[source]]", keys::SOURCE);
+    if let Some(section) = tables.get(SOURCES_MAX) {
+        let title = format!("{} sources, more than {SOURCES_MAX}", tables.len());
+        sink.error(&section.span, Remark::new(title));
+    }
+    let read: Vec<Option<Source>> =
+        tables.iter().take(SOURCES_MAX).map(|section| Source::read(section, context)).collect();
+    let complete = read.iter().all(Option::is_some);
+    let mut sources: Vec<Source> = read.into_iter().flatten().collect();
+    check_names(&sources, sink);
+    check_inputs(&sources, sink);
+
+    let mut taken = channel::Taken::default();
+    let channels: Vec<Option<ChannelPlan>> = root
+        .sections("channel", "[[channel]]", keys::CHANNEL)
+        .iter()
+        .map(|section| channel::read(section, &mut sources, &defaults, &mut taken))
+        .collect();
+    let channel_count = channels.len();
+    check_sizes(&sources, channel_count, sink);
+    let plans: Vec<SourcePlan> =
+        sources.iter().map(|source| source_plan(source, &defaults, sink)).collect::<Option<_>>()?;
+    let inputs: Vec<InputConfig> = sources.into_iter().map(input).collect::<Option<_>>()?;
+    let channels: Vec<ChannelPlan> = channels.into_iter().collect::<Option<_>>()?;
+    let plan = Plan { sources: plans, channels, defaults: default_rules };
+    (complete && sink.is_clean()).then_some(Config { daemon, plan, inputs })
+}
+
+fn check_names(sources: &[Source], sink: &Sink) {
+    for (i, source) in sources.iter().enumerate() {
+        let name = &source.name;
+        if let Some(first) = sources[..i].iter().find(|other| other.name.value == name.value) {
+            let remark = Remark::new(format!("the name \"{}\" is taken", name.value));
+            let help = format!("the source of line {} has it", sink.line(&first.name.span));
+            sink.error(&name.span, remark.help(help));
+        }
+    }
+}
+
+/// Two sources cannot have the same port or the same serial line.
+fn check_inputs(sources: &[Source], sink: &Sink) {
+    for (i, source) in sources.iter().enumerate() {
+        let clash = |other: &&Source| match (&source.input, &other.input) {
+            (Some(InputKind::Udp(a)), Some(InputKind::Udp(b))) => overlap(a.listen, b.listen),
+            (Some(InputKind::Serial(a)), Some(InputKind::Serial(b))) => a.path == b.path,
+            _ => false,
+        };
+        let Some(first) = sources[..i].iter().find(clash) else { continue };
+        let what = match &source.input {
+            Some(InputKind::Udp(udp)) => format!("the address {}", udp.listen),
+            Some(InputKind::Serial(serial)) => format!("the port {}", serial.path.display()),
+            _ => continue,
+        };
+        let title = format!("{what} is taken by the source \"{}\"", first.name.value);
+        sink.error(&source.span, Remark::new(title).help(line_help(sink, &first.span)));
+    }
+}
+
+fn line_help(sink: &Sink, span: &Range<usize>) -> String {
+    format!("see line {}", sink.line(span))
+}
+
+/// Whether two addresses cannot both be bound; port 0 is another one each time.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let any = a.ip().is_unspecified() || b.ip().is_unspecified();
+    let same = a.is_ipv4() == b.is_ipv4() && (any || a.ip() == b.ip());
+    a.port() == b.port() && a.port() != 0 && same
+}
+
+fn check_sizes(sources: &[Source], channels: usize, sink: &Sink) {
+    let mut total = channels;
+    for source in sources {
+        let (fields, devices) = (source.fields.len(), source.devices.len());
+        for (count, most, what) in [
+            (fields, FIELDS_PER_SOURCE_MAX, "fields"),
+            (devices, DEVICES_PER_SOURCE_MAX, "devices"),
+        ] {
+            if most < count {
+                let title = format!("{count} {what} of one source have channels, more than {most}");
+                sink.error(&source.span, Remark::new(title));
+            }
+        }
+        if let Unknown::Discover { max } = source.unknown {
+            total += max;
+            if CHANNELS_MAX < total {
+                let title =
+                    format!("channels and `discover_max` add up to more than {CHANNELS_MAX}");
+                sink.error(&source.span, Remark::new(title).help("lower `discover_max`"));
+                return;
+            }
+        } else if fields == 0 && devices == 0 {
+            let name = &source.name.value;
+            let remark = Remark::new(format!("nothing of the source \"{name}\" is taken up"));
+            let help = "no channel names it, and unknown ones are rejected: add a [[channel]], or `unknown = \"discover\"`";
+            sink.warn(&source.span, remark.help(help));
+        }
+    }
+    if CHANNELS_MAX < channels {
+        let remark = Remark::new(format!("{channels} channels, more than {CHANNELS_MAX}"));
+        sink.error(&(0..0), remark);
+    }
+}
+
+fn source_plan(source: &Source, defaults: &RuleKeys, sink: &Sink) -> Option<SourcePlan> {
+    Some(SourcePlan {
+        name: Arc::clone(&source.name.value),
+        time: source.time,
+        unknown: source.unknown,
+        named_fields: source.speech? == LineFormat::Text,
+        idle_ns: source.idle_ns,
+        discovered: source.rules.resolve(defaults, source.time, &source.span, sink),
+    })
+}
+
+fn input(source: Source) -> Option<InputConfig> {
+    let format = match source.speech? {
+        LineFormat::Native => Format::Native,
+        LineFormat::Text => {
+            let room = FIELDS_PER_SOURCE_MAX.saturating_sub(source.fields.len());
+            let discover = match source.unknown {
+                Unknown::Reject => 0,
+                Unknown::Discover { max } => max.min(room),
+            };
+            Format::Text(TextOptions {
+                known: source.fields,
+                discover,
+                timestamp: source.timestamp,
+            })
+        }
+    };
+    let (name, on_full) = (source.name.value, source.on_full);
+    Some(InputConfig { name, kind: source.input?, format, on_full })
+}

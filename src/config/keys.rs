@@ -1,0 +1,131 @@
+//! Every key there is, by table. A test holds the shipped `config.toml` against these lists.
+
+/// Tables of a configuration.
+pub(super) const TOP: &[&str] = &["daemon", "defaults", "source", "channel"];
+
+/// `[daemon]`.
+pub(super) const DAEMON: &[&str] = &["socket", "state_dir", "publish", "queue"];
+
+/// What is set in `[defaults]` and per channel.
+pub(super) const DEFAULTS: &[&str] = &[
+    "pane",
+    "windows",
+    "percentiles",
+    "figures",
+    "resolution",
+    "lateness",
+    "future",
+    "expected_rate",
+    "stale_after",
+    "silent_after",
+];
+
+/// A window that is written as a table.
+pub(super) const WINDOW: &[&str] = &["length", "every"];
+
+/// `[[source]]`, of all kinds; see [`super::source`] for which key fits which.
+pub(super) const SOURCE: &[&str] = &[
+    "name",
+    "kind",
+    "listen",
+    "receive_buffer",
+    "path",
+    "baud",
+    "data_bits",
+    "parity",
+    "stop_bits",
+    "flow",
+    "scenario",
+    "seed",
+    "interval",
+    "paced",
+    "format",
+    "timestamp",
+    "time",
+    "lateness",
+    "future",
+    "unknown",
+    "discover_max",
+    "idle",
+    "on_full",
+];
+
+/// `[[channel]]`.
+pub(super) const CHANNEL: &[&str] = &[
+    "id",
+    "source",
+    "device",
+    "index",
+    "field",
+    "unit",
+    "raw_unit",
+    "calibration",
+    "pane",
+    "windows",
+    "percentiles",
+    "figures",
+    "resolution",
+    "lateness",
+    "future",
+    "expected_rate",
+    "stale_after",
+    "silent_after",
+];
+
+/// `calibration = { … }`.
+pub(super) const CALIBRATION: &[&str] = &["kind", "scale", "offset"];
+
+/// Keys that people will look for and this version does not have.
+pub(super) const ABSENT: &[&str] = &["qc", "exact", "max_hold", "shards"];
+
+/// A scenario.
+pub(super) const SCENARIO: &[&str] = &["format", "seed", "duration", "device", "fault"];
+
+/// `[[device]]` of a scenario.
+pub(super) const DEVICE: &[&str] = &[
+    "id",
+    "count",
+    "boot",
+    "clock",
+    "clock_skew_ppm",
+    "clock_offset",
+    "rate",
+    "samples_per_frame",
+    "phase",
+    "time_error",
+    "health",
+    "channel",
+    "fault",
+];
+
+/// `[[device.channel]]` of a scenario.
+pub(super) const DEVICE_CHANNEL: &[&str] =
+    &["name", "count", "unit", "type", "waveform", "noise", "resolution"];
+
+/// `waveform = { … }`, of all kinds.
+pub(super) const WAVEFORM: &[&str] = &[
+    "kind",
+    "value",
+    "offset",
+    "amplitude",
+    "period",
+    "phase",
+    "low",
+    "high",
+    "start",
+    "step",
+    "min",
+    "max",
+    "levels",
+    "dwell",
+    "night",
+    "noon",
+    "sunrise",
+    "sunset",
+    "mean",
+    "stddev",
+];
+
+/// `[[fault]]` and `[[device.fault]]`, of all kinds.
+pub(super) const FAULT: &[&str] =
+    &["kind", "probability", "frames", "size", "per_second", "distance", "by", "ppm"];

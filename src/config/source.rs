@@ -1,0 +1,352 @@
+//! `[[source]]`: where bytes come from and what they mean.
+
+use std::{collections::BTreeSet, net::SocketAddr, ops::Range, path::PathBuf, sync::Arc};
+
+use super::{
+    Context,
+    daemon::{PATH_BYTES_MAX, path},
+    errors::Remark,
+    keys,
+    model::{
+        Flow, InputKind, OnFull, Parity, ReplayConfig, SerialConfig, SimulatorConfig, UdpConfig,
+    },
+    reader::{Found, Section, listed},
+    rules::RuleKeys,
+    scenario,
+};
+use crate::{
+    engine::{TimeMode, Unknown},
+    limits::{
+        CHANNELS_MAX, DISCOVER_DEFAULT, FIELD_NAME_BYTES_MAX, FIELDS_PER_SOURCE_MAX, MS,
+        RECEIVE_BUFFER_DEFAULT, RECEIVE_BUFFER_MAX, RECEIVE_BUFFER_MIN, SECOND,
+        SOURCE_NAME_BYTES_MAX,
+    },
+    simulate::scenario::LineFormat,
+};
+
+const IDLE_NS: i64 = SECOND;
+const BAUD: u32 = 115_200;
+const INTERVAL_NS: i64 = 100 * MS;
+const HOUR_NS: i64 = 3_600 * SECOND;
+
+/// A source as far as it could be read: what is `None` or a default here has its error recorded.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// Name.
+    pub name: Found<Arc<str>>,
+    /// Where its table begins.
+    pub span: Range<usize>,
+    /// What it reads from.
+    pub input: Option<InputKind>,
+    /// What its bytes mean.
+    pub speech: Option<LineFormat>,
+    /// The field that holds the time of a text line.
+    pub timestamp: Option<Arc<str>>,
+    /// Whose clock counts.
+    pub time: TimeMode,
+    /// What happens to what no channel names.
+    pub unknown: Unknown,
+    /// Silence after which it no longer holds back windows.
+    pub idle_ns: i64,
+    /// What happens when the queue is full.
+    pub on_full: OnFull,
+    /// What it sets for its channels.
+    pub rules: RuleKeys,
+    /// Fields that have a channel.
+    pub fields: Vec<Arc<str>>,
+    /// Devices that have a channel.
+    pub devices: BTreeSet<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Udp,
+    Serial,
+    Simulator,
+    Replay,
+}
+
+impl Kind {
+    const ALL: [(&'static str, Self); 4] = [
+        ("udp", Self::Udp),
+        ("serial", Self::Serial),
+        ("simulator", Self::Simulator),
+        ("replay", Self::Replay),
+    ];
+
+    fn name(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
+
+    /// The kinds that a key is for; all of them where it is not listed.
+    fn that_take(key: &str) -> &'static [Self] {
+        match key {
+            "listen" | "receive_buffer" => &[Self::Udp],
+            "path" => &[Self::Serial, Self::Replay],
+            "baud" | "data_bits" | "parity" | "stop_bits" | "flow" => &[Self::Serial],
+            "scenario" | "seed" => &[Self::Simulator],
+            "interval" | "paced" => &[Self::Replay],
+            "format" | "timestamp" => &[Self::Udp, Self::Serial, Self::Replay],
+            _ => &[Self::Udp, Self::Serial, Self::Simulator, Self::Replay],
+        }
+    }
+}
+
+impl Source {
+    /// Reads one table; `None` if it has not even a name.
+    pub(super) fn read(section: &Section<'_>, context: &Context<'_>) -> Option<Self> {
+        section.require("name", "\"plant\"");
+        section.require("kind", "\"udp\"");
+        let name = name(section);
+        let kind = section.choice("kind", &Kind::ALL).map(|found| found.value);
+        if let Some(kind) = kind {
+            refuse_misplaced(section, kind);
+        }
+        let input = kind.and_then(|kind| input(section, kind, context));
+        let speech = match (&input, kind) {
+            (Some(InputKind::Simulator(simulator)), _) => Some(simulator.scenario.format),
+            (_, Some(Kind::Simulator)) => None,
+            _ => format(section, kind),
+        };
+        let timestamp = timestamp(section, speech);
+        let time = time(section, speech, timestamp.is_some());
+        Some(Self {
+            name: name?,
+            span: section.span.clone(),
+            input,
+            speech,
+            timestamp,
+            time,
+            unknown: unknown(section, speech),
+            idle_ns: section.duration("idle", 10 * MS..=HOUR_NS).map_or(IDLE_NS, |f| f.value),
+            on_full: on_full(section, kind),
+            rules: RuleKeys::read_bounds(section),
+            fields: Vec::new(),
+            devices: BTreeSet::new(),
+        })
+    }
+}
+
+fn name(section: &Section<'_>) -> Option<Found<Arc<str>>> {
+    let found = section.text("name")?;
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+    let length = found.value.len();
+    if length == 0 || SOURCE_NAME_BYTES_MAX < length || !found.value.bytes().all(fits) {
+        let remark = Remark::new(format!("\"{}\" cannot be the name of a source", found.value));
+        let help = format!("1 to {SOURCE_NAME_BYTES_MAX} of a-z, 0-9, `_` and `-`");
+        section.sink.error(&found.span, remark.help(help));
+    }
+    Some(found.map(Arc::from))
+}
+
+/// Records each key that belongs to another kind of source.
+fn refuse_misplaced(section: &Section<'_>, kind: Kind) {
+    for key in keys::SOURCE {
+        let takers = Kind::that_take(key);
+        let (false, Some(span)) = (takers.contains(&kind), section.key_span(key)) else { continue };
+        let names: Vec<&str> = takers.iter().map(|taker| taker.name()).collect();
+        let remark =
+            Remark::new(format!("`{key}` does not fit a source of kind \"{}\"", kind.name()));
+        let help = match (*key, kind) {
+            ("format" | "timestamp", Kind::Simulator) => {
+                "the scenario says what its devices speak".to_owned()
+            }
+            _ => format!("`{key}` is for {}", listed(&names)),
+        };
+        section.sink.error(&span, remark.help(help));
+    }
+}
+
+fn input(section: &Section<'_>, kind: Kind, context: &Context<'_>) -> Option<InputKind> {
+    Some(match kind {
+        Kind::Udp => InputKind::Udp(udp(section)?),
+        Kind::Serial => InputKind::Serial(serial(section, context)?),
+        Kind::Simulator => InputKind::Simulator(simulator(section, context)?),
+        Kind::Replay => {
+            section.require("path", "\"log.bin\"");
+            let interval = section.duration("interval", 0..=HOUR_NS);
+            let paced = section.boolean("paced");
+            InputKind::Replay(ReplayConfig {
+                path: path(section, "path", context.dir, PATH_BYTES_MAX)?,
+                interval_ns: interval.map_or(INTERVAL_NS, |found| found.value),
+                paced: paced.is_none_or(|found| found.value),
+            })
+        }
+    })
+}
+
+fn udp(section: &Section<'_>) -> Option<UdpConfig> {
+    section.require("listen", "\"127.0.0.1:7420\"");
+    let receive_buffer = receive_buffer(section);
+    let found = section.text("listen")?;
+    let Ok(listen) = found.value.parse::<SocketAddr>() else {
+        let remark =
+            Remark::new(format!("`listen` is no address with a port: \"{}\"", found.value));
+        let help = "write numbers, such as \"127.0.0.1:7420\", \"0.0.0.0:7420\" or \"[::]:7420\"";
+        section.sink.error(&found.span, remark.help(help));
+        return None;
+    };
+    Some(UdpConfig { listen, receive_buffer })
+}
+
+/// Bytes, as a number or as text such as `"8MiB"`.
+fn receive_buffer(section: &Section<'_>) -> usize {
+    const KEY: &str = "receive_buffer";
+    let default = RECEIVE_BUFFER_DEFAULT;
+    let (least, most) = (RECEIVE_BUFFER_MIN, RECEIVE_BUFFER_MAX);
+    if !section.is_text(KEY) {
+        let found = section.integer(KEY, least as i64..=most as i64);
+        return found.map_or(default, |found| found.value as usize);
+    }
+    let Some(found) = section.text(KEY) else { return default };
+    let text = found.value.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = match text[digits..].trim() {
+        "B" => Some(1),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = unit.zip(text[..digits].parse::<usize>().ok());
+    let Some((unit, number)) = bytes else {
+        let remark = Remark::new(format!("`{KEY}` is no number of bytes: \"{text}\""));
+        let help = "write a whole number and B, KiB, MiB or GiB, such as \"8MiB\"";
+        section.sink.error(&found.span, remark.help(help));
+        return default;
+    };
+    let bytes = number.saturating_mul(unit);
+    if bytes < least || most < bytes {
+        section.out_of_range(KEY, &found.span, text, "4KiB", "1GiB");
+    }
+    bytes
+}
+
+fn serial(section: &Section<'_>, context: &Context<'_>) -> Option<SerialConfig> {
+    section.require("path", "\"/dev/serial/by-id/usb-…\"");
+    let parities = [("none", Parity::None), ("odd", Parity::Odd), ("even", Parity::Even)];
+    let flows = [("none", Flow::None), ("software", Flow::Software), ("hardware", Flow::Hardware)];
+    let baud = section.integer("baud", 50..=12_000_000);
+    let data_bits = section.integer("data_bits", 5..=8);
+    let parity = section.choice("parity", &parities);
+    let stop_bits = section.integer("stop_bits", 1..=2);
+    let flow = section.choice("flow", &flows);
+    let path = path(section, "path", context.dir, PATH_BYTES_MAX)?;
+    let renumbered = ["/dev/ttyUSB", "/dev/ttyACM"];
+    if let (Some(text), Some(span)) = (path.to_str(), section.key_span("path"))
+        && renumbered.iter().any(|prefix| text.starts_with(prefix))
+    {
+        let remark = Remark::new(format!("{text} may be another device after a restart"));
+        let help =
+            "take the name below /dev/serial/by-id, or by-path if the adapter has no serial number";
+        section.sink.warn(&span, remark.help(help));
+    }
+    Some(SerialConfig {
+        path,
+        baud: baud.map_or(BAUD, |found| found.value as u32),
+        data_bits: data_bits.map_or(8, |found| found.value as u8),
+        parity: parity.map_or(Parity::None, |found| found.value),
+        stop_bits: stop_bits.map_or(1, |found| found.value as u8),
+        flow: flow.map_or(Flow::None, |found| found.value),
+    })
+}
+
+fn simulator(section: &Section<'_>, context: &Context<'_>) -> Option<SimulatorConfig> {
+    section.require("scenario", "\"simulator/plant.toml\"");
+    let seed = section.integer("seed", 0..=i64::MAX);
+    let found = section.text("scenario")?;
+    let path: PathBuf = context.dir.join(found.value);
+    let text = match (context.loader)(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            let title = format!("cannot read the scenario {}: {error}", path.display());
+            let help = "the path is relative to the directory of this file";
+            section.sink.error(&found.span, Remark::new(title).help(help));
+            return None;
+        }
+    };
+    match scenario::parse(&text, &path) {
+        Ok(scenario) => {
+            let seed = seed.map_or(scenario.seed, |found| found.value.unsigned_abs());
+            Some(SimulatorConfig { scenario: Arc::new(scenario), seed })
+        }
+        Err(errors) => {
+            context.elsewhere.borrow_mut().extend(errors);
+            None
+        }
+    }
+}
+
+fn format(section: &Section<'_>, kind: Option<Kind>) -> Option<LineFormat> {
+    if kind.is_some() {
+        section.require("format", "\"native\"");
+    }
+    let formats = [("native", LineFormat::Native), ("text", LineFormat::Text)];
+    section.choice("format", &formats).map(|found| found.value)
+}
+
+fn timestamp(section: &Section<'_>, speech: Option<LineFormat>) -> Option<Arc<str>> {
+    let found = section.text("timestamp")?;
+    if speech == Some(LineFormat::Native) {
+        let remark = Remark::new("`timestamp` does not fit the format \"native\"");
+        let help =
+            "native frames carry their time in the header; `timestamp` names a field of text";
+        section.sink.error(&found.span, remark.help(help));
+        return None;
+    }
+    field_name(section, "timestamp", &found).then(|| Arc::from(found.value))
+}
+
+/// Whether a text can be the name of a field; records why not.
+pub(super) fn field_name(section: &Section<'_>, key: &str, found: &Found<&str>) -> bool {
+    let length = found.value.len();
+    let fits = 0 < length && length <= FIELD_NAME_BYTES_MAX;
+    if !fits || found.value.chars().any(char::is_control) {
+        let remark = Remark::new(format!("`{key}` is no name of a field"));
+        let help = format!("1 to {FIELD_NAME_BYTES_MAX} bytes without control characters");
+        section.sink.error(&found.span, remark.help(help));
+        return false;
+    }
+    true
+}
+
+fn time(section: &Section<'_>, speech: Option<LineFormat>, stamped: bool) -> TimeMode {
+    let modes = [("arrival", TimeMode::Arrival), ("device", TimeMode::Device)];
+    let Some(found) = section.choice("time", &modes) else { return TimeMode::Arrival };
+    if found.value == TimeMode::Device && speech == Some(LineFormat::Text) && !stamped {
+        let remark = Remark::new("text lines have no time of the device unless a field holds it");
+        let help = "name that field with `timestamp`, or take `time = \"arrival\"`";
+        section.sink.missing(&found.span, remark.help(help));
+    }
+    found.value
+}
+
+fn unknown(section: &Section<'_>, speech: Option<LineFormat>) -> Unknown {
+    let modes = [("reject", false), ("discover", true)];
+    let discover = section.choice("unknown", &modes).is_some_and(|found| found.value);
+    let most = match speech {
+        Some(LineFormat::Text) => FIELDS_PER_SOURCE_MAX,
+        _ => CHANNELS_MAX,
+    };
+    let max = section.integer("discover_max", 1..=most as i64);
+    if let (false, Some(span)) = (discover, section.key_span("discover_max")) {
+        let remark = Remark::new("`discover_max` has no effect without `unknown = \"discover\"`");
+        section.sink.missing(&span, remark.help("add `unknown = \"discover\"`, or remove this"));
+    }
+    if !discover {
+        return Unknown::Reject;
+    }
+    Unknown::Discover { max: max.map_or(DISCOVER_DEFAULT, |found| found.value as usize) }
+}
+
+fn on_full(section: &Section<'_>, kind: Option<Kind>) -> OnFull {
+    let default = if kind == Some(Kind::Replay) { OnFull::Wait } else { OnFull::Count };
+    let words = [("count", OnFull::Count), ("wait", OnFull::Wait)];
+    let Some(found) = section.choice("on_full", &words) else { return default };
+    if found.value == OnFull::Wait && kind == Some(Kind::Udp) {
+        let remark = Remark::new("a UDP source cannot wait");
+        let help = "nobody slows its senders down: the loss would only move into the kernel";
+        section.sink.error(&found.span, remark.help(help));
+    }
+    found.value
+}

@@ -1,0 +1,257 @@
+//! Units against UCUM's own cases and against arithmetic.
+
+use std::{fs, path::PathBuf};
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn convert(value: f64, from: &str, to: &str) -> f64 {
+    let unit = |code| Unit::parse(code).unwrap_or_else(|error| panic!("{code}: {error}"));
+    Conversion::between(&unit(from), &unit(to)).expect("same dimension").point(value)
+}
+
+fn close(left: f64, right: f64) -> bool {
+    (left - right).abs() <= 1e-12 * right.abs()
+}
+
+#[test]
+fn converts() {
+    let cases = [
+        (1.0, "m", "mm", 1000.0),
+        (1013.25, "hPa", "Pa", 101_325.0),
+        (1.0, "bar", "mbar", 1000.0),
+        (1.0, "bar", "kPa", 100.0),
+        (36.0, "km/h", "m/s", 10.0),
+        (1.0, "[kn_i]", "km/h", 1.852),
+        (1.0, "[mi_i]/h", "m/s", 0.447_04),
+        (1.0, "kW.h", "MJ", 3.6),
+        (1.0, "kWh", "J", 3.6e6),
+        (360.0, "m3/h", "L/s", 100.0),
+        (1.0, "ug/m3", "mg/m3", 1e-3),
+        (100.0, "[psi]", "kPa", 689.475_729_316_836_1),
+        (29.92, "[in_i'Hg]", "hPa", 1013.204_536_96),
+        (760.0, "mm[Hg]", "Pa", 101_324.72),
+        (180.0, "deg", "rad", std::f64::consts::PI),
+        (55.0, "%", "1", 0.55),
+        (400.0, "[ppm]", "%", 0.04),
+        (60.0, "/min", "Hz", 1.0),
+        (1.0, "W/m2", "mW/cm2", 0.1),
+        (12.0, "V.A", "W", 12.0),
+        (2.0, "Ohm.A", "V", 2.0),
+        (1.0, "lx.m2", "lm", 1.0),
+        (3.0, "uS/cm", "S/m", 3e-4),
+        (7.0, "{widgets}/h", "{parts}/h", 7.0),
+        (5.0, "m/s{gust}", "m/s", 5.0),
+    ];
+    for (value, from, to, expected) in cases {
+        let found = convert(value, from, to);
+        assert!(close(found, expected), "{value} {from} = {found} {to}, not {expected}");
+    }
+}
+
+#[test]
+fn converts_temperatures_as_points() {
+    let cases = [
+        (0.0, "Cel", "K", 273.15),
+        (100.0, "Cel", "[degF]", 212.0),
+        (-40.0, "Cel", "[degF]", -40.0),
+        (0.0, "[degF]", "Cel", -160.0 / 9.0),
+        (0.0, "[degF]", "K", 229_835.0 / 900.0),
+        (300.0, "K", "Cel", 26.85),
+        (0.0, "K", "[degF]", -459.67),
+        (491.67, "[degR]", "Cel", 0.0),
+        (1000.0, "mCel", "Cel", 1.0),
+    ];
+    for (value, from, to, expected) in cases {
+        let found = convert(value, from, to);
+        let near = close(found, expected) || (found - expected).abs() <= 1e-12;
+        assert!(near, "{value} {from} = {found} {to}, not {expected}");
+    }
+    assert_eq!(convert(0.0, "Cel", "[degF]").to_bits(), 32_f64.to_bits(), "exact");
+}
+
+#[test]
+fn says_what_is_wrong() {
+    let cases = [
+        ("", "a unit has at least one character; `1` is the bare number", None),
+        ("C°", "UCUM codes are ASCII without spaces: `deg`, `u` for micro, `m3`, `Ohm`", None),
+        ("°C", "`°C` is no known UCUM code", Some("Cel")),
+        ("celsius", "`celsius` is no known UCUM code", Some("Cel")),
+        ("km/hour", "`hour` is no known UCUM code", Some("h")),
+        ("PSI", "`PSI` is no known UCUM code", Some("[psi]")),
+        ("CEL", "`CEL` is no known UCUM code", Some("Cel")),
+        ("m/", "a unit is missing at byte 2", None),
+        ("m//s", "a unit is missing at byte 2", None),
+        ("(m", "the bracket opened at byte 0 is not closed", None),
+        ("m{x", "the bracket opened at byte 1 is not closed", None),
+        ("[psi", "the bracket opened at byte 0 is not closed", None),
+        ("m)", "expected `.` for a product or `/` for a quotient at byte 1", None),
+        ("m{a}s", "expected `.` for a product or `/` for a quotient at byte 4", None),
+        ("m999", "an exponent is a whole number within ±99", None),
+        ("10*99.10*99", "the factor of this unit is too large or too small", None),
+        ("kh", "`kh` is no known UCUM code", None),
+    ];
+    for (code, message, suggestion) in cases {
+        let error = Unit::parse(code).expect_err(code);
+        assert_eq!((error.to_string().as_str(), error.suggestion()), (message, suggestion));
+    }
+    for code in ["W/Cel", "Cel2", "1/[degF]", "dB/m", "m.Cel"] {
+        assert_eq!(
+            Unit::parse(code).map_err(|error| error.kind),
+            Err(UnitErrorKind::Special),
+            "{code}"
+        );
+    }
+    let deep = "(".repeat(UNIT_DEPTH_MAX + 1) + "m" + &")".repeat(UNIT_DEPTH_MAX + 1);
+    assert_eq!(Unit::parse(&deep).map_err(|error| error.kind), Err(UnitErrorKind::Depth));
+}
+
+#[test]
+fn names_what_does_not_fit() {
+    let unit = |code| Unit::parse(code).expect(code);
+    let cases = [
+        ("Cel", "m", "temperature cannot be converted to length"),
+        ("m/s", "kg/m3", "length/time cannot be converted to mass/length^3"),
+        ("pH", "1", "pH alone cannot be converted to a number without dimension"),
+        ("dB", "pH", "dB alone cannot be converted to pH alone"),
+        ("mol/L", "/L", "amount of substance/length^3 cannot be converted to 1/length^3"),
+    ];
+    for (from, to, message) in cases {
+        let error = Conversion::between(&unit(from), &unit(to)).expect_err("different");
+        assert_eq!(error.to_string(), message);
+    }
+    assert_eq!(Conversion::between(&unit("pH"), &unit("pH")), Ok(Conversion::IDENTITY));
+}
+
+#[test]
+fn every_code_of_the_tables_parses() {
+    for atom in ATOMS {
+        Unit::parse(atom.code).unwrap_or_else(|error| panic!("{}: {error}", atom.code));
+    }
+    for (alias, code) in ALIASES {
+        assert_eq!(Unit::parse(alias), Unit::parse(code), "{alias}");
+        Unit::parse(code).unwrap_or_else(|error| panic!("{code}: {error}"));
+    }
+    for (spelling, code) in SPELLINGS {
+        Unit::parse(code).unwrap_or_else(|error| panic!("{code}: {error}"));
+        assert!(
+            simple(spelling).is_none() || spelling.len() <= 2,
+            "`{spelling}` is a code of its own"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn never_panics(code in "\\PC{0,80}") {
+        let _ = Unit::parse(&code);
+    }
+
+    #[test]
+    fn never_panics_on_near_units(code in "[mskg0-9./(){}\\[\\]*^+-]{0,40}") {
+        let _ = Unit::parse(&code);
+    }
+
+    #[test]
+    fn there_and_back(value in -1e6_f64..1e6) {
+        for (one, other) in [("Cel", "[degF]"), ("[degF]", "K"), ("km/h", "[kn_i]"), ("[psi]", "bar")] {
+            let back = convert(convert(value, one, other), other, one);
+            prop_assert!((back - value).abs() <= 1e-12 * value.abs().max(1e3), "{value} {one} {other} {back}");
+        }
+    }
+}
+
+/// Symbols of UCUM's cases that are not claimed: clinical, arbitrary, kitchen and old customary
+/// units, radiation doses in rem, and the logarithm with a reference of ten nanovolt.
+const NOT_CLAIMED: [&str; 31] = [
+    "[cup_us]",
+    "[foz_br]",
+    "[pt_br]",
+    "[qt_br]",
+    "[tbs_us]",
+    "[tsp_us]",
+    "[mi_us]",
+    "[in_us]",
+    "[HPF]",
+    "[LPF]",
+    "[APL'U]",
+    "[GPL'U]",
+    "[MPL'U]",
+    "[IU]",
+    "[iU]",
+    "[arb'U]",
+    "[bdsk'U]",
+    "[drp]",
+    "[ka'U]",
+    "[knk'U]",
+    "[mclg'U]",
+    "[todd'U]",
+    "REM",
+    "dB[10.nV]",
+    "U",
+    "mU",
+    "kU",
+    "m[IU]",
+    "u[IU]",
+    "m[iU]",
+    "u[iU]",
+];
+
+/// UCUM's functional tests: every unit that is claimed is accepted, every one that must be
+/// refused is refused, every conversion that is claimed gives the stated value.
+#[test]
+fn agrees_with_the_functional_tests_of_ucum() {
+    let data = std::env::var_os("STILLWELL_TEST_DATA").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        PathBuf::from,
+    );
+    let Ok(text) = fs::read_to_string(data.join("UcumFunctionalTests.xml")) else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "the recorded data is missing");
+        println!("not run: no UcumFunctionalTests.xml in {}", data.display());
+        return;
+    };
+    let attribute = |line: &'static str, name: &str| -> Option<&'static str> {
+        let (_, rest) = line.split_once(&format!(" {name}=\""))?;
+        Some(rest.split_once('"')?.0)
+    };
+    let text: &'static str = text.leak();
+    let (mut valid, mut refused, mut converted, mut skipped) = (0, 0, 0, 0);
+    for line in text.lines().map(str::trim_start).filter(|line| line.starts_with("<case")) {
+        let line: &'static str = line.split_once("<case").expect("filtered").1;
+        if let (Some(code), Some(is_valid)) = (attribute(line, "unit"), attribute(line, "valid")) {
+            let claimed = code.split(['/', '.', '(', ')']).all(|part| {
+                let part = part.split('{').next().unwrap_or_default();
+                !NOT_CLAIMED.contains(&part)
+            }) && code != "dB[10.nV]";
+            match (Unit::parse(code), is_valid == "true") {
+                (Ok(_), true) => valid += 1,
+                (Err(_), false) => refused += 1,
+                (Err(error), true) => {
+                    assert!(!claimed, "{code}: {error}");
+                    skipped += 1;
+                }
+                (Ok(unit), false) => panic!("{code} must be refused, not read as {unit:?}"),
+            }
+        }
+        if let (Some(value), Some(from), Some(to), Some(outcome)) = (
+            attribute(line, "value"),
+            attribute(line, "srcUnit"),
+            attribute(line, "dstUnit"),
+            attribute(line, "outcome"),
+        ) {
+            let value_f64: f64 = value.parse().expect("a number");
+            let expected: f64 = outcome.parse().expect("a number");
+            let found = convert(value_f64, from, to);
+            // The outcomes are rounded to the significant figures of the value.
+            let figures = value.chars().filter(char::is_ascii_digit).count();
+            let tolerance =
+                if figures == 1 { 1e-12 } else { 5.0 * 0.1_f64.powi(figures as i32 - 1) / 10.0 };
+            let near = (found - expected).abs() <= tolerance * expected.abs().max(found.abs());
+            assert!(near, "{value} {from} = {found} {to}, not {expected}");
+            converted += 1;
+        }
+    }
+    println!("{valid} valid, {refused} refused, {converted} converted, {skipped} not claimed");
+    assert!(350 < valid && 20 < refused && converted == 30, "{valid} {refused} {converted}");
+}
