@@ -119,6 +119,7 @@ fn decode(bytes: &[u8], arrived_ns: i64, out: &mut Frames) -> Result<usize, Fram
         sequence: Some(header.sequence),
         health: Health::from_code(header.health).expect("parse has checked the code"),
         clock: DeviceClock::from(header.time_kind),
+        first: header.first_since_reset,
         time_error: header.time_error,
         arrived_ns,
         samples: u32::try_from(samples).expect("a sample is a byte at least"),

@@ -218,6 +218,7 @@ impl Reader {
             sequence: None,
             health: Health::Good,
             clock: time_ns.map_or(DeviceClock::None, |_| DeviceClock::Utc),
+            first: false,
             time_error: TIME_ERROR_UNKNOWN,
             arrived_ns,
             samples: u32::try_from(samples.len()).expect("bounded by FIELDS_PER_LINE_MAX"),
