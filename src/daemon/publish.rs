@@ -5,9 +5,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use hdrhistogram::Histogram;
 use tokio::sync::{mpsc, watch};
 
+use super::meter::Meter;
 use crate::engine::{Batch, Snapshot};
 
 /// Puts snapshots where everyone sees them.
@@ -16,12 +16,9 @@ pub struct Publisher {
     latest: watch::Sender<Arc<Snapshot>>,
     queue: mpsc::WeakSender<Batch>,
     vitals: Arc<Vitals>,
-    /// Microseconds from the arrival of the oldest frame that is new in a snapshot to its
-    /// publication.
-    latency: Histogram<u64>,
 }
 
-/// Signs of life of the data path, written by the engine and read by anyone.
+/// Signs of life of the data path: written by it, read by the watchdog and by Status.
 #[derive(Debug, Default)]
 pub struct Vitals {
     /// Snapshots published.
@@ -34,22 +31,12 @@ pub struct Vitals {
     pub queue_batches_high: AtomicU64,
     /// Batches that the queue holds at most.
     pub queue_batches_max: AtomicU64,
-    /// Median time from arrival to publication, microseconds.
-    pub publish_p50_us: AtomicU64,
-    /// 99th percentile of the same.
-    pub publish_p99_us: AtomicU64,
-    /// Longest of the same.
-    pub publish_max_us: AtomicU64,
+    /// From the arrival of the oldest frame that is new in a snapshot to its publication.
+    pub arrival_to_visible: Arc<Meter>,
 }
 
-/// Longest latency told apart, ten minutes; longer ones count as this.
-const LATENCY_US_MAX: u64 = 600_000_000;
-
 impl Publisher {
-    /// A publisher and where its snapshots are seen.
-    ///
-    /// # Panics
-    /// Never: the bounds of the histogram are constant and valid.
+    /// A publisher, and where its snapshots are seen.
     #[must_use]
     pub fn new(
         queue: &mpsc::Sender<Batch>,
@@ -57,26 +44,21 @@ impl Publisher {
     ) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let (latest, seen) = watch::channel(Arc::default());
         vitals.queue_batches_max.store(queue.max_capacity() as u64, Relaxed);
-        let latency = Histogram::new_with_bounds(1, LATENCY_US_MAX, 2).expect("valid bounds");
-        (Self { latest, queue: queue.downgrade(), vitals, latency }, seen)
+        (Self { latest, queue: queue.downgrade(), vitals }, seen)
     }
 
     /// Replaces the latest snapshot.
     pub fn publish(&mut self, snapshot: Arc<Snapshot>, now_ns: i64) {
-        if let Some(oldest_ns) = snapshot.oldest_arrival_ns {
-            let us = u64::try_from((now_ns - oldest_ns) / 1_000).unwrap_or(0);
-            self.latency.saturating_record(us.max(1));
-        }
         let vitals = &self.vitals;
-        vitals.publish_p50_us.store(self.latency.value_at_quantile(0.5), Relaxed);
-        vitals.publish_p99_us.store(self.latency.value_at_quantile(0.99), Relaxed);
-        vitals.publish_max_us.store(self.latency.max(), Relaxed);
+        if let Some(oldest_ns) = snapshot.oldest_arrival_ns {
+            vitals.arrival_to_visible.record_ns(now_ns - oldest_ns);
+        }
         if let Some(queue) = self.queue.upgrade() {
             let waiting = (queue.max_capacity() - queue.capacity()) as u64;
             vitals.queue_batches.store(waiting, Relaxed);
             vitals.queue_batches_high.fetch_max(waiting, Relaxed);
         }
-        vitals.published.fetch_add(1, Relaxed);
         self.latest.send_replace(snapshot);
+        vitals.published.fetch_add(1, Relaxed);
     }
 }

@@ -6,6 +6,7 @@ use crate::wire::{FieldTable, Frames, WireTally};
 
 /// One item of the engine's input stream.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "batches are the rule: a box would cost each one")]
 pub enum Input {
     /// Frames of one source, and what happened to it.
     Batch(Batch),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    snapshot::{ChannelInfo, ChannelView, Live},
+    snapshot::{ChannelInfo, ChannelView, Chunk, Live},
     summary::Summary,
 };
 use crate::limits::CHANNELS_PER_CHUNK;
@@ -14,7 +14,7 @@ pub struct Gallery {
     pending: Vec<Pending>,
     /// One bit a channel that must be shown anew; a word is a chunk.
     changed: Vec<u64>,
-    chunks: Vec<Arc<[Arc<ChannelView>]>>,
+    chunks: Vec<Chunk>,
     by_id: Arc<[u32]>,
     grown: bool,
 }
@@ -54,7 +54,7 @@ impl Gallery {
     }
 
     /// Channels in chunks, and their order by id; what changed is marked with `seq`.
-    pub fn publish(&mut self, seq: u64) -> (Vec<Arc<[Arc<ChannelView>]>>, Arc<[u32]>) {
+    pub fn publish(&mut self, seq: u64) -> (Vec<Chunk>, Arc<[u32]>) {
         for chunk in 0..self.changed.len() {
             let changed = std::mem::take(&mut self.changed[chunk]);
             if changed != 0 {

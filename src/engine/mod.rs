@@ -18,6 +18,7 @@ pub mod plan;
 pub mod registry;
 pub mod ring;
 pub mod rolling;
+pub mod stages;
 pub mod rules;
 pub mod sequence;
 pub mod snapshot;

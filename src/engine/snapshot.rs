@@ -26,7 +26,7 @@ pub struct Snapshot {
     /// When the oldest frame arrived that is new in this snapshot.
     pub oldest_arrival_ns: Option<i64>,
     /// Channels by dense index, in chunks of [`crate::limits::CHANNELS_PER_CHUNK`].
-    pub chunks: Vec<Arc<[Arc<ChannelView>]>>,
+    pub chunks: Vec<Chunk>,
     /// Dense indexes in ascending order of ids.
     pub by_id: Arc<[u32]>,
     /// Sources by index.
@@ -74,6 +74,9 @@ impl Snapshot {
         self.from_id(id).next().filter(|view| &*view.info.id == id)
     }
 }
+
+/// Neighbouring channels that snapshots share as one.
+pub type Chunk = Arc<[Arc<ChannelView>]>;
 
 /// What never changes about a channel.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,0 +1,48 @@
+//! The stages of the data path as stream combinators, so that a pipeline reads aloud.
+
+use futures::Stream;
+
+use super::{
+    Input, Plan,
+    normalize::Normalize,
+    rolling::{Rolling, RollingThrough},
+    validate::{Checked, Validate},
+};
+use crate::scan::{ScanWith, StreamExt as _};
+
+/// The stages, for every stream of what they take.
+pub trait Stages: Stream + Sized {
+    /// Accepts readings, or counts why not.
+    fn validate(self, plan: &Plan) -> ScanWith<Self, Validate>
+    where
+        Self: Stream<Item = Input>,
+    {
+        self.scan_with(Validate::new(plan))
+    }
+
+    /// Calibrates values and converts their units.
+    fn normalize(self) -> ScanWith<Self, Normalize>
+    where
+        Self: Stream<Item = Checked>,
+    {
+        self.scan_with(Normalize::new())
+    }
+
+    /// Aggregates over rolling windows, and gives a snapshot each `publish_ns`.
+    fn rolling(self, plan: &Plan, publish_ns: i64, epoch: u64) -> ScanWith<Self, Rolling>
+    where
+        Self: Stream<Item = Checked>,
+    {
+        self.scan_with(Rolling::new(plan, publish_ns, epoch))
+    }
+
+    /// Aggregates over rolling windows, and gives every result.
+    fn rolling_through(self, plan: &Plan) -> ScanWith<Self, RollingThrough>
+    where
+        Self: Stream<Item = Checked>,
+    {
+        self.scan_with(RollingThrough::new(plan))
+    }
+}
+
+impl<St: Stream> Stages for St {}
