@@ -141,3 +141,6 @@ fn writable_by_all(path: &Path, text: &str) -> Option<Finding> {
         Finding::whole(&File::new(path, text), title, Some(help))
     })
 }
+
+#[cfg(test)]
+mod tests;
