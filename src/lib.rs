@@ -3,7 +3,9 @@
 
 pub mod config;
 pub mod daemon;
+pub mod endpoint;
 pub mod engine;
 pub mod limits;
+pub mod query;
 pub mod simulate;
 pub mod wire;

@@ -1,3 +1,7 @@
 //! The shell: sockets, signals, files, threads and the clock.
 
 pub mod clock;
+pub mod kernel;
+pub mod meter;
+pub mod rate;
+pub mod server;

@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod duration;
+pub mod glob;
 pub mod ledger;
 pub mod plan;
 pub mod rules;
