@@ -148,6 +148,26 @@ pub const CLIENTS_ROOT_RESERVE: usize = 4;
 pub const LISTEN_BACKLOG: u32 = 128;
 /// Send buffer asked for on a client's connection.
 pub const CLIENT_SEND_BUFFER: usize = 32 * 1_024;
+/// Part of a reply kept for everything that is not a channel: header, `next`, brackets.
+pub const REPLY_ENVELOPE_BYTES: usize = 4 * 1_024;
+/// Devices in one reply of Status.
+pub const REPLY_DEVICES_MAX: usize = 1_000;
+/// Channels looked at for one client before the other clients get their turn.
+pub const SERVE_CHANNELS_PER_TURN: usize = 1_024;
+/// Bytes written for one client before the other clients get their turn.
+pub const SERVE_BYTES_PER_TURN: usize = 32 * 1_024;
+/// Longest pause between two messages that a subscriber may ask for.
+pub const WATCH_INTERVAL_MAX_MS: u64 = 86_400_000;
+/// A quiet subscription is looked after this often: has the client gone?
+pub const WATCH_CHECK_NS: i64 = SECOND;
+/// Whether a message was taken is asked again after this time, doubled up to the last value.
+pub const WATCH_POLL_FIRST_NS: i64 = 2 * MS;
+/// Longest pause between two looks at a message that was not taken.
+pub const WATCH_POLL_LAST_NS: i64 = 100 * MS;
+/// Pause of the accept loop when the process or the host is out of descriptors or memory.
+pub const ACCEPT_BACKOFF_NS: i64 = 100 * MS;
+/// Time the clients get at the end to take what was begun.
+pub const SERVER_DRAIN_NS: i64 = 2 * SECOND;
 
 // ---- sources ----------------------------------------------------------------------------------
 
@@ -163,6 +183,9 @@ pub const RECEIVE_BUFFER_MAX: usize = 1 << 30;
 pub const RECEIVE_BUFFER_DEFAULT: usize = 8 * 1_024 * 1_024;
 /// Sources are judged idle on this clock, and windows drain on it.
 pub const TICK_NS: i64 = 100 * MS;
+/// Bytes of a chunk of a replayed file that has no records: longer pieces are cut, which changes
+/// nothing for a decoder.
+pub const REPLAY_CHUNK_BYTES_MAX: usize = 16 * 1_024;
 /// A whole shutdown, from the signal to the end of the process.
 pub const SHUTDOWN_NS: i64 = 10 * SECOND;
 /// One kind of log line is written at most this often.
@@ -174,6 +197,12 @@ const _: () = assert!(CLIENTS_ROOT_RESERVE < CLIENTS_MAX);
 const _: () = assert!(CLIENTS_PER_UID_MAX <= CLIENTS_MAX);
 const _: () = assert!(REQUEST_STRING_BYTES_MAX < REQUEST_BYTES_MAX);
 const _: () = assert!(REQUEST_BYTES_MAX < REPLY_BYTES_MAX);
+// `next` is a string of a request in its longest spelling: six bytes for each of its own.
+const _: () = assert!(6 * REQUEST_STRING_BYTES_MAX + 512 < REPLY_ENVELOPE_BYTES);
+const _: () = assert!(REPLY_ENVELOPE_BYTES < REPLY_BYTES_MAX);
+const _: () = assert!(WATCH_POLL_FIRST_NS <= WATCH_POLL_LAST_NS);
+const _: () = assert!(WATCH_CHECK_NS < WATCH_STALL_NS);
+const _: () = assert!(SERVER_DRAIN_NS < SHUTDOWN_NS);
 const _: () = assert!(FIELDS_PER_LINE_MAX <= FIELDS_PER_SOURCE_MAX);
 const _: () = assert!(DISCOVER_DEFAULT <= CHANNELS_MAX);
 const _: () = assert!(QUEUE_BATCHES_DEFAULT <= QUEUE_BATCHES_MAX);

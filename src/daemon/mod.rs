@@ -1,3 +1,11 @@
 //! The shell: sockets, signals, files, threads and the clock.
 
 pub mod clock;
+pub mod pipeline;
+pub mod publish;
+pub mod server;
+pub mod notify;
+pub mod signal;
+pub mod meter;
+pub mod rate;
+pub mod kernel;

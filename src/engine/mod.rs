@@ -3,30 +3,31 @@
 //! Nothing here awaits, reads a clock, opens a file or draws a random number: time comes with
 //! each batch, and the same inputs give the same snapshots, always.
 
-pub mod batch;
-pub mod bins;
-pub mod books;
-pub mod chain;
-pub mod device_clock;
+pub mod rules;
+pub mod plan;
+pub mod unit;
 pub mod duration;
-pub mod gallery;
+pub mod glob;
+pub mod batch;
 pub mod ledger;
+pub mod stages;
+pub mod validate;
+pub mod registry;
+pub mod sequence;
+pub mod device_clock;
+pub mod timeline;
 pub mod normalize;
+pub mod rolling;
+pub mod windows;
 pub mod open;
 pub mod partial;
-pub mod plan;
-pub mod registry;
+pub mod bins;
 pub mod ring;
-pub mod rolling;
-pub mod stages;
-pub mod rules;
-pub mod sequence;
-pub mod snapshot;
+pub mod chain;
 pub mod summary;
-pub mod timeline;
-pub mod unit;
-pub mod validate;
-pub mod windows;
+pub mod books;
+pub mod gallery;
+pub mod snapshot;
 
 pub use batch::{Batch, Input, Link};
 pub use ledger::{Ledger, ReadingRefusal};

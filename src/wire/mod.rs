@@ -9,6 +9,7 @@ pub mod decode;
 mod delimited;
 pub mod fields;
 pub mod frame;
+pub mod log;
 pub mod native;
 pub mod refusal;
 pub mod text;

@@ -1,0 +1,2 @@
+//! The client side.
+pub mod replay;

@@ -1,0 +1,159 @@
+//! The reply to `Status`.
+
+use std::{fs, process};
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::json;
+
+use super::{refusal::Refusal, request::Cursor, service::Service, service::clock_name};
+use crate::{
+    daemon::{clock, meter::Quantiles},
+    engine::{
+        Snapshot,
+        snapshot::{DeviceView, SourceView},
+    },
+    limits::{MS, REPLY_BYTES_MAX, REPLY_DEVICES_MAX, REPLY_ENVELOPE_BYTES},
+    query::{
+        json::{Rfc3339, append, optional},
+        ledger::{DeviceLine, LedgerLine, SourceLine},
+    },
+};
+
+/// Sources from the cursor on, as many as fit.
+pub(super) fn reply(
+    service: &Service,
+    snapshot: &Snapshot,
+    cursor: &Cursor,
+) -> Result<Vec<u8>, Refusal> {
+    let now_ns = service.line.now_ns();
+    let mut out = Vec::new();
+    out.extend_from_slice(b"{\"parameters\":");
+    append(&mut out, &Head { service, snapshot, now_ns });
+    // The head is an object; the sources and the cursor become its last entries.
+    out.pop();
+    out.extend_from_slice(b",\"sources\":[");
+    let next = sources(&mut out, snapshot, cursor, now_ns)?;
+    out.push(b']');
+    if let Some((source, device)) = next {
+        out.extend_from_slice(b",\"next\":");
+        append(&mut out, &json!({ "source": source, "device": device }));
+    }
+    out.extend_from_slice(b"}}");
+    Ok(out)
+}
+
+/// Writes sources with their devices; returns the source and device to go on with.
+fn sources<'a>(
+    out: &mut Vec<u8>,
+    snapshot: &'a Snapshot,
+    cursor: &Cursor,
+    now_ns: i64,
+) -> Result<Option<(&'a str, u32)>, Refusal> {
+    let first = match &*cursor.source {
+        "" => 0,
+        name => {
+            let found = snapshot.sources.iter().position(|source| &*source.name == name);
+            found.ok_or_else(|| Refusal::NoSuchSource(name.into()))?
+        }
+    };
+    let mut devices_left = REPLY_DEVICES_MAX;
+    for (at, view) in snapshot.sources.iter().enumerate().skip(first) {
+        let from = if at == first { cursor.device } else { 0 };
+        let devices = &view.devices[view.devices.partition_point(|d| d.device < from)..];
+        let bare_bytes = measure(&SourceLine { view, devices: &[], now_ns });
+        let room = (REPLY_BYTES_MAX - REPLY_ENVELOPE_BYTES).saturating_sub(out.len());
+        // The first source is told in any case, so that a walk of pages ends.
+        if at != first && room < bare_bytes {
+            return Ok(Some((&view.name, 0)));
+        }
+        let fit = fitting(devices, devices_left, room.saturating_sub(bare_bytes), now_ns);
+        write_source(out, at != first, view, &devices[..fit], now_ns);
+        devices_left -= fit;
+        if let Some(next) = devices.get(fit) {
+            return Ok(Some((&view.name, next.device)));
+        }
+    }
+    Ok(None)
+}
+
+fn write_source(
+    out: &mut Vec<u8>,
+    comma: bool,
+    view: &SourceView,
+    devices: &[DeviceView],
+    now_ns: i64,
+) {
+    if comma {
+        out.push(b',');
+    }
+    append(out, &SourceLine { view, devices, now_ns });
+}
+
+/// How many of the devices fit the count and the bytes.
+fn fitting(devices: &[DeviceView], count: usize, room: usize, now_ns: i64) -> usize {
+    let count = count.min(devices.len());
+    let mut bytes = 0;
+    for (at, view) in devices[..count].iter().enumerate() {
+        bytes += measure(&DeviceLine { view, now_ns }) + 1;
+        if room < bytes {
+            return at;
+        }
+    }
+    count
+}
+
+fn measure(value: &impl Serialize) -> usize {
+    let mut out = Vec::with_capacity(1_024);
+    append(&mut out, value);
+    out.len()
+}
+
+/// Everything but the sources.
+struct Head<'a> {
+    service: &'a Service,
+    snapshot: &'a Snapshot,
+    now_ns: i64,
+}
+
+impl Serialize for Head<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { service, snapshot, now_ns } = self;
+        let about = &service.about;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("version", env!("CARGO_PKG_VERSION"))?;
+        map.serialize_entry("pid", &process::id())?;
+        let uptime_ns = clock::boot_ns() - service.started_boot_ns;
+        map.serialize_entry("uptime_ms", &(uptime_ns / MS))?;
+        map.serialize_entry("epoch", &snapshot.epoch)?;
+        map.serialize_entry("seq", &snapshot.seq)?;
+        map.serialize_entry("time", &Rfc3339(*now_ns))?;
+        map.serialize_entry("clock", clock_name())?;
+        optional(&mut map, "rss_bytes", rss_bytes())?;
+        optional(&mut map, "degraded", about.degraded.as_deref())?;
+        optional(&mut map, "config", about.config.as_deref().map(|path| path.to_string_lossy()))?;
+        map.serialize_entry("channels", &snapshot.len())?;
+        map.serialize_entry("total", &LedgerLine(&snapshot.total))?;
+        map.serialize_entry("clients", &service.clients.counts())?;
+        map.serialize_entry("latency", &Latencies(service))?;
+        map.end()
+    }
+}
+
+/// The daemon's own latencies.
+struct Latencies<'a>(&'a Service);
+
+impl Serialize for Latencies<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let own: [(&str, Quantiles); 1] = [("query", self.0.queries.read())];
+        let meters = &self.0.about.meters;
+        let others = meters.iter().map(|(name, meter)| (*name, meter.read()));
+        serializer.collect_map(own.into_iter().chain(others))
+    }
+}
+
+/// Resident memory, where /proc tells.
+fn rss_bytes() -> Option<u64> {
+    let statm = fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    pages.checked_mul(rustix::param::page_size() as u64)
+}

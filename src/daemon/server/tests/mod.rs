@@ -1,0 +1,204 @@
+//! The server on real sockets, with snapshots made by hand.
+
+mod limits;
+mod requests;
+mod watching;
+
+use std::{
+    fs,
+    path::PathBuf,
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::UnixStream,
+    sync::{oneshot, watch},
+    task::JoinSet,
+    time::timeout,
+};
+
+use super::{About, Drained, Endpoint, Server, Timeouts};
+use crate::{
+    daemon::clock::Line,
+    endpoint::SocketPath,
+    engine::{Snapshot, snapshot::ChannelView},
+    limits::CHANNELS_PER_CHUNK,
+    query::page::tests::snapshot_at,
+};
+
+/// Longer than anything takes on a busy machine; reached only by a test that fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A directory of its own for one test.
+pub(super) struct Directory(pub(super) PathBuf);
+
+impl Directory {
+    pub(super) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("stillwell-{}-{count}", process::id()));
+        fs::create_dir(&path).expect("a new directory");
+        Self(path)
+    }
+
+    pub(super) fn socket(&self) -> PathBuf {
+        self.0.join("query.sock")
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A server with the test as its engine.
+struct Daemon {
+    directory: Directory,
+    snapshots: Option<watch::Sender<Arc<Snapshot>>>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinSet<Drained>,
+}
+
+impl Daemon {
+    fn start(snapshot: Snapshot, timeouts: Timeouts) -> Self {
+        let directory = Directory::new();
+        let path = SocketPath::chosen(directory.socket());
+        let endpoint = Endpoint::bind_unmasked(&path).expect("binds");
+        let server = Server::new(endpoint, About::default()).with_timeouts(timeouts);
+        let (snapshots, receiver) = watch::channel(Arc::new(snapshot));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            server.run(receiver, Line::anchored(), stopped).await.expect("serves")
+        });
+        Self { directory, snapshots: Some(snapshots), stop: Some(stop), task }
+    }
+
+    /// Four channels and the usual limits.
+    fn small() -> Self {
+        Self::start(snapshot(&["boiler.flow", "boiler.return", "plant.a", "plant.b"]), patient())
+    }
+
+    async fn connect(&self) -> Client {
+        let stream = UnixStream::connect(self.directory.socket()).await.expect("connects");
+        Client(BufReader::new(stream))
+    }
+
+    fn publish(&self, snapshot: Snapshot) {
+        self.snapshots.as_ref().expect("not dropped").send_replace(Arc::new(snapshot));
+    }
+
+    /// Publishes a snapshot of number `seq` in which all channels changed.
+    fn publish_changed(&self, seq: u64) {
+        let mut next = Snapshot::clone(&self.snapshots.as_ref().expect("not dropped").borrow());
+        next.seq = seq;
+        let change = |view: &Arc<ChannelView>| {
+            Arc::new(ChannelView { changed_seq: seq, ..ChannelView::clone(view) })
+        };
+        let views: Vec<_> = next.chunks.iter().flat_map(|chunk| chunk.iter().map(change)).collect();
+        next.chunks = views.chunks(CHANNELS_PER_CHUNK).map(Arc::from).collect();
+        self.publish(next);
+    }
+
+    async fn end(&mut self) -> Drained {
+        let _ = self.stop.take().expect("ended once").send(());
+        let ended = timeout(PATIENCE, self.task.join_next()).await.expect("ends");
+        ended.expect("one task").expect("no panic")
+    }
+
+    /// A number of Status, such as `/clients/open`.
+    async fn status(&self, pointer: &str) -> Value {
+        let reply = self.connect().await.ask(r#"{"method":"Status"}"#).await;
+        reply["parameters"]
+            .pointer(pointer)
+            .unwrap_or_else(|| panic!("{pointer} in {reply}"))
+            .clone()
+    }
+
+    /// Waits until a number of Status has this value.
+    async fn until(&self, pointer: &str, value: u64) {
+        let met = async {
+            while self.status(pointer).await != value {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        timeout(PATIENCE, met).await.unwrap_or_else(|_| panic!("{pointer} never became {value}"));
+    }
+}
+
+fn snapshot(ids: &[&str]) -> Snapshot {
+    snapshot_at(ids, Line::anchored().now_ns())
+}
+
+/// Limits that no test reaches.
+fn patient() -> Timeouts {
+    Timeouts {
+        half_line: PATIENCE,
+        reply: PATIENCE,
+        idle: PATIENCE,
+        watch_stall: PATIENCE,
+        watch_check: Duration::from_millis(20),
+        accept_backoff: Duration::from_millis(1),
+        drain: PATIENCE,
+    }
+}
+
+struct Client(BufReader<UnixStream>);
+
+impl Client {
+    async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.get_mut().write_all(bytes.as_ref()).await.expect("the daemon listens");
+    }
+
+    /// The next bytes up to the terminator; `None` at the end.
+    async fn bytes_until(&mut self, terminator: u8) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let read = timeout(PATIENCE, self.0.read_until(terminator, &mut bytes)).await;
+        match read.expect("an answer or the end") {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(bytes),
+        }
+    }
+
+    /// The next message.
+    async fn next(&mut self) -> Option<Value> {
+        let line = self.bytes_until(b'\n').await?;
+        assert_eq!(line.last(), Some(&b'\n'), "a whole line");
+        Some(serde_json::from_slice(&line).expect("a line is JSON"))
+    }
+
+    async fn message(&mut self) -> Value {
+        self.next().await.expect("a message")
+    }
+
+    async fn ask(&mut self, request: &str) -> Value {
+        self.send(format!("{request}\n")).await;
+        self.message().await
+    }
+
+    async fn rest(&mut self) -> String {
+        let mut text = String::new();
+        timeout(PATIENCE, self.0.read_to_string(&mut text)).await.expect("ends").expect("text");
+        text
+    }
+
+    async fn close_writing(&mut self) {
+        self.0.get_mut().shutdown().await.expect("still open");
+    }
+}
+
+fn ids(reply: &Value) -> Vec<&str> {
+    let channels = reply["parameters"]["channels"].as_array().expect("channels");
+    channels.iter().map(|channel| channel["id"].as_str().expect("id")).collect()
+}

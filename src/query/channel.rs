@@ -1,0 +1,140 @@
+//! A channel as a JSON object: its live state, and what never changes about it.
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::json::{Rfc3339, Text, number, optional, sequence};
+use crate::{
+    engine::{ChannelKey, duration::Nanoseconds, snapshot::ChannelView},
+    limits::MS,
+};
+
+/// Latest value and state at `now_ns` on the daemon's line.
+#[derive(Clone, Copy, Debug)]
+pub struct LiveLine<'a> {
+    /// The channel.
+    pub view: &'a ChannelView,
+    /// When it is looked at, nanoseconds on the daemon's line.
+    pub now_ns: i64,
+}
+
+impl Serialize for LiveLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &*self.view.info.id)?;
+        optional(&mut map, "unit", self.view.info.unit.as_deref())?;
+        map.serialize_entry("state", self.view.state(self.now_ns).name())?;
+        if let Some(live) = &self.view.live {
+            number(&mut map, "value", Some(live.value))?;
+            map.serialize_entry("time", &Rfc3339(live.at_ns))?;
+            let age_ns = self.now_ns.saturating_sub(live.arrived_ns).max(0);
+            map.serialize_entry("age_ms", &(age_ns / MS))?;
+            map.serialize_entry("flag", live.flag.name())?;
+        }
+        map.end()
+    }
+}
+
+/// What `List` says about a channel.
+#[derive(Clone, Copy, Debug)]
+pub struct ListLine<'a> {
+    /// The channel.
+    pub view: &'a ChannelView,
+    /// When it is looked at, nanoseconds on the daemon's line.
+    pub now_ns: i64,
+}
+
+impl Serialize for ListLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let info = &self.view.info;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &*info.id)?;
+        optional(&mut map, "unit", info.unit.as_deref())?;
+        map.serialize_entry("source", &*info.source_name)?;
+        match &info.key {
+            ChannelKey::Numbered { device, index } => {
+                map.serialize_entry("device", device)?;
+                map.serialize_entry("index", index)?;
+            }
+            ChannelKey::Named(field) => map.serialize_entry("field", &**field)?,
+        }
+        map.serialize_entry("state", self.view.state(self.now_ns).name())?;
+        map.serialize_entry("discovered", &info.discovered)?;
+        map.serialize_entry("windows", &Lengths(self.view))?;
+        map.end()
+    }
+}
+
+/// Lengths of the windows of a channel.
+struct Lengths<'a>(&'a ChannelView);
+
+impl Serialize for Lengths<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let windows = self.0.info.rules.windows.iter();
+        sequence(serializer, windows.map(|window| Text(Nanoseconds(window.length_ns))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        engine::{snapshot::Live, summary::Flag},
+        limits::SECOND,
+        query::summary::tests::info,
+    };
+
+    fn view(live: Option<Live>) -> ChannelView {
+        ChannelView {
+            info: Arc::new(info("boiler.flow_temp", 0)),
+            live,
+            changed_seq: 1,
+            summaries: Box::new([None, None]),
+        }
+    }
+
+    fn live_at(view: &ChannelView, now_ns: i64) -> String {
+        serde_json::to_string(&LiveLine { view, now_ns }).expect("serialises")
+    }
+
+    #[test]
+    fn the_live_state_ages() {
+        let live =
+            Live { value: 63.5, at_ns: SECOND, arrived_ns: SECOND + MS, flag: Flag::NotEvaluated };
+        let view = view(Some(live));
+        assert_eq!(
+            live_at(&view, 2 * SECOND),
+            concat!(
+                r#"{"id":"boiler.flow_temp","unit":"Cel","state":"ok","value":63.5,"#,
+                r#""time":"1970-01-01T00:00:01Z","age_ms":999,"flag":"not_evaluated"}"#
+            )
+        );
+        assert!(live_at(&view, 5 * SECOND).contains(r#""state":"stale""#));
+        assert!(live_at(&view, 90 * SECOND).contains(r#""state":"silent""#));
+        assert!(live_at(&view, 0).contains(r#""age_ms":0"#), "an age is never negative");
+    }
+
+    #[test]
+    fn a_missing_value_is_an_absent_key() {
+        let missing =
+            Live { value: f64::NAN, at_ns: SECOND, arrived_ns: SECOND, flag: Flag::Missing };
+        let text = live_at(&view(Some(missing)), SECOND);
+        assert!(!text.contains("value") && text.contains(r#""flag":"missing""#), "{text}");
+        let never = live_at(&view(None), SECOND);
+        assert_eq!(never, r#"{"id":"boiler.flow_temp","unit":"Cel","state":"never"}"#);
+    }
+
+    #[test]
+    fn the_list_says_where_a_channel_comes_from() {
+        let view = view(None);
+        let line = ListLine { view: &view, now_ns: 0 };
+        assert_eq!(
+            serde_json::to_string(&line).expect("serialises"),
+            concat!(
+                r#"{"id":"boiler.flow_temp","unit":"Cel","source":"plant","device":17,"index":0,"#,
+                r#""state":"never","discovered":false,"windows":["1s","1m"]}"#
+            )
+        );
+    }
+}

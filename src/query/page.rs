@@ -1,0 +1,430 @@
+//! One reply's worth of channels, made in turns.
+//!
+//! A [`Walk`] goes through the selected channels of one snapshot in the order of their ids, a
+//! [`Page`] takes as many as fit. A turn does a bounded amount of work, so that whoever drives
+//! it can serve others in between.
+
+use std::ops::Range;
+
+use serde_json::Serializer;
+
+use super::{
+    channel::{ListLine, LiveLine},
+    json::append,
+    selection::{Selection, WindowChoice},
+    summary::{empty_line, summary_line},
+};
+use crate::{
+    engine::{
+        Snapshot,
+        snapshot::{ChannelState, ChannelView},
+    },
+    limits::{
+        REPLY_BYTES_MAX, REPLY_ENVELOPE_BYTES, SERVE_BYTES_PER_TURN, SERVE_CHANNELS_PER_TURN,
+    },
+};
+
+/// What is said about each channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Summaries and the live state.
+    Current(WindowChoice),
+    /// What never changes.
+    Directory,
+}
+
+/// Which channels are passed over because the client knows their state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Number of the snapshot that the client has.
+    pub seq: u64,
+    /// When the client's states were judged, nanoseconds on the daemon's line.
+    pub at_ns: i64,
+}
+
+/// What a reply says, whatever page of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// Which channels.
+    pub selection: &'a Selection,
+    /// What about them.
+    pub form: Form,
+    /// Only what changed since.
+    pub known: Option<Known>,
+    /// Most channels on one page.
+    pub limit: usize,
+    /// When it is looked at, nanoseconds on the daemon's line.
+    pub now_ns: i64,
+}
+
+/// Why a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Enough for now.
+    Pause,
+    /// The page is full, and the walk stands on a channel that belongs on the next.
+    Full,
+    /// No channel is left.
+    End,
+}
+
+/// A position in the selected channels of one snapshot.
+#[derive(Debug)]
+pub struct Walk<'a> {
+    snapshot: &'a Snapshot,
+    ranges: std::vec::IntoIter<Range<usize>>,
+    range: Range<usize>,
+}
+
+impl<'a> Walk<'a> {
+    /// Starts at the first selected channel whose id is at least `from`.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, selection: &Selection, from: &str) -> Self {
+        Self { snapshot, ranges: selection.ranges(snapshot, from).into_iter(), range: 0..0 }
+    }
+
+    /// The channel that the walk stands on, selected or not.
+    fn stand(&mut self) -> Option<&'a ChannelView> {
+        while self.range.is_empty() {
+            self.range = self.ranges.next()?;
+        }
+        Some(self.snapshot.channel(self.snapshot.by_id[self.range.start]))
+    }
+
+    fn step(&mut self) {
+        self.range.start += 1;
+    }
+
+    /// Id of the channel that the walk stands on: the `next` of a full page.
+    pub fn next_id(&mut self) -> Option<&'a str> {
+        self.stand().map(|view| &*view.info.id)
+    }
+
+    /// Looks at a bounded number of channels for one that has a window of the choice.
+    ///
+    /// Returns what there is to know: `Some(true)` if there is one, `Some(false)` if channels
+    /// are selected and none has it or nothing is selected at all, `None` to be asked again.
+    pub fn finds_window(&mut self, selection: &Selection, choice: WindowChoice) -> Option<bool> {
+        for _ in 0..SERVE_CHANNELS_PER_TURN {
+            let Some(view) = self.stand() else { return Some(false) };
+            self.step();
+            let has = |view: &ChannelView| view.info.rules.windows.iter().any(|w| choice.takes(w));
+            if selection.matches(&view.info.id) && has(view) {
+                return Some(true);
+            }
+        }
+        None
+    }
+}
+
+/// Elements of the arrays of one reply, as JSON.
+#[derive(Debug, Default)]
+pub struct Page {
+    summaries: Vec<u8>,
+    channels: Vec<u8>,
+    count: usize,
+}
+
+impl Page {
+    /// Number of channels on the page.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Takes channels from the walk until the page is full, the walk is over or the turn is.
+    ///
+    /// A page takes one channel in any case, so that a walk of pages ends.
+    pub fn turn(&mut self, walk: &mut Walk<'_>, ask: &Ask<'_>) -> Turn {
+        let start = self.bytes();
+        for _ in 0..SERVE_CHANNELS_PER_TURN {
+            let Some(view) = walk.stand() else { return Turn::End };
+            if ask.selection.matches(&view.info.id) && !is_known(view, ask) {
+                if self.count == ask.limit {
+                    return Turn::Full;
+                }
+                let (summaries, channels) = (self.summaries.len(), self.channels.len());
+                self.push(walk.snapshot, view, ask);
+                if self.count != 0 && REPLY_BYTES_MAX - REPLY_ENVELOPE_BYTES < self.bytes() {
+                    self.summaries.truncate(summaries);
+                    self.channels.truncate(channels);
+                    return Turn::Full;
+                }
+                self.count += 1;
+            }
+            walk.step();
+            if SERVE_BYTES_PER_TURN <= self.bytes() - start {
+                break;
+            }
+        }
+        Turn::Pause
+    }
+
+    fn bytes(&self) -> usize {
+        self.summaries.len() + self.channels.len()
+    }
+
+    fn push(&mut self, snapshot: &Snapshot, view: &ChannelView, ask: &Ask<'_>) {
+        let choice = match ask.form {
+            Form::Directory => {
+                return element(&mut self.channels, &ListLine { view, now_ns: ask.now_ns });
+            }
+            Form::Current(choice) => choice,
+        };
+        let info = &*view.info;
+        let watermark_ns = snapshot.watermarks.get(info.lane).copied().unwrap_or(i64::MIN);
+        for (at, window) in info.rules.windows.iter().enumerate() {
+            if !choice.takes(window) {
+                continue;
+            }
+            let line = match view.summaries.get(at).and_then(Option::as_deref) {
+                Some(summary) => Some(summary_line(info, window, summary)),
+                None => empty_line(info, window, watermark_ns),
+            };
+            if let Some(line) = line {
+                element(&mut self.summaries, &line);
+            }
+        }
+        element(&mut self.channels, &LiveLine { view, now_ns: ask.now_ns });
+    }
+
+    /// The reply, without terminator.
+    #[must_use]
+    pub fn reply(&self, form: Form, header: &Header<'_>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.bytes() + 512);
+        out.extend_from_slice(if header.continues { b"{\"continues\":true," } else { b"{" });
+        out.extend_from_slice(b"\"parameters\":{\"epoch\":");
+        append(&mut out, &header.epoch);
+        out.extend_from_slice(b",\"seq\":");
+        append(&mut out, &header.seq);
+        out.extend_from_slice(b",\"time\":");
+        append(&mut out, &super::json::Rfc3339(header.now_ns));
+        out.extend_from_slice(b",\"clock\":");
+        append(&mut out, &header.clock);
+        if let Some(skipped) = header.skipped {
+            out.extend_from_slice(b",\"skipped\":");
+            append(&mut out, &skipped);
+        }
+        if form != Form::Directory {
+            array(&mut out, ",\"summaries\":[", &self.summaries);
+        }
+        array(&mut out, ",\"channels\":[", &self.channels);
+        if let Some(next) = header.next {
+            out.extend_from_slice(b",\"next\":");
+            append(&mut out, &next);
+        }
+        out.extend_from_slice(b"}}");
+        out
+    }
+}
+
+/// What a reply says besides its channels.
+#[derive(Clone, Copy, Debug)]
+pub struct Header<'a> {
+    /// Whether more replies to the same call follow.
+    pub continues: bool,
+    /// Stretch of unbroken time line.
+    pub epoch: u64,
+    /// Number of the snapshot.
+    pub seq: u64,
+    /// When the reply was made, nanoseconds on the daemon's line.
+    pub now_ns: i64,
+    /// State of the host's clock.
+    pub clock: &'static str,
+    /// Publications that a subscriber was not told of.
+    pub skipped: Option<u64>,
+    /// First channel that is not on the page.
+    pub next: Option<&'a str>,
+}
+
+fn is_known(view: &ChannelView, ask: &Ask<'_>) -> bool {
+    let Some(known) = ask.known else { return false };
+    // A channel that falls silent changes nothing in the engine: only its state tells.
+    let state: ChannelState = view.state(ask.now_ns);
+    view.changed_seq <= known.seq && state == view.state(known.at_ns)
+}
+
+fn element(out: &mut Vec<u8>, value: &impl serde::Serialize) {
+    if !out.is_empty() {
+        out.push(b',');
+    }
+    let mut serializer = Serializer::new(out);
+    value.serialize(&mut serializer).expect("memory takes every byte, and all keys are strings");
+}
+
+fn array(out: &mut Vec<u8>, opening: &str, elements: &[u8]) {
+    out.extend_from_slice(opening.as_bytes());
+    out.extend_from_slice(elements);
+    out.push(b']');
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{
+        engine::{snapshot::Live, summary::Flag},
+        limits::{CHANNELS_PER_CHUNK, SECOND},
+        query::summary::tests::{info, summary},
+    };
+
+    /// Event time of everything in these snapshots.
+    pub(crate) const AT_NS: i64 = 1_795_395_726 * SECOND;
+
+    pub(crate) fn snapshot_of(ids: &[&str]) -> Snapshot {
+        snapshot_at(ids, AT_NS)
+    }
+
+    /// A snapshot in which each channel has a summary of each window.
+    pub(crate) fn snapshot_at(ids: &[&str], at_ns: i64) -> Snapshot {
+        let views: Vec<_> = (0_u32..)
+            .zip(ids)
+            .map(|(index, id)| {
+                let live = Live { value: 63.5, at_ns, arrived_ns: at_ns, flag: Flag::Pass };
+                let summary = Some(Arc::new(summary(at_ns)));
+                Arc::new(ChannelView {
+                    info: Arc::new(info(id, index)),
+                    live: Some(live),
+                    changed_seq: 1,
+                    summaries: Box::new([summary.clone(), summary]),
+                })
+            })
+            .collect();
+        let mut by_id: Vec<u32> = (0_u32..).take(ids.len()).collect();
+        by_id.sort_by_key(|&index| ids[index as usize]);
+        Snapshot {
+            seq: 1,
+            epoch: 3,
+            at_ns,
+            chunks: views.chunks(CHANNELS_PER_CHUNK).map(Arc::from).collect(),
+            by_id: by_id.into(),
+            watermarks: vec![at_ns],
+            ..Snapshot::default()
+        }
+    }
+
+    fn ask(selection: &Selection) -> Ask<'_> {
+        let form = Form::Current(WindowChoice::All);
+        Ask { selection, form, known: None, limit: usize::MAX, now_ns: AT_NS }
+    }
+
+    fn header(next: Option<&str>) -> Header<'_> {
+        let now_ns = AT_NS;
+        Header { continues: false, epoch: 3, seq: 1, now_ns, clock: "synced", skipped: None, next }
+    }
+
+    /// Follows `next` to the end, as a client does.
+    fn pages(snapshot: &Snapshot, ask: &Ask<'_>) -> Vec<Value> {
+        let (mut pages, mut from) = (Vec::new(), String::new());
+        loop {
+            let (mut walk, mut page) = (Walk::new(snapshot, ask.selection, &from), Page::default());
+            let next = loop {
+                match page.turn(&mut walk, ask) {
+                    Turn::Pause => {}
+                    Turn::Full => break walk.next_id(),
+                    Turn::End => break None,
+                }
+            };
+            let reply = page.reply(ask.form, &header(next));
+            assert!(reply.len() <= REPLY_BYTES_MAX);
+            let reply: Value = serde_json::from_slice(&reply).expect("a reply is JSON");
+            pages.push(reply["parameters"].clone());
+            match next {
+                Some(next) => from = next.to_owned(),
+                None => return pages,
+            }
+        }
+    }
+
+    fn ids(pages: &[Value]) -> Vec<&str> {
+        let channels = pages.iter().flat_map(|page| page["channels"].as_array().expect("array"));
+        channels.map(|channel| channel["id"].as_str().expect("id")).collect()
+    }
+
+    #[test]
+    fn five_thousand_channels_come_once_each_and_in_order() {
+        let names: Vec<String> = (0..5_000).map(|i| format!("plant.{i:05}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let snapshot = snapshot_of(&names);
+        let selection = Selection::default();
+        let pages = pages(&snapshot, &ask(&selection));
+        assert!(5 < pages.len(), "{} pages", pages.len());
+        assert_eq!(ids(&pages), names);
+        let summaries: usize =
+            pages.iter().map(|page| page["summaries"].as_array().expect("array").len()).sum();
+        assert_eq!(summaries, 2 * names.len(), "a channel is never parted from its summaries");
+    }
+
+    #[test]
+    fn the_limit_cuts_pages_and_the_directory_has_no_summaries() {
+        let snapshot = snapshot_of(&["a", "b", "c", "d", "e"]);
+        let selection = Selection::default();
+        let pages = pages(&snapshot, &Ask { limit: 2, form: Form::Directory, ..ask(&selection) });
+        assert_eq!(pages.len(), 3);
+        assert_eq!(ids(&pages), ["a", "b", "c", "d", "e"]);
+        assert!(pages[0].get("summaries").is_none());
+        assert_eq!(pages[0]["next"], "c");
+    }
+
+    #[test]
+    fn next_is_named_only_when_something_follows() {
+        let snapshot = snapshot_of(&["a", "b", "c", "x"]);
+        let selection = Selection::new(["a", "b"]);
+        let pages = pages(&snapshot, &Ask { limit: 2, ..ask(&selection) });
+        assert_eq!(pages.len(), 1);
+    }
+
+    #[test]
+    fn only_what_changed_is_said_again() {
+        let mut snapshot = snapshot_of(&["a", "b"]);
+        let chunk: Vec<_> = snapshot.chunks[0]
+            .iter()
+            .map(|view| {
+                let changed_seq = if view.info.index == 1 { 2 } else { 1 };
+                Arc::new(ChannelView { changed_seq, ..ChannelView::clone(view) })
+            })
+            .collect();
+        snapshot.chunks[0] = chunk.into();
+        let selection = Selection::default();
+        let known = |at_ns| Some(Known { seq: 1, at_ns });
+        let changed = pages(&snapshot, &Ask { known: known(AT_NS), ..ask(&selection) });
+        assert_eq!(ids(&changed), ["b"]);
+        let later = Ask { known: known(AT_NS), now_ns: AT_NS + 10 * SECOND, ..ask(&selection) };
+        assert_eq!(ids(&pages(&snapshot, &later)), ["a", "b"], "both went stale");
+    }
+
+    #[test]
+    fn one_window_is_one_summary_and_a_missing_one_is_derived() {
+        let mut snapshot = snapshot_of(&["a"]);
+        let view =
+            ChannelView { summaries: Box::new([None, None]), ..(*snapshot.chunks[0][0]).clone() };
+        snapshot.chunks[0] = Arc::new([Arc::new(view)]);
+        let selection = Selection::default();
+        let form = Form::Current(WindowChoice::Length(60 * SECOND));
+        let reply = &pages(&snapshot, &Ask { form, ..ask(&selection) })[0];
+        assert_eq!(reply["summaries"].as_array().expect("array").len(), 1);
+        assert_eq!(reply["summaries"][0]["status"], "bad");
+        snapshot.watermarks = vec![i64::MIN];
+        let reply = &pages(&snapshot, &Ask { form, ..ask(&selection) })[0];
+        assert_eq!(reply["summaries"].as_array().expect("array").len(), 0);
+        assert_eq!(reply["channels"][0]["state"], "ok");
+    }
+
+    #[test]
+    fn windows_are_looked_for_among_the_selected() {
+        let snapshot = snapshot_of(&["a", "b"]);
+        let selection = Selection::new(["a"]);
+        let finds = |choice| Walk::new(&snapshot, &selection, "").finds_window(&selection, choice);
+        assert_eq!(finds(WindowChoice::Length(SECOND)), Some(true));
+        assert_eq!(finds(WindowChoice::Length(7)), Some(false));
+    }
+}

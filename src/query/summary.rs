@@ -1,0 +1,233 @@
+//! A summary as a JSON object.
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::json::{Count, Percentiles, Rfc3339, Text, number, optional};
+use crate::engine::{
+    Window,
+    duration::Nanoseconds,
+    snapshot::ChannelInfo,
+    summary::{Flag, Status, Summary},
+};
+
+/// One channel and one window: what [`summary_line`] and [`empty_line`] make.
+#[derive(Clone, Copy, Debug)]
+pub struct SummaryLine<'a> {
+    info: &'a ChannelInfo,
+    window: &'a Window,
+    end_ns: i64,
+    summary: Option<&'a Summary>,
+}
+
+/// The JSON form of a summary.
+#[must_use]
+pub fn summary_line<'a>(
+    info: &'a ChannelInfo,
+    window: &'a Window,
+    summary: &'a Summary,
+) -> SummaryLine<'a> {
+    SummaryLine { info, window, end_ns: summary.end_ns, summary: Some(summary) }
+}
+
+/// The JSON form of a window in which no reading was accepted: its end is the latest that the
+/// watermark (nanoseconds on the daemon's line) has passed. `None` before there is a watermark.
+#[must_use]
+pub fn empty_line<'a>(
+    info: &'a ChannelInfo,
+    window: &'a Window,
+    watermark_ns: i64,
+) -> Option<SummaryLine<'a>> {
+    if watermark_ns == i64::MIN || window.every_ns <= 0 {
+        return None;
+    }
+    let end_ns = watermark_ns.checked_sub(watermark_ns.rem_euclid(window.every_ns))?;
+    Some(SummaryLine { info, window, end_ns, summary: None })
+}
+
+impl Serialize for SummaryLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &*self.info.id)?;
+        optional(&mut map, "unit", self.info.unit.as_deref())?;
+        map.serialize_entry("window", &Text(Nanoseconds(self.window.length_ns)))?;
+        map.serialize_entry("every", &Text(Nanoseconds(self.window.every_ns)))?;
+        map.serialize_entry("end", &Rfc3339(self.end_ns))?;
+        match self.summary {
+            Some(summary) => self.closed(&mut map, summary)?,
+            None => self.empty(&mut map)?,
+        }
+        map.end()
+    }
+}
+
+impl SummaryLine<'_> {
+    fn closed<M: SerializeMap>(&self, map: &mut M, summary: &Summary) -> Result<(), M::Error> {
+        map.serialize_entry("n", &summary.n)?;
+        let expected = summary.n_expected.filter(|n| n.is_finite());
+        optional(map, "n_expected", expected.map(Count))?;
+        number(map, "coverage", summary.coverage)?;
+        map.serialize_entry("status", summary.status.name())?;
+        map.serialize_entry("flags", &Flags(&summary.flags))?;
+        if let Some(values) = &summary.values {
+            number(map, "min", Some(values.min))?;
+            number(map, "max", Some(values.max))?;
+            number(map, "mean", Some(values.mean))?;
+            number(map, "stddev", values.stddev)?;
+            number(map, "first", Some(values.first))?;
+            number(map, "last", Some(values.last))?;
+            number(map, "rate", Some(values.rate))?;
+            let ranks = &self.info.rules.percentiles;
+            if !ranks.is_empty() && !values.percentiles.is_empty() {
+                map.serialize_entry(
+                    "percentiles",
+                    &Percentiles { ranks, values: &values.percentiles },
+                )?;
+            }
+        }
+        if summary.out_of_range != 0 {
+            map.serialize_entry("out_of_range", &summary.out_of_range)?;
+        }
+        Ok(())
+    }
+
+    fn empty<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let length_s = self.window.length_ns as f64 / 1e9;
+        let expected = self.info.rules.expected_rate.map(|rate| rate * length_s);
+        map.serialize_entry("n", &0)?;
+        optional(map, "n_expected", expected.filter(|n| n.is_finite()).map(Count))?;
+        map.serialize_entry("coverage", &0)?;
+        map.serialize_entry("status", Status::Bad.name())?;
+        map.serialize_entry("flags", &Flags(&[0; Flag::ALL.len()]))
+    }
+}
+
+/// Readings per flag.
+struct Flags<'a>(&'a [u64; Flag::ALL.len()]);
+
+impl Serialize for Flags<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(Flag::ALL.iter().map(|flag| flag.name()).zip(self.0))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        engine::{ChannelKey, Rules, summary::Values},
+        limits::{MS, SECOND},
+    };
+
+    pub(crate) fn rules() -> Rules {
+        Rules {
+            pane_ns: 100 * MS,
+            lateness_ns: 0,
+            future_ns: 2 * SECOND,
+            windows: Arc::new([
+                Window { length_ns: SECOND, every_ns: 100 * MS },
+                Window { length_ns: 60 * SECOND, every_ns: 6 * SECOND },
+            ]),
+            percentiles: Arc::new([50.0, 95.0]),
+            figures: 2,
+            resolution: 0.01,
+            expected_rate: Some(10.0),
+            stale_ns: 3 * SECOND,
+            silent_ns: 60 * SECOND,
+        }
+    }
+
+    pub(crate) fn info(id: &str, index: u32) -> ChannelInfo {
+        ChannelInfo {
+            id: id.into(),
+            index,
+            source: 0,
+            source_name: "plant".into(),
+            key: ChannelKey::Numbered { device: 17, index: 0 },
+            unit: Some("Cel".into()),
+            discovered: false,
+            lane: 0,
+            rules: rules(),
+        }
+    }
+
+    pub(crate) fn summary(end_ns: i64) -> Summary {
+        Summary {
+            end_ns,
+            n: 598,
+            n_expected: Some(600.0),
+            coverage: Some(0.9967),
+            status: Status::Good,
+            flags: [596, 0, 2, 1, 0],
+            values: Some(Values {
+                min: 61.2,
+                max: 64.0,
+                mean: 62.7126,
+                stddev: Some(0.41),
+                first: 62.9,
+                last: 63.1,
+                rate: 9.97,
+                percentiles: Box::new([62.7, 63.3]),
+            }),
+            out_of_range: 0,
+        }
+    }
+
+    /// 2026-11-23T01:02:06Z.
+    const END_NS: i64 = 1_795_395_726 * SECOND;
+
+    fn json(line: &SummaryLine<'_>) -> String {
+        serde_json::to_string(line).expect("serialises")
+    }
+
+    #[test]
+    fn a_summary_reads_as_documented() {
+        let info = info("boiler.flow_temp", 0);
+        let (window, summary) = (info.rules.windows[1], summary(END_NS));
+        assert_eq!(
+            json(&summary_line(&info, &window, &summary)),
+            concat!(
+                r#"{"id":"boiler.flow_temp","unit":"Cel","window":"1m","every":"6s","#,
+                r#""end":"2026-11-23T01:02:06Z","n":598,"n_expected":600,"coverage":0.9967,"#,
+                r#""status":"good","flags":{"pass":596,"not_evaluated":0,"suspect":2,"fail":1,"#,
+                r#""missing":0},"min":61.2,"max":64.0,"mean":62.7126,"stddev":0.41,"first":62.9,"#,
+                r#""last":63.1,"rate":9.97,"percentiles":{"50":62.7,"95":63.3}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_window_without_readings_is_bad_and_has_no_statistics() {
+        let info = info("a", 0);
+        let window = info.rules.windows[1];
+        let line = empty_line(&info, &window, END_NS + 5 * SECOND).expect("a watermark");
+        assert_eq!(
+            json(&line),
+            concat!(
+                r#"{"id":"a","unit":"Cel","window":"1m","every":"6s","#,
+                r#""end":"2026-11-23T01:02:06Z","n":0,"n_expected":600,"coverage":0,"#,
+                r#""status":"bad","flags":{"pass":0,"not_evaluated":0,"suspect":0,"fail":0,"#,
+                r#""missing":0}}"#
+            )
+        );
+        assert!(empty_line(&info, &window, i64::MIN).is_none());
+        assert!(empty_line(&info, &window, i64::MIN + 1).is_none(), "the end would not fit");
+        let before_1970 = empty_line(&info, &window, -1).expect("a watermark");
+        assert_eq!(before_1970.end_ns, -6 * SECOND, "ends are floors");
+    }
+
+    #[test]
+    fn what_is_not_finite_is_absent() {
+        let info = info("a", 0);
+        let mut summary = summary(END_NS);
+        let values = summary.values.as_mut().expect("has values");
+        values.mean = f64::INFINITY;
+        values.stddev = Some(f64::NAN);
+        values.percentiles[0] = f64::NAN;
+        let window = info.rules.windows[1];
+        let text = json(&summary_line(&info, &window, &summary));
+        assert!(!text.contains("null"), "{text}");
+        assert!(!text.contains("mean") && !text.contains("stddev") && !text.contains(r#""50""#));
+    }
+}
