@@ -182,9 +182,9 @@ impl Show {
             serde_json::to_writer(&mut *out, &summary_line(channel, window, summary))?;
             return out.write_all(b"\n");
         }
-        let end = crate::query::json::Rfc3339(summary.end_ns);
+        let end = jiff::Timestamp::from_nanosecond(i128::from(summary.end_ns)).unwrap_or_default();
         let length = crate::engine::duration::Nanoseconds(window.length_ns);
-        write!(out, "{end:<24} {:<24} {length:>5} n {:>7}", channel.id, summary.n)?;
+        write!(out, "{end}  {:<24} {length:>5} n {:>7}", channel.id, summary.n)?;
         match &summary.values {
             Some(v) => writeln!(out, "  min {:<12} mean {:<12.6} max {:<12}", v.min, v.mean, v.max),
             None => writeln!(out, "  no value"),

@@ -2,7 +2,6 @@
 
 use std::{pin::pin, time::Duration};
 
-use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 
@@ -42,7 +41,7 @@ pub async fn run(batches: mpsc::Receiver<Batch>, aim: Aim, mut publisher: Publis
         .normalize()
         .rolling(&plan, publish_ns, epoch);
     let mut snapshots = pin!(snapshots);
-    while let Some(snapshot) = futures::StreamExt::next(&mut snapshots).await {
+    while let Some(snapshot) = snapshots.next().await {
         publisher.publish(snapshot, line.now_ns());
     }
 }

@@ -144,8 +144,9 @@ fn window_toml(text: &str) -> String {
     }
 }
 
+/// What JSON escapes in a string, TOML escapes the same way.
 fn toml_string(text: &str) -> String {
-    toml::Value::from(text).to_string()
+    serde_json::Value::from(text).to_string()
 }
 
 /// Native frames start with a byte that is never text, also in the hex of a log; a stuffed frame
@@ -159,7 +160,12 @@ fn guess(path: &Path) -> &'static str {
     let native = if is_log {
         let mut lines = head.split(|&byte| byte == b'\n').filter(|line| !line.starts_with(b"#"));
         let record = lines.find_map(|line| line.split(|&byte| byte == b' ').nth(1));
-        record.is_some_and(|record| record[..record.len().min(6)].windows(2).step_by(2).any(|pair| pair.eq_ignore_ascii_case(hex.as_bytes())))
+        record.is_some_and(|record| {
+            record[..record.len().min(6)]
+                .windows(2)
+                .step_by(2)
+                .any(|pair| pair.eq_ignore_ascii_case(hex.as_bytes()))
+        })
     } else {
         head.contains(&frame::MAGIC) || head.contains(&0)
     };
