@@ -1,6 +1,7 @@
 //! Stillwell: sensor frames in, settled values out.
 // (crate docs are written last)
 
+pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod endpoint;
