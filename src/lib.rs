@@ -11,3 +11,4 @@ pub mod query;
 pub mod endpoint;
 pub mod daemon;
 pub mod client;
+pub mod replay;

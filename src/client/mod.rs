@@ -1,2 +1,33 @@
-//! The client side.
-pub mod replay;
+//! Everything that speaks to the socket: for people a table, for programs one JSON object a
+//! line, in the daemon's own spelling.
+//!
+//! Nothing here knows the engine or the daemon; what it shows came over the wire.
+
+pub mod args;
+pub mod failure;
+
+mod connection;
+mod get;
+mod list;
+mod number;
+mod output;
+mod replies;
+mod status;
+mod table;
+mod watch;
+
+pub use args::Command;
+pub use failure::Failure;
+
+/// Runs one command to its end, with its output on stdout.
+///
+/// # Errors
+/// If there is no daemon, it does not do what is asked, or the output cannot be written.
+pub fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Get(args) => get::run(args),
+        Command::List(args) => list::run(args),
+        Command::Watch(args) => watch::run(args),
+        Command::Status(args) => status::run(args),
+    }
+}

@@ -1,13 +1,19 @@
 //! Questions and answers.
 
-use std::{path::Path, process::Command};
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use super::*;
 use crate::{
     daemon::server::request::tests::any_line,
+    engine::{
+        Ledger, Link, ReadingRefusal,
+        ledger::{ReadingTally, SequenceTally},
+        snapshot::{DeviceView, SourceView},
+    },
     limits::{REPLY_BYTES_MAX, REQUEST_BYTES_MAX},
+    wire::Health,
 };
 
 #[tokio::test]
@@ -163,6 +169,98 @@ async fn status_accounts_for_clients_and_latency() {
     assert!(0 < status["rss_bytes"].as_u64().expect("/proc is there"));
     assert_eq!(status["total"]["readings"], 0);
     assert!(!reply.to_string().contains("null"));
+}
+
+fn source(name: &str, devices: u32) -> SourceView {
+    let device = |device| DeviceView {
+        device,
+        boot: 1,
+        health: Health::Good,
+        last_arrival_ns: 0,
+        frames: u64::MAX,
+        readings: ReadingTally {
+            received: 5,
+            accepted: 4,
+            refused: [1; ReadingRefusal::ALL.len()],
+        },
+        sequence: SequenceTally::default(),
+    };
+    SourceView {
+        name: name.into(),
+        link: Link::Up("127.0.0.1:7420".into()),
+        last_arrival_ns: Some(0),
+        ledger: Ledger::default(),
+        devices: (0..devices).map(device).collect(),
+        channels: 0,
+    }
+}
+
+#[tokio::test]
+async fn status_of_many_devices_comes_in_pages() {
+    let mut many = snapshot(&["a"]);
+    many.sources = [("x", 700), ("y", 0), ("z", 2_100)].map(|(name, n)| source(name, n)).into();
+    let daemon = Daemon::start(many, patient());
+    let mut client = daemon.connect().await;
+    let (mut parameters, mut seen, mut pages) = (String::from("{}"), Vec::new(), 0);
+    loop {
+        client.send(format!("{{\"method\":\"Status\",\"parameters\":{parameters}}}\n")).await;
+        let line = client.bytes_until(b'\n').await.expect("a reply");
+        assert!(line.len() <= REPLY_BYTES_MAX + 1);
+        let reply: Value = serde_json::from_slice(&line).expect("JSON");
+        for source in reply["parameters"]["sources"].as_array().expect("sources") {
+            for device in source["devices"].as_array().expect("devices") {
+                seen.push((source["name"].clone(), device["device"].clone()));
+            }
+        }
+        pages += 1;
+        match reply["parameters"].get("next") {
+            Some(next) => parameters = next.to_string(),
+            None => break,
+        }
+    }
+    let expected = (0..700).map(|i| ("x".into(), i.into()));
+    let expected: Vec<_> = expected.chain((0..2_100).map(|i| ("z".into(), i.into()))).collect();
+    assert_eq!(seen, expected);
+    assert!(2 < pages, "{pages} pages");
+    let unknown = client.ask(r#"{"method":"Status","parameters":{"source":"w"}}"#).await;
+    assert_eq!(unknown["error"], "io.stillwell.v1.NoSuchSource");
+}
+
+/// Keys of an object and of the objects in it; those of maps are names of their own.
+fn keys(value: &Value, found: &mut BTreeSet<String>) {
+    const MAPS: [&str; 4] = ["percentiles", "frames_refused", "readings_refused", "latency"];
+    match value {
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                found.insert(key.clone());
+                if !MAPS.contains(&key.as_str()) {
+                    keys(value, found);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_interface_declares_every_key() {
+    let mut everything = snapshot(&["a"]);
+    everything.sources = Arc::new([source("x", 1)]);
+    everything.total.wire.bytes_in = 1;
+    let daemon = Daemon::start(everything, patient());
+    let mut client = daemon.connect().await;
+    let mut found = BTreeSet::new();
+    for method in ["Get", "List", "Status"] {
+        let reply = client.ask(&format!(r#"{{"method":"{method}"}}"#)).await;
+        keys(&reply["parameters"], &mut found);
+    }
+    let declared = include_str!("../io.stillwell.v1.varlink");
+    for key in found {
+        let name = format!("{key}:");
+        let is_declared = declared.split_ascii_whitespace().any(|word| word == name);
+        assert!(is_declared || declared.contains(&format!("({name} ")), "{key}");
+    }
 }
 
 /// Whatever comes, one line of it gives one line of JSON, or none if none was asked for.

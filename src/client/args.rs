@@ -1,0 +1,80 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// The commands that ask a running daemon.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Show the latest values and summaries
+    Get(GetArgs),
+    /// Show the channels
+    List(ListArgs),
+    /// Follow values and summaries as they change
+    Watch(WatchArgs),
+    /// Show sources, losses, clients and latencies
+    Status(StatusArgs),
+}
+
+/// How to reach the daemon, and how to write what it says.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Common {
+    /// Socket of the daemon [default: the first of $XDG_RUNTIME_DIR/stillwell/query.sock,
+    /// /run/stillwell/query.sock, /tmp/stillwell-<uid>/query.sock that exists]
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// One JSON object a line, as when piped
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `get`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct GetArgs {
+    /// Channels: ids, or patterns with * and ? [default: all]
+    #[arg(value_name = "PATTERN")]
+    pub patterns: Vec<String>,
+    /// Length of the window, such as 1m, or "all" [default: the shortest of at least a minute]
+    #[arg(long, value_name = "LENGTH")]
+    pub window: Option<String>,
+    /// How to reach the daemon.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Arguments of `list`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ListArgs {
+    /// Channels: ids, or patterns with * and ? [default: all]
+    #[arg(value_name = "PATTERN")]
+    pub patterns: Vec<String>,
+    /// How to reach the daemon.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Arguments of `watch`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct WatchArgs {
+    /// Channels: ids, or patterns with * and ? [default: all]
+    #[arg(value_name = "PATTERN")]
+    pub patterns: Vec<String>,
+    /// Length of the window, such as 1m, or "all" [default: the shortest of at least a minute]
+    #[arg(long, value_name = "LENGTH")]
+    pub window: Option<String>,
+    /// Shortest time between two updates, such as 1s
+    #[arg(long, value_name = "DURATION")]
+    pub interval: Option<String>,
+    /// How to reach the daemon.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Arguments of `status`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct StatusArgs {
+    /// How to reach the daemon.
+    #[command(flatten)]
+    pub common: Common,
+}

@@ -1,0 +1,152 @@
+//! Aligned columns.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+/// A table in the making.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Cell>>,
+}
+
+#[derive(Clone, Debug)]
+struct Column {
+    name: &'static str,
+    is_number: bool,
+}
+
+/// One entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cell {
+    text: String,
+    style: Style,
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        // What a device or a file named itself must not drive the terminal.
+        let text = text.into().replace(char::is_control, "\u{FFFD}");
+        Self { text, style: Style::new() }
+    }
+}
+
+impl Cell {
+    /// A state or status in the colour of its kind.
+    pub(super) fn judged(word: &str) -> Self {
+        let color = match word {
+            "ok" | "good" | "up" | "pass" => AnsiColor::Green,
+            "stale" | "uncertain" | "starting" | "suspect" => AnsiColor::Yellow,
+            "silent" | "bad" | "down" | "fail" => AnsiColor::Red,
+            _ => AnsiColor::BrightBlack,
+        };
+        Self { style: color.on_default(), ..Self::from(word) }
+    }
+
+    fn width(&self) -> usize {
+        self.text.chars().count()
+    }
+}
+
+const GAP: usize = 2;
+
+impl Table {
+    /// Adds a column; numbers stand at its right edge.
+    pub(super) fn column(mut self, name: &'static str, is_number: bool) -> Self {
+        self.columns.push(Column { name, is_number });
+        self
+    }
+
+    /// Adds a row with one cell for each column.
+    pub(super) fn push(&mut self, row: Vec<Cell>) {
+        debug_assert_eq!(row.len(), self.columns.len());
+        self.rows.push(row);
+    }
+
+    /// The head and the rows as lines that fit `width`, if one is given: columns that do not fit
+    /// are left out from the right, but for the first.
+    pub(super) fn lines(&self, width: Option<usize>) -> Vec<String> {
+        let widths = self.widths();
+        let fits = |count: &usize| {
+            let sum: usize = widths[..*count].iter().map(|w| w + GAP).sum();
+            width.is_none_or(|width| sum <= width + GAP)
+        };
+        let count = (1..=widths.len()).rev().find(fits).unwrap_or(1).min(widths.len());
+        let head: Vec<Cell> = self
+            .columns
+            .iter()
+            .map(|column| Cell { style: Style::new().bold(), ..Cell::from(column.name) })
+            .collect();
+        let rows = std::iter::once(&head).chain(&self.rows);
+        rows.map(|row| self.line(&row[..count], &widths)).collect()
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let width = |at: usize| {
+            let cells = self.rows.iter().map(|row| row[at].width());
+            cells.max().unwrap_or(0).max(self.columns[at].name.chars().count())
+        };
+        (0..self.columns.len()).map(width).collect()
+    }
+
+    fn line(&self, row: &[Cell], widths: &[usize]) -> String {
+        let mut line = String::new();
+        for (at, cell) in row.iter().enumerate() {
+            let padding = widths[at] - cell.width();
+            let is_number = self.columns[at].is_number;
+            let is_last = at + 1 == row.len();
+            let (before, after) = match (is_number, is_last) {
+                (true, true) => (padding, 0),
+                (true, false) => (padding, GAP),
+                (false, true) => (0, 0),
+                (false, false) => (0, padding + GAP),
+            };
+            let style = cell.style;
+            write!(line, "{:before$}{style}{}{style:#}{:after$}", "", cell.text, "")
+                .expect("a string takes every character");
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table =
+            Table::default().column("id", false).column("value", true).column("state", false);
+        table.push(vec!["boiler.flow".into(), "63.1".into(), Cell::judged("ok")]);
+        table.push(vec!["a".into(), "-1000".into(), Cell::judged("never")]);
+        table
+    }
+
+    fn plain(lines: &[String]) -> String {
+        let text = lines.join("\n");
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        assert_eq!(
+            plain(&table().lines(None)),
+            "id           value  state\nboiler.flow   63.1  ok\na            -1000  never"
+        );
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_are_left_out() {
+        assert_eq!(
+            plain(&table().lines(Some(18))),
+            "id           value\nboiler.flow   63.1\na            -1000"
+        );
+        assert_eq!(plain(&table().lines(Some(3))), "id\nboiler.flow\na");
+        assert_eq!(table().lines(Some(25)), table().lines(None));
+    }
+
+    #[test]
+    fn a_name_cannot_drive_the_terminal() {
+        assert_eq!(Cell::from("\x1b[2Jx\n").text, "\u{FFFD}[2Jx\u{FFFD}");
+    }
+}
