@@ -20,7 +20,7 @@ mod shipped;
 
 const SCENARIO: &str = r#"
 format = "native"
-device = [{ id = 17, rate_hz = 10, channel = [{ name = "t", waveform = { kind = "constant", value = 1 } }] }]
+device = [{ id = 17, rate = 10, channel = [{ name = "t", waveform = { kind = "constant", value = 1 } }] }]
 "#;
 
 /// Knows one scenario.

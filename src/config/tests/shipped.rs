@@ -90,9 +90,8 @@ fn it_has_every_key_and_no_other() {
     // A channel takes the keys of [defaults] as well; those need not be repeated.
     let channel = keys::CHANNEL.iter().filter(|key| !keys::DEFAULTS.contains(*key));
     known.extend(channel.map(|key| ("channel", *key)));
-    for missing in known.difference(&found) {
-        panic!("config.toml does not show {missing:?}");
-    }
+    let missing: Vec<_> = known.difference(&found).collect();
+    assert!(missing.is_empty(), "config.toml does not show {missing:?}");
     for (table, key) in found {
         let inherited = table == "channel" && keys::DEFAULTS.contains(&key);
         assert!(inherited || known.contains(&(table, key)), "{table}: unknown {key}");
