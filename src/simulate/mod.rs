@@ -18,6 +18,9 @@ mod sent;
 mod turn;
 mod waveform;
 
+#[cfg(test)]
+mod tests;
+
 pub use check::Flaw;
 pub use fault::{FAULT_KINDS, FAULT_NAMES};
 pub use framing::put_framed;
