@@ -3,7 +3,7 @@
 //! All findings of all files are collected, sorted by position, and shown at once: nobody mends a
 //! file one error a run.
 
-use std::{cell::RefCell, collections::BTreeSet, fmt, ops::Range, path::Path, sync::Arc};
+use std::{cell::RefCell, collections::BTreeSet, fmt, iter, ops::Range, path::Path, sync::Arc};
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
@@ -99,11 +99,20 @@ pub(super) struct File {
     pub path: String,
     /// Its text.
     pub text: String,
+    /// Where its lines begin: positions are looked up for each of thousands of findings.
+    line_starts: Vec<usize>,
 }
 
 impl File {
     pub(super) fn new(path: &Path, text: &str) -> Arc<Self> {
-        Arc::new(Self { path: path.display().to_string(), text: text.to_owned() })
+        let ends = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
+        let line_starts = iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
+        Arc::new(Self { path: path.display().to_string(), text: text.to_owned(), line_starts })
+    }
+
+    /// The number of the line that holds byte `at`, from 0.
+    fn line(&self, at: usize) -> usize {
+        self.line_starts.partition_point(|&start| start <= at) - 1
     }
 }
 
@@ -130,7 +139,7 @@ impl Finding {
         match &self.span {
             None => self.title.clone(),
             Some(span) => {
-                let place = Place::find(&self.file.text, span);
+                let place = Place::find(&self.file, span);
                 let Place { line, column, .. } = place;
                 format!("{}:{line}:{column}: {}", self.file.path, self.title)
             }
@@ -145,7 +154,7 @@ impl Finding {
         match &self.span {
             None => {}
             Some(span) => {
-                let place = Place::find(&self.file.text, span);
+                let place = Place::find(&self.file, span);
                 group = if place.quote.len() <= CONFIG_LINE_QUOTED_MAX {
                     let label = Some(self.label.as_str()).filter(|label| !label.is_empty());
                     let mark = AnnotationKind::Primary.span(place.mark).label(label);
@@ -182,19 +191,16 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     /// A span over several lines is cut at the end of its first.
-    fn find(text: &'a str, span: &Range<usize>) -> Self {
+    fn find(file: &'a File, span: &Range<usize>) -> Self {
+        let text = &file.text;
         let start = floor(text, span.start);
         let end = floor(text, span.end.max(start));
-        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
-        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        let line = file.line(start);
+        let line_start = file.line_starts[line];
+        let line_end = file.line_starts.get(line + 1).map_or(text.len(), |next| next - 1);
         let quote = text[line_start..line_end].trim_end_matches('\r');
         let mark = (start - line_start).min(quote.len())..(end - line_start).min(quote.len());
-        Self {
-            line: 1 + text[..line_start].bytes().filter(|&byte| byte == b'\n').count(),
-            column: 1 + quote[..mark.start].chars().count(),
-            quote,
-            mark,
-        }
+        Self { line: line + 1, column: 1 + quote[..mark.start].chars().count(), quote, mark }
     }
 }
 
@@ -224,7 +230,7 @@ fn render(findings: &[Finding], level: &Level<'_>, color: bool) -> String {
 #[derive(Debug)]
 pub(super) struct Sink {
     file: Arc<File>,
-    /// Starts of the lines that are no TOML: what else is wrong there follows from that.
+    /// The lines that are no TOML: what else is wrong there follows from that.
     broken: BTreeSet<usize>,
     errors: RefCell<Vec<Finding>>,
     warnings: RefCell<Vec<Finding>>,
@@ -270,7 +276,7 @@ impl Sink {
 
     /// Records an error of the TOML syntax itself.
     pub(super) fn syntax(&mut self, span: Range<usize>, message: &str) {
-        let line = self.line_start(span.start);
+        let line = self.file.line(span.start);
         // One broken line is one error, whatever a parser that lost its way says further on.
         if self.broken.insert(line) {
             self.record(&self.errors, span, Remark::new(format!("no valid TOML: {message}")));
@@ -281,7 +287,7 @@ impl Sink {
     pub(super) fn error(&self, span: &Range<usize>, remark: Remark) {
         // The parser fills the gaps of broken lines with values that stand nowhere.
         let made_up = span.is_empty() && !self.broken.is_empty();
-        let follows = made_up || self.broken.contains(&self.line_start(span.start));
+        let follows = made_up || self.broken.contains(&self.file.line(span.start));
         if !self.is_full() && !follows {
             self.record(&self.errors, span.clone(), remark);
         }
@@ -301,7 +307,7 @@ impl Sink {
 
     /// The number of the line where a span begins, from 1.
     pub(super) fn line(&self, span: &Range<usize>) -> usize {
-        Place::find(&self.file.text, span).line
+        self.file.line(span.start) + 1
     }
 
     /// Whether further errors are no longer kept, so that a hostile file costs a bounded effort.
@@ -331,10 +337,5 @@ impl Sink {
             let file = Arc::clone(&self.file);
             list.push(Finding { file, span: Some(span), title, label, help });
         }
-    }
-
-    fn line_start(&self, at: usize) -> usize {
-        let at = floor(&self.file.text, at);
-        self.file.text[..at].rfind('\n').map_or(0, |newline| newline + 1)
     }
 }

@@ -89,7 +89,7 @@ pub(super) const DEVICE: &[&str] = &[
     "clock",
     "clock_skew_ppm",
     "clock_offset",
-    "rate_hz",
+    "rate",
     "samples_per_frame",
     "phase",
     "time_error",

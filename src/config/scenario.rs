@@ -28,7 +28,7 @@ const UNKNOWN_TIME_ERROR: u8 = u8::MAX;
 
 /// Checks a scenario that was read from `path`; all that is wrong, or none.
 pub(super) fn parse(text: &str, path: &Path) -> Result<Scenario, Vec<Finding>> {
-    let (sink, scenario) = walk(File::new(path, text), scenario);
+    let (sink, scenario) = walk(&File::new(path, text), scenario);
     let clean = sink.is_clean();
     match scenario {
         Some(scenario) if clean => Ok(scenario),
@@ -51,14 +51,15 @@ fn scenario(table: &DeTable<'_>, sink: &Sink) -> Option<Scenario> {
     let scenario = Scenario { format: format?, seed, duration_ns, devices, faults: faults? };
     // Whatever lies within the ranges of its keys and still cannot be played.
     if let Err(flaw) = scenario.check() {
-        sink.missing(&locate(table, &flaw.part), Remark::new(flaw.to_string()));
+        let part = flaw.part.replace("rate_hz", "rate");
+        sink.missing(&locate(table, &part), Remark::new(format!("{part} {}", flaw.problem)));
     }
     Some(scenario)
 }
 
 fn device(section: &Section<'_>) -> Option<Device> {
     section.require("id", "17");
-    section.require("rate_hz", "10");
+    section.require("rate", "10");
     section.require("channel", "[{ … }]");
     let clocks = [
         ("none", DeviceClock::None),
@@ -74,7 +75,7 @@ fn device(section: &Section<'_>) -> Option<Device> {
     let clock = section.choice("clock", &clocks);
     let skew = section.number("clock_skew_ppm", -5e5..=5e5);
     let offset = section.signed_duration("clock_offset", WINDOW_MAX_NS);
-    let rate = section.number("rate_hz", 1e-5..=1e6);
+    let rate = section.number("rate", 1e-5..=1e6);
     let samples = section.integer("samples_per_frame", 1..=i64::from(u16::MAX));
     let phase = phase(section);
     let time_error = section.integer("time_error", 0..=i64::from(UNKNOWN_TIME_ERROR));

@@ -20,7 +20,7 @@ mod shipped;
 
 const SCENARIO: &str = r#"
 format = "native"
-device = [{ id = 17, rate_hz = 10, channel = [{ name = "t", waveform = { kind = "constant", value = 1 } }] }]
+device = [{ id = 17, rate = 10, channel = [{ name = "t", waveform = { kind = "constant", value = 1 } }] }]
 "#;
 
 /// Knows one scenario.
@@ -247,6 +247,8 @@ fn a_hostile_file_costs_a_bounded_effort() {
     assert_eq!(errors.count(), CONFIG_ERRORS_MAX);
     let text = errors.render(false);
     assert!(text.contains("900 more are not shown\n1000 errors or more"), "{}", text.len());
+    let channels = "[[channel]]\nid = \"a\"\nsource = \"x\"\n".repeat(50_000);
+    assert_eq!(parse(&channels).expect_err("all the same").count(), CONFIG_ERRORS_MAX);
     let line = format!("a = [{}]\n", "\"é\", ".repeat(100_000));
     assert!(bad(&line).contains("dir/c.toml:1:1"), "a long line is named without its text");
 }

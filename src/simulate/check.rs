@@ -98,8 +98,8 @@ fn check_device(device: &Device, format: LineFormat, part: &dyn Fn() -> String) 
     finite(device.rate_hz, key("rate_hz"))?;
     let fast = 0.0 < device.rate_hz && device.rate_hz * f64::from(device.samples_per_frame) <= 1e6;
     holds(fast, key("rate_hz"), "must be more than 0, and give at most 1e6 samples a second")?;
-    let slow = device.rate_hz >= 1e-5;
-    holds(slow, key("rate_hz"), "must be at least 1e-5: a frame in 28 hours")?;
+    let slow = device.rate_hz >= 1e-6;
+    holds(slow, key("rate_hz"), "must be at least 1e-6: a frame in 12 days")?;
     holds(device.samples_per_frame > 0, key("samples_per_frame"), "must be 1 or more")?;
     let one = format == LineFormat::Native || device.samples_per_frame == 1;
     holds(one, key("samples_per_frame"), "must be 1: a line of text is one sample")?;

@@ -4,3 +4,5 @@ mod client;
 mod model;
 mod scan;
 mod wire;
+
+mod simulator;

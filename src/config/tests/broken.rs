@@ -344,7 +344,7 @@ fn errors_of_a_scenario_have_its_own_place() {
         [
             "dir/c.toml:2:9: `queue` is 0, which is not within 1 to 65536",
             "dir/sub/s.toml:1:10: `format` cannot be \"natve\"",
-            "dir/sub/s.toml:2:1: [[device]] needs `rate_hz`",
+            "dir/sub/s.toml:2:1: [[device]] needs `rate`",
             "dir/sub/s.toml:2:1: [[device]] needs `channel`",
         ]
     );

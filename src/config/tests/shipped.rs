@@ -54,6 +54,27 @@ fn runs_as_it_is() {
 }
 
 #[test]
+fn the_shipped_files_fit_each_other() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let config = load(&root.join("config.toml")).unwrap_or_else(|errors| panic!("{errors}")).config;
+    let InputKind::Simulator(simulator) = &config.inputs[0].kind else { panic!("{config:?}") };
+    for channel in &config.plan.channels {
+        let ChannelKey::Numbered { device, index } = channel.key else { panic!("{channel:?}") };
+        let device = simulator.scenario.devices.iter().find(|d| d.id == device).expect("a device");
+        let played = &device.channels[usize::from(index)];
+        assert_eq!(channel.id.split_once('.').map(|(_, name)| name), Some(&*played.name));
+        assert_eq!(channel.unit.as_deref(), played.unit.as_deref());
+        assert_eq!(channel.rules.expected_rate, Some(device.rate_hz));
+    }
+    for file in fs::read_dir(root.join("simulator")).expect("the scenarios") {
+        let path = file.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            load_scenario(&path).unwrap_or_else(|errors| panic!("{errors}"));
+        }
+    }
+}
+
+#[test]
 fn its_commented_defaults_are_the_defaults() {
     let text = with_defaults(SHIPPED);
     let added = text.lines().filter(|line| !line.starts_with('#')).count()
@@ -90,9 +111,8 @@ fn it_has_every_key_and_no_other() {
     // A channel takes the keys of [defaults] as well; those need not be repeated.
     let channel = keys::CHANNEL.iter().filter(|key| !keys::DEFAULTS.contains(*key));
     known.extend(channel.map(|key| ("channel", *key)));
-    for missing in known.difference(&found) {
-        panic!("config.toml does not show {missing:?}");
-    }
+    let missing: Vec<_> = known.difference(&found).collect();
+    assert!(missing.is_empty(), "config.toml does not show {missing:?}");
     for (table, key) in found {
         let inherited = table == "channel" && keys::DEFAULTS.contains(&key);
         assert!(inherited || known.contains(&(table, key)), "{table}: unknown {key}");
