@@ -228,13 +228,15 @@ fn datagrams_arrive_as_reported() {
 fn nobody_listening_is_a_warning() {
     let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut command = simulator(&shipped("plant.toml"));
-    command.args(["--udp", &free, "--flat-out", "--rate", "2000", "--frames", "200"]);
+    command.args(["--udp", &free, "--flat-out", "--rate", "500", "--frames", "100"]);
     let output = finished(command);
     let warnings = String::from_utf8(output.stderr).unwrap();
     assert_eq!(warnings.matches("nobody listens").count(), 1, "{warnings}");
     let report = report(&output.stdout);
-    assert_eq!(report["sent"]["frames"], 200);
-    assert!(report["sent"]["unreachable"].as_u64().unwrap() > 0, "{report}");
+    assert_eq!(report["sent"]["frames"], 100);
+    // Each that was sent came back. If the send that hears of it were not made again, only every
+    // other would have been sent.
+    assert!(report["sent"]["unreachable"].as_u64().unwrap() > 75, "{report}");
 }
 
 #[test]
