@@ -25,6 +25,11 @@ impl Errors {
         self.0.len()
     }
 
+    /// One line each: `path:line:column: what`, for a log.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(Finding::line)
+    }
+
     /// All of them with the lines they are about, and how many there are.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
@@ -114,7 +119,7 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// About a file as a whole.
+    /// About a file as a whole, which the title names.
     pub(super) fn whole(file: &Arc<File>, title: impl Into<String>, help: Option<String>) -> Self {
         let (title, label) = (title.into(), String::new());
         Self { file: Arc::clone(file), span: None, title, label, help }
@@ -123,7 +128,7 @@ impl Finding {
     /// `path:line:column: what`.
     fn line(&self) -> String {
         match &self.span {
-            None => format!("{}: {}", self.file.path, self.title),
+            None => self.title.clone(),
             Some(span) => {
                 let place = Place::find(&self.file.text, span);
                 let Place { line, column, .. } = place;
@@ -138,7 +143,7 @@ impl Finding {
             .primary_title(self.title.as_str())
             .elements(Option::<annotate_snippets::Message<'_>>::None);
         match &self.span {
-            None => group = group.element(Origin::path(self.file.path.as_str())),
+            None => {}
             Some(span) => {
                 let place = Place::find(&self.file.text, span);
                 group = if place.quote.len() <= CONFIG_LINE_QUOTED_MAX {
@@ -274,7 +279,10 @@ impl Sink {
 
     /// Records something wrong that is there.
     pub(super) fn error(&self, span: &Range<usize>, remark: Remark) {
-        if !self.is_full() && !self.broken.contains(&self.line_start(span.start)) {
+        // The parser fills the gaps of broken lines with values that stand nowhere.
+        let made_up = span.is_empty() && !self.broken.is_empty();
+        let follows = made_up || self.broken.contains(&self.line_start(span.start));
+        if !self.is_full() && !follows {
             self.record(&self.errors, span.clone(), remark);
         }
     }

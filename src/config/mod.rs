@@ -77,7 +77,7 @@ impl Config {
         let file = File::new(path, text);
         let dir = path.parent().unwrap_or(Path::new(""));
         let context = Context { dir, loader, elsewhere: RefCell::default() };
-        let (sink, config) = walk(file, |table, sink| build(table, sink, &context));
+        let (sink, config) = walk(&file, |table, sink| build(table, sink, &context));
         let (mut errors, warnings) = sink.into_findings();
         errors.extend(context.elsewhere.into_inner());
         match config {
@@ -101,10 +101,10 @@ struct Context<'a> {
 
 /// Parses the TOML of a file and hands the tree to `read`.
 fn walk<T>(
-    file: Arc<File>,
+    file: &Arc<File>,
     read: impl FnOnce(&DeTable<'_>, &Sink) -> Option<T>,
 ) -> (Sink, Option<T>) {
-    let mut sink = Sink::new(Arc::clone(&file));
+    let mut sink = Sink::new(Arc::clone(file));
     let (table, errors) = DeTable::parse_recoverable(&file.text);
     for error in errors {
         sink.syntax(error.span().unwrap_or(0..0), error.message());
@@ -141,3 +141,6 @@ fn writable_by_all(path: &Path, text: &str) -> Option<Finding> {
         Finding::whole(&File::new(path, text), title, Some(help))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,314 @@
-//! report
+//! What a configuration amounts to, in words: sources, windows, memory, and what systemd has to
+//! open for it.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+    path::Path,
+};
+
+use super::{
+    Config, InputConfig, InputKind,
+    model::{Flow, Parity, SerialConfig},
+};
+use crate::{
+    engine::{Rules, SourcePlan, TimeMode, Unknown, duration::Nanoseconds},
+    limits::{BIN_VALUE_MAX, SECOND},
+    wire::decode::Format,
+};
+
+/// Bytes of the aggregate of one pane or step, without percentiles.
+const PARTIAL_BYTES: u64 = 80;
+/// Bytes of one percentile bin: its place and its count.
+const BIN_BYTES: u64 = 12;
+/// Partials a window keeps besides those of its length: the one that fills, and the one that is
+/// being handed on.
+const PARTIALS_BESIDES: i64 = 2;
+/// Sets of rules that are listed; the rest is counted.
+const RULES_SHOWN: usize = 20;
+
+/// The text of `stillwell check` for a configuration without errors; `socket` is the path of the
+/// query socket in the surroundings of the caller.
+#[must_use]
+pub fn report(config: &Config, socket: &Path) -> String {
+    let mut text = String::new();
+    write_report(&mut text, config, socket).expect("a string takes all that is written to it");
+    text
+}
+
+/// Bytes that one channel with these rules may come to hold, at worst: without percentiles, and
+/// for the percentiles.
+///
+/// The first is exact for its assumptions: a partial of 80 bytes for each step of each window and
+/// for each pane that lateness and future keep open. The second assumes that no two readings of a
+/// step share a bin, as far as bins go round and as many readings come as are expected; without
+/// `expected_rate`, that every bin of every step is in use. Real values share most of their bins.
+#[must_use]
+pub fn worst_case_bytes(rules: &Rules) -> (u64, u64) {
+    let open_ns = rules.lateness_ns.saturating_add(rules.future_ns);
+    let open = (open_ns / rules.pane_ns + PARTIALS_BESIDES).unsigned_abs();
+    let mut partials = open;
+    let mut bins = open.saturating_mul(bins_of(rules, rules.pane_ns));
+    for window in &*rules.windows {
+        let steps = (window.length_ns / window.every_ns + PARTIALS_BESIDES).unsigned_abs();
+        partials = partials.saturating_add(steps);
+        bins = bins.saturating_add(steps.saturating_mul(bins_of(rules, window.every_ns)));
+    }
+    if rules.percentiles.is_empty() {
+        bins = 0;
+    }
+    (partials.saturating_mul(PARTIAL_BYTES), bins.saturating_mul(BIN_BYTES))
+}
+
+/// Bins that the readings of one step may fill.
+fn bins_of(rules: &Rules, step_ns: i64) -> u64 {
+    // HdrHistogram: for n figures, 2 * 10^n is rounded up to a power of two; that many bins lie
+    // below it, and half as many in each doubling above. Both signs have their own.
+    let first = (2 * 10_u64.pow(u32::from(rules.figures))).next_power_of_two();
+    let doublings = u64::from(BIN_VALUE_MAX.ilog2() - first.ilog2());
+    let bins = 2 * (first + doublings * first / 2);
+    match rules.expected_rate {
+        Some(rate) => bins.min((rate * step_ns as f64 / SECOND as f64).ceil() as u64 + 1),
+        None => bins,
+    }
+}
+
+fn write_report(text: &mut String, config: &Config, socket: &Path) -> fmt::Result {
+    writeln!(text, "sources")?;
+    if config.inputs.is_empty() {
+        writeln!(text, "  none: nothing will be read")?;
+    }
+    let width = config.inputs.iter().map(|input| input.name.len()).max().unwrap_or(0);
+    for (input, source) in config.inputs.iter().zip(&config.plan.sources) {
+        writeln!(text, "  {:width$}  {}", input.name, describe(input, source))?;
+    }
+    write_windows(text, config)?;
+    write_memory(text, config)?;
+    write_sockets(text, config, socket)
+}
+
+fn describe(input: &InputConfig, source: &SourcePlan) -> String {
+    let mut words = match &input.kind {
+        InputKind::Udp(udp) => {
+            format!("udp {}, receive buffer {}", udp.listen, Bytes(udp.receive_buffer as u64))
+        }
+        InputKind::Serial(serial) => {
+            format!("serial {}, {}", serial.path.display(), line_settings(serial))
+        }
+        InputKind::Simulator(simulator) => {
+            let devices: u64 = simulator.scenario.devices.iter().map(|d| u64::from(d.count)).sum();
+            format!("simulator, {devices} devices, seed {}", simulator.seed)
+        }
+        InputKind::Replay(replay) => {
+            let pace = if replay.paced { "at its own pace" } else { "as fast as it goes" };
+            format!("replay {}, {pace}", replay.path.display())
+        }
+    };
+    words.push_str(match input.format {
+        Format::Native => ", native frames",
+        Format::Text(_) => ", text",
+    });
+    words.push_str(match source.time {
+        TimeMode::Arrival => ", arrival time",
+        TimeMode::Device => ", device time",
+    });
+    words.push_str(&match source.unknown {
+        Unknown::Reject => ", unknown channels rejected".to_owned(),
+        Unknown::Discover { max } => format!(", up to {max} channels discovered"),
+    });
+    words
+}
+
+/// As on a terminal: `115200 8N1`.
+fn line_settings(serial: &SerialConfig) -> String {
+    let parity = match serial.parity {
+        Parity::None => 'N',
+        Parity::Odd => 'O',
+        Parity::Even => 'E',
+    };
+    let flow = match serial.flow {
+        Flow::None => "",
+        Flow::Software => " with XON/XOFF",
+        Flow::Hardware => " with RTS/CTS",
+    };
+    format!("{} {}{parity}{}{flow}", serial.baud, serial.data_bits, serial.stop_bits)
+}
+
+fn write_windows(text: &mut String, config: &Config) -> fmt::Result {
+    let mut sets: BTreeMap<String, usize> = BTreeMap::new();
+    for channel in &config.plan.channels {
+        *sets.entry(windows_of(&channel.rules)).or_default() += 1;
+    }
+    writeln!(text, "\nwindows")?;
+    for (windows, channels) in sets.iter().take(RULES_SHOWN) {
+        let plural = if *channels == 1 { "channel" } else { "channels" };
+        writeln!(text, "  {windows}\n    {channels} {plural}")?;
+    }
+    if let Some(more @ 1..) = sets.len().checked_sub(RULES_SHOWN) {
+        writeln!(text, "  and {more} more sets of windows")?;
+    }
+    let mut discovered: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for source in &config.plan.sources {
+        if source.unknown != Unknown::Reject {
+            discovered.entry(windows_of(&source.discovered)).or_default().push(&source.name);
+        }
+    }
+    for (windows, names) in discovered {
+        writeln!(text, "  {windows}\n    discovered channels of {}", names.join(", "))?;
+    }
+    Ok(())
+}
+
+fn windows_of(rules: &Rules) -> String {
+    let windows: Vec<String> = rules
+        .windows
+        .iter()
+        .map(|w| format!("{} by {}", Nanoseconds(w.length_ns), Nanoseconds(w.every_ns)))
+        .collect();
+    let percentiles: Vec<String> = rules.percentiles.iter().map(f64::to_string).collect();
+    let percentiles = match percentiles.is_empty() {
+        true => "no percentiles".to_owned(),
+        false => format!("percentiles {}", percentiles.join(" ")),
+    };
+    format!("{}; pane {}; {percentiles}", windows.join(", "), Nanoseconds(rules.pane_ns))
+}
+
+fn write_memory(text: &mut String, config: &Config) -> fmt::Result {
+    let add = |(base, bins): (u64, u64), (channels, rules): (u64, &Rules)| {
+        let each = worst_case_bytes(rules);
+        let sum = |sum: u64, each: u64| sum.saturating_add(channels.saturating_mul(each));
+        (sum(base, each.0), sum(bins, each.1))
+    };
+    let plan = &config.plan;
+    let configured = plan.channels.iter().map(|channel| (1, &channel.rules)).fold((0, 0), add);
+    let mut discoverable = 0_u64;
+    let mut discovered = (0, 0);
+    for source in &plan.sources {
+        if let Unknown::Discover { max } = source.unknown {
+            discoverable += max as u64;
+            discovered = add(discovered, (max as u64, &source.discovered));
+        }
+    }
+    writeln!(text, "\nmemory of the windows of all channels, at worst")?;
+    let mut line = |channels: u64, what: &str, (base, bins): (u64, u64)| {
+        let (base, bins) = (Bytes(base), Bytes(bins));
+        writeln!(text, "  {channels} {what}: {base}, and {bins} for percentiles")
+    };
+    line(plan.channels.len() as u64, "configured", configured)?;
+    if 0 < discoverable {
+        line(discoverable, "discovered, if as many come", discovered)?;
+    }
+    writeln!(text, "  Percentiles need that much only if hardly two readings are alike; without")?;
+    writeln!(text, "  `expected_rate`, every bin of every step is taken to be in use.")
+}
+
+fn write_sockets(text: &mut String, config: &Config, socket: &Path) -> fmt::Result {
+    writeln!(text, "\nwhat has to be opened")?;
+    writeln!(text, "  {}: by stillwell.socket, or by the daemon itself", socket.display())?;
+    for input in &config.inputs {
+        match &input.kind {
+            InputKind::Udp(udp) => writeln!(
+                text,
+                "  udp {}: by stillwell-udp.socket with ListenDatagram={}, or by the daemon itself \
+                 with the drop-in that lets it open ports",
+                udp.listen, udp.listen
+            )?,
+            InputKind::Serial(serial) => writeln!(
+                text,
+                "  {}: by the daemon itself, which needs the right to read and write it",
+                serial.path.display()
+            )?,
+            InputKind::Simulator(_) | InputKind::Replay(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Shows a number of bytes in the unit that fits.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+        match units.iter().find(|(_, shift)| 1 << shift <= self.0) {
+            Some((unit, shift)) => {
+                write!(f, "{:.1} {unit}", self.0 as f64 / (1_u64 << shift) as f64)
+            }
+            None => write!(f, "{} B", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        let loader = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+        Config::parse(text, Path::new("c.toml"), &loader).unwrap_or_else(|e| panic!("{e}")).config
+    }
+
+    #[test]
+    fn says_what_a_configuration_amounts_to() {
+        let text = r#"
+            [defaults]
+            windows = ["1s", "1m"]
+            percentiles = []
+            [[source]]
+            name = "plant"
+            kind = "udp"
+            listen = "0.0.0.0:7420"
+            format = "native"
+            unknown = "discover"
+            discover_max = 100
+            [[source]]
+            name = "bench"
+            kind = "serial"
+            path = "/dev/serial/by-id/x"
+            format = "text"
+            time = "device"
+            timestamp = "ms"
+            [[channel]]
+            id = "a"
+            source = "bench"
+            field = "t"
+            percentiles = [50, 99.9]
+            expected_rate = 1
+        "#;
+        let expected = "\
+sources
+  plant  udp 0.0.0.0:7420, receive buffer 8.0 MiB, native frames, arrival time, up to 100 channels discovered
+  bench  serial /dev/serial/by-id/x, 115200 8N1, text, device time, unknown channels rejected
+
+windows
+  1s by 100ms, 1m by 6s; pane 100ms; percentiles 50 99.9
+    1 channel
+  1s by 100ms, 1m by 6s; pane 100ms; no percentiles
+    discovered channels of plant
+
+memory of the windows of all channels, at worst
+  1 configured: 3.8 KiB, and 1.8 KiB for percentiles
+  100 discovered, if as many come: 359.4 KiB, and 0 B for percentiles
+  Percentiles need that much only if hardly two readings are alike; without
+  `expected_rate`, every bin of every step is taken to be in use.
+
+what has to be opened
+  /run/stillwell/query.sock: by stillwell.socket, or by the daemon itself
+  udp 0.0.0.0:7420: by stillwell-udp.socket with ListenDatagram=0.0.0.0:7420, or by the daemon itself with the drop-in that lets it open ports
+  /dev/serial/by-id/x: by the daemon itself, which needs the right to read and write it
+";
+        assert_eq!(report(&config(text), Path::new("/run/stillwell/query.sock")), expected);
+        assert!(report(&config(""), Path::new("q")).starts_with("sources\n  none: nothing will"));
+    }
+
+    #[test]
+    fn memory_follows_its_formula() {
+        let rules = config("[defaults]\nwindows = [\"1s\"]\npane = \"100ms\"").plan.defaults;
+        // 12 steps and 22 open panes; 2 * (256 + 32 * 128) bins at two figures.
+        assert_eq!(worst_case_bytes(&rules), (34 * 80, 34 * 8_704 * 12));
+        let sparse = Rules { expected_rate: Some(10.0), ..rules.clone() };
+        assert_eq!(worst_case_bytes(&sparse), (34 * 80, 34 * 2 * 12));
+        let none = Rules { percentiles: [].into(), ..rules };
+        assert_eq!(worst_case_bytes(&none).1, 0);
+    }
+}

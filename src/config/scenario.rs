@@ -1,6 +1,6 @@
 //! A scenario of the simulator: devices, their channels, and what goes wrong with them.
 
-use std::{collections::BTreeSet, ops::Range, path::Path};
+use std::{ops::Range, path::Path};
 
 use toml::de::DeTable;
 
@@ -12,12 +12,10 @@ use super::{
 };
 use crate::{
     engine::unit::Unit,
-    limits::{CHANNELS_MAX, FIELD_NAME_BYTES_MAX, SECOND, WINDOW_MAX_NS},
+    limits::{FIELD_NAME_BYTES_MAX, SECOND, WINDOW_MAX_NS},
     simulate::{
         Scenario,
-        scenario::{
-            CHANNELS_MAX as CHANNELS_PER_DEVICE_MAX, Channel, Device, LineFormat, STRANGER,
-        },
+        scenario::{CHANNELS_MAX, Channel, Device, LineFormat, STRANGER},
     },
     wire::{DeviceClock, Health, frame::ValueType},
 };
@@ -30,7 +28,7 @@ const UNKNOWN_TIME_ERROR: u8 = u8::MAX;
 
 /// Checks a scenario that was read from `path`; all that is wrong, or none.
 pub(super) fn parse(text: &str, path: &Path) -> Result<Scenario, Vec<Finding>> {
-    let (sink, scenario) = walk(File::new(path, text), scenario);
+    let (sink, scenario) = walk(&File::new(path, text), scenario);
     let clean = sink.is_clean();
     match scenario {
         Some(scenario) if clean => Ok(scenario),
@@ -47,15 +45,19 @@ fn scenario(table: &DeTable<'_>, sink: &Sink) -> Option<Scenario> {
     let seed = root.integer("seed", 0..=i64::MAX).map_or(1, |found| found.value.unsigned_abs());
     let duration_ns = root.duration("duration", 1..=WINDOW_MAX_NS).map(|found| found.value);
     let tables = root.sections("device", "[[device]]", keys::DEVICE);
-    let devices: Vec<_> = tables.iter().map(|section| device(section, format)).collect();
-    check_ids(&tables, &devices, sink);
-    check_total(&devices, sink);
+    let devices: Vec<_> = tables.iter().map(device).collect();
     let faults = fault::read_all(&root, "[[fault]]");
     let devices = devices.into_iter().collect::<Option<_>>()?;
-    Some(Scenario { format: format?, seed, duration_ns, devices, faults: faults? })
+    let scenario = Scenario { format: format?, seed, duration_ns, devices, faults: faults? };
+    // Whatever lies within the ranges of its keys and still cannot be played.
+    if let Err(flaw) = scenario.check() {
+        let part = flaw.part.replace("rate_hz", "rate");
+        sink.missing(&locate(table, &part), Remark::new(format!("{part} {}", flaw.problem)));
+    }
+    Some(scenario)
 }
 
-fn device(section: &Section<'_>, format: Option<LineFormat>) -> Option<Device> {
+fn device(section: &Section<'_>) -> Option<Device> {
     section.require("id", "17");
     section.require("rate", "10");
     section.require("channel", "[{ … }]");
@@ -71,21 +73,15 @@ fn device(section: &Section<'_>, format: Option<LineFormat>) -> Option<Device> {
     let count = section.integer("count", 1..=i64::from(u32::MAX));
     let boot = section.integer("boot", 0..=i64::from(u16::MAX));
     let clock = section.choice("clock", &clocks);
-    let skew = section.number("clock_skew_ppm", -1e5..=1e5);
+    let skew = section.number("clock_skew_ppm", -5e5..=5e5);
     let offset = section.signed_duration("clock_offset", WINDOW_MAX_NS);
-    let rate = section.number("rate", 1e-6..=1e6);
+    let rate = section.number("rate", 1e-5..=1e6);
     let samples = section.integer("samples_per_frame", 1..=i64::from(u16::MAX));
     let phase = phase(section);
     let time_error = section.integer("time_error", 0..=i64::from(UNKNOWN_TIME_ERROR));
     let health = section.choice("health", &healths);
     let channels = channels(section);
     let faults = fault::read_all(section, "[[device.fault]]");
-    if let Some(found) = samples.as_ref().filter(|found| 1 < found.value)
-        && format == Some(LineFormat::Text)
-    {
-        let remark = Remark::new("a text line holds one sample of each channel");
-        section.sink.error(&found.span, remark.help("remove `samples_per_frame`, or raise `rate`"));
-    }
     Some(Device {
         id: id?.value as u32,
         count: count.map_or(1, |found| found.value as u32),
@@ -112,34 +108,7 @@ fn phase(section: &Section<'_>) -> f64 {
 fn channels(device: &Section<'_>) -> Option<Vec<Channel>> {
     let tables = device.sections("channel", "[[device.channel]]", keys::DEVICE_CHANNEL);
     let channels: Vec<_> = tables.iter().map(channel).collect();
-    let mut names = BTreeSet::new();
-    let mut total = 0;
-    for (section, channel) in tables.iter().zip(&channels) {
-        let Some(channel) = channel else { continue };
-        total += usize::from(channel.count);
-        if CHANNELS_PER_DEVICE_MAX < total {
-            let title = format!("more than {CHANNELS_PER_DEVICE_MAX} channels of one device");
-            device.sink.error(&section.span, Remark::new(title));
-            break;
-        }
-        for name in channel.names() {
-            if !names.insert(name.clone()) {
-                let remark = Remark::new(format!("the name \"{name}\" is taken on this device"));
-                device.sink.error(&section.span, remark);
-            }
-        }
-    }
     channels.into_iter().collect()
-}
-
-impl Channel {
-    /// Its name, or those of its replicas.
-    fn names(&self) -> Vec<String> {
-        match self.count {
-            1 => vec![self.name.clone()],
-            count => (0..count).map(|i| format!("{}.{i}", self.name)).collect(),
-        }
-    }
 }
 
 fn channel(section: &Section<'_>) -> Option<Channel> {
@@ -157,7 +126,7 @@ fn channel(section: &Section<'_>) -> Option<Channel> {
         ("u64", ValueType::U64),
     ];
     let name = section.text("name").filter(|found| check_name(section, found));
-    let count = section.integer("count", 1..=CHANNELS_PER_DEVICE_MAX as i64);
+    let count = section.integer("count", 1..=CHANNELS_MAX as i64);
     let unit = section.text("unit").inspect(|found| {
         if let Err(error) = Unit::parse(found.value) {
             let remark = Remark::new(format!("`unit` \"{}\" is no unit: {error}", found.value));
@@ -180,11 +149,11 @@ fn channel(section: &Section<'_>) -> Option<Channel> {
     })
 }
 
-/// Names go over the wire between colons and commas, with a number behind them.
+/// Names go over the wire between colons and commas, with numbers behind them.
 fn check_name(section: &Section<'_>, found: &Found<&str>) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     let length = found.value.len();
-    let most = FIELD_NAME_BYTES_MAX - ".255".len();
+    let most = FIELD_NAME_BYTES_MAX;
     let valid = 0 < length && length <= most && found.value.bytes().all(fits);
     if !valid {
         let remark = Remark::new(format!("\"{}\" cannot be the name of a channel", found.value));
@@ -194,47 +163,24 @@ fn check_name(section: &Section<'_>, found: &Found<&str>) -> bool {
     valid
 }
 
-/// The ids of devices and their replicas do not overlap, and leave out [`STRANGER`].
-fn check_ids(tables: &[Section<'_>], devices: &[Option<Device>], sink: &Sink) {
-    let mut taken: Vec<(Range<u64>, &Range<usize>)> = tables
-        .iter()
-        .zip(devices)
-        .filter_map(|(section, device)| {
-            let device = device.as_ref()?;
-            let first = u64::from(device.id);
-            Some((first..first + u64::from(device.count), &section.span))
-        })
-        .collect();
-    taken.sort_by_key(|(ids, _)| ids.start);
-    for (ids, span) in &taken {
-        if u64::from(STRANGER) < ids.end {
-            let title =
-                format!("the ids {} to {} go beyond {}", ids.start, ids.end - 1, STRANGER - 1);
-            sink.error(span, Remark::new(title).help("take a smaller `id` or `count`"));
+/// Where the part stands that a [`Flaw`] names, such as `device[2].channel[0].noise`: as far as the
+/// file goes.
+fn locate(table: &DeTable<'_>, part: &str) -> Range<usize> {
+    let (mut table, mut span) = (table, 0..0);
+    for step in part.split('.') {
+        let (key, index) = step.trim_end_matches(']').split_once('[').unwrap_or((step, ""));
+        let Some(mut value) = table.get(key) else { break };
+        let item = index.parse::<usize>().ok().zip(value.get_ref().as_array());
+        if let Some(item) = item.and_then(|(index, items)| items.get(index)) {
+            value = item;
+        }
+        span = value.span();
+        match value.get_ref().as_table() {
+            Some(inner) => table = inner,
+            None => break,
         }
     }
-    for pair in taken.windows(2).filter(|pair| pair[1].0.start < pair[0].0.end) {
-        let (first, second) = if pair[0].1.start < pair[1].1.start {
-            (pair[0].1, pair[1].1)
-        } else {
-            (pair[1].1, pair[0].1)
-        };
-        let title = format!("the id {} is taken by another device", pair[1].0.start);
-        let help = format!("see the device of line {}", sink.line(first));
-        sink.error(second, Remark::new(title).help(help));
-    }
-}
-
-fn check_total(devices: &[Option<Device>], sink: &Sink) {
-    let channels = |device: &Device| -> u64 {
-        let each: u64 = device.channels.iter().map(|channel| u64::from(channel.count)).sum();
-        u64::from(device.count) * each
-    };
-    let total: u64 = devices.iter().flatten().map(channels).sum();
-    if (CHANNELS_MAX as u64) < total {
-        let title = format!("{total} channels in one scenario, more than {CHANNELS_MAX}");
-        sink.error(&(0..0), Remark::new(title));
-    }
+    span
 }
 
 #[cfg(test)]

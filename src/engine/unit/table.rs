@@ -60,8 +60,6 @@ const DOSE: Dimension = ENERGY.times(MASS.pow(-1));
 const GRAVITY: f64 = 9.80665;
 /// Grams in a pound.
 const POUND: f64 = 453.592_37;
-/// Avogadro's constant does not appear: the mole has a dimension of its own here, so that
-/// nobody turns a concentration into a bare number by accident.
 const PI: f64 = std::f64::consts::PI;
 
 /// Names of dimensions that have one.
@@ -120,6 +118,8 @@ pub(super) const ATOMS: &[Atom] = &[
     metric("K", TEMPERATURE, 1.0),
     metric("C", CHARGE, 1.0),
     metric("cd", LUMINOUS, 1.0),
+    // UCUM makes it a number; here it is a base unit, so that nobody turns a concentration into a
+    // bare number by accident.
     metric("mol", AMOUNT, 1.0),
     // Numbers.
     plain("%", NONE, 1.0, 100.0),

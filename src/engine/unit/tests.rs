@@ -4,7 +4,11 @@ use std::{fs, path::PathBuf};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    parse::simple,
+    table::{ALIASES, ATOMS, SPELLINGS},
+    *,
+};
 
 fn convert(value: f64, from: &str, to: &str) -> f64 {
     let unit = |code| Unit::parse(code).unwrap_or_else(|error| panic!("{code}: {error}"));
@@ -30,7 +34,7 @@ fn converts() {
         (360.0, "m3/h", "L/s", 100.0),
         (1.0, "ug/m3", "mg/m3", 1e-3),
         (100.0, "[psi]", "kPa", 689.475_729_316_836_1),
-        (29.92, "[in_i'Hg]", "hPa", 1013.204_536_96),
+        (29.92, "[in_i'Hg]", "hPa", 1_013.204_536_96),
         (760.0, "mm[Hg]", "Pa", 101_324.72),
         (180.0, "deg", "rad", std::f64::consts::PI),
         (55.0, "%", "1", 0.55),
@@ -89,6 +93,7 @@ fn says_what_is_wrong() {
         ("m)", "expected `.` for a product or `/` for a quotient at byte 1", None),
         ("m{a}s", "expected `.` for a product or `/` for a quotient at byte 4", None),
         ("m999", "an exponent is a whole number within ±99", None),
+        ("m-2147483648", "an exponent is a whole number within ±99", None),
         ("10*99.10*99", "the factor of this unit is too large or too small", None),
         ("kh", "`kh` is no known UCUM code", None),
     ];

@@ -1,0 +1,105 @@
+//! The shipped `config.toml` against the reader.
+
+use super::*;
+
+const SHIPPED: &str = include_str!("../../../config.toml");
+
+fn shipped(text: &str) -> Config {
+    let loader = |path: &Path| match path.to_str() {
+        Some("dir/simulator/plant.toml") => Ok(SCENARIO.to_owned()),
+        other => panic!("{other:?}"),
+    };
+    Config::parse(text, Path::new("dir/config.toml"), &loader)
+        .unwrap_or_else(|errors| panic!("{errors}"))
+        .config
+}
+
+/// Whether a line without its `#` is a key, or the header of a table.
+fn is_toml(line: &str) -> bool {
+    let key = line.split_once(" = ").is_some_and(|(key, _)| {
+        !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    });
+    key || line.starts_with("[[")
+}
+
+/// The file with the lines `#key = value` in force.
+fn with_defaults(text: &str) -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if is_toml(rest) => format!("{rest}\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+/// The file with the tables `# [[…]]` in force, and `# #key = value` as `#key = value`.
+fn with_tables(text: &str) -> String {
+    let mut within = false;
+    let mut lines = String::new();
+    for line in text.lines() {
+        let rest = line.strip_prefix("# ");
+        within = rest.is_some_and(|rest| within || rest.starts_with("[["));
+        let toml = rest.filter(|rest| within && is_toml(rest.trim_start_matches('#')));
+        lines.push_str(toml.unwrap_or(line));
+        lines.push('\n');
+    }
+    lines
+}
+
+#[test]
+fn runs_as_it_is() {
+    let config = shipped(SHIPPED);
+    let names: Vec<&str> = config.inputs.iter().map(|input| &*input.name).collect();
+    assert_eq!(names, ["demo", "plant"]);
+    assert_eq!(config.plan.channels.len(), 2);
+}
+
+#[test]
+fn its_commented_defaults_are_the_defaults() {
+    let text = with_defaults(SHIPPED);
+    let added = text.lines().filter(|line| !line.starts_with('#')).count()
+        - SHIPPED.lines().filter(|line| !line.starts_with('#')).count();
+    assert!(15 <= added, "only {added} defaults found");
+    assert_eq!(shipped(&text), shipped(SHIPPED));
+}
+
+#[test]
+fn its_examples_run_and_their_defaults_are_the_defaults() {
+    let examples = with_tables(SHIPPED);
+    let config = shipped(&examples);
+    assert_eq!((config.inputs.len(), config.plan.channels.len()), (4, 3));
+    assert_eq!(shipped(&with_defaults(&examples)), config);
+}
+
+#[test]
+fn it_has_every_key_and_no_other() {
+    let mut table = "";
+    let mut found = std::collections::BTreeSet::new();
+    for line in SHIPPED.lines() {
+        let line = line.trim_start_matches(['#', ' ']);
+        if line.starts_with('[') && line.ends_with(']') {
+            table = line.trim_matches(['[', ']']);
+        } else if is_toml(line) && !table.is_empty() {
+            found.insert((table, line.split_once(" = ").expect("a key").0));
+        }
+    }
+    let tables = [("daemon", keys::DAEMON), ("defaults", keys::DEFAULTS), ("source", keys::SOURCE)];
+    let mut known: std::collections::BTreeSet<_> = tables
+        .iter()
+        .flat_map(|(table, keys)| keys.iter().map(move |key| (*table, *key)))
+        .collect();
+    // A channel takes the keys of [defaults] as well; those need not be repeated.
+    let channel = keys::CHANNEL.iter().filter(|key| !keys::DEFAULTS.contains(*key));
+    known.extend(channel.map(|key| ("channel", *key)));
+    let missing: Vec<_> = known.difference(&found).collect();
+    assert!(missing.is_empty(), "config.toml does not show {missing:?}");
+    for (table, key) in found {
+        let inherited = table == "channel" && keys::DEFAULTS.contains(&key);
+        assert!(inherited || known.contains(&(table, key)), "{table}: unknown {key}");
+    }
+    for key in keys::CALIBRATION.iter().chain(keys::WINDOW) {
+        assert!(SHIPPED.contains(&format!("{key} = ")), "config.toml does not show {key}");
+    }
+    for key in keys::DEFAULTS {
+        assert!(keys::CHANNEL.contains(key), "{key} can be set per channel");
+    }
+}
