@@ -127,9 +127,6 @@ impl Arguments {
     pub(crate) fn plan(&self) -> Result<Plan, Failure> {
         let mut scenario = config::load_scenario(&self.scenario)
             .map_err(|errors| Failure::Input(errors.to_string().trim_end().to_owned()))?;
-        if let Err(flaw) = scenario.check() {
-            return Err(Failure::Input(format!("error: {}: {flaw}", self.scenario.display())));
-        }
         let target = self.target()?;
         let live = !matches!(target, Target::File(_) | Target::Stdout);
         let flat_out = self.flat_out || matches!(target, Target::File(_));

@@ -2,7 +2,7 @@
 
 use crate::wire::{DeviceClock, Health, frame::ValueType};
 
-/// A whole scenario. [`Scenario::check`](super::check) says whether it can be played.
+/// A whole scenario. [`Scenario::check`] says whether it can be played.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
     /// What the devices speak.

@@ -1,9 +1,10 @@
 //! The player against a receiver that was written from the design alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod receiver;
 
+use self::receiver::receive;
 use super::{
-    FAULT_NAMES, Player, RefusedReadings, Scenario, Sent, Series, put_framed,
+    FAULT_NAMES, Player, Scenario, Sent, Series, put_framed,
     scenario::{
         Channel, Device, Fault, FaultKind, LineFormat, STRANGER_CHANNEL, STRANGER_FIELD, Waveform,
     },
@@ -18,8 +19,6 @@ use crate::{
 };
 
 const START_NS: i64 = 1_767_225_600 * SECOND;
-const PANE_NS: i64 = 100 * MS;
-const FUTURE_NS: i64 = 2 * SECOND;
 const YEAR_NS: i64 = 365 * 86_400 * SECOND;
 
 fn channel(name: &str, value_type: ValueType, waveform: Waveform) -> Channel {
@@ -114,79 +113,6 @@ fn play(scenario: &Scenario, seed: u64, framing: Framing) -> (Vec<(i64, Vec<u8>)
         played.push((emission.at_ns, bytes));
     }
     (played, *player.sent())
-}
-
-/// What a receiver counts; the rules of the ledger once more, in their plainest form.
-#[derive(Debug, Default, PartialEq)]
-struct Received {
-    tally: WireTally,
-    accepted: u64,
-    refused: RefusedReadings,
-    series: Series,
-}
-
-fn receive(scenario: &Scenario, played: &[(i64, Vec<u8>)], lateness_ns: Option<i64>) -> Received {
-    let text = scenario.format == LineFormat::Text;
-    let known: Vec<std::sync::Arc<str>> =
-        ["flow", "level", "pressure", "mode", "sun.0", "sun.1", "sun.2"].map(Into::into).into();
-    let format = if text {
-        Format::Text(TextOptions { known: known.clone(), discover: 0, timestamp: None })
-    } else {
-        Format::Native
-    };
-    let mut decoder = Decoder::new(&format, Framing::Datagram);
-    let mut received = Received::default();
-    let mut seen: BTreeMap<(u32, u16), BTreeSet<u32>> = BTreeMap::new();
-    let mut boots: BTreeMap<u32, u16> = BTreeMap::new();
-    let mut newest_ns: Option<i64> = None;
-    for (at_ns, bytes) in played {
-        let mut frames = Frames::default();
-        decoder.feed(bytes, *at_ns, &mut frames, &mut received.tally);
-        let Some(head) = frames.heads.first() else { continue };
-        assert_eq!(frames.heads.len(), 1, "one emission is at most one frame");
-        let refused = &mut received.refused;
-        if !text && !scenario.devices.iter().any(|device| device.id == head.device) {
-            refused.unknown_device += u64::from(head.samples);
-            continue;
-        }
-        let mut again = false;
-        if let Some(sequence) = head.sequence {
-            let boot = boots.insert(head.device, head.boot);
-            received.series.resets += u64::from(boot.is_some_and(|boot| boot != head.boot));
-            let series = seen.entry((head.device, head.boot)).or_default();
-            let younger = series.last().is_some_and(|last| sequence < *last);
-            again = !series.insert(sequence);
-            received.series.duplicate += u64::from(again);
-            received.series.reordered += u64::from(younger && !again);
-        }
-        let closed_ns = newest_ns.zip(lateness_ns).map_or(i64::MIN, |(newest_ns, lateness_ns)| {
-            (newest_ns - lateness_ns).div_euclid(PANE_NS) * PANE_NS
-        });
-        for sample in &frames.samples {
-            let event_ns = if lateness_ns.is_some() { sample.at_ns } else { *at_ns };
-            let channel_known =
-                if text { sample.field < known.len() as u32 } else { sample.field < 7 };
-            match () {
-                () if !channel_known => refused.unknown_channel += 1,
-                () if !sample.value.is_finite() => refused.not_finite += 1,
-                () if again => refused.duplicate += 1,
-                () if event_ns > at_ns + FUTURE_NS => refused.future += 1,
-                () if event_ns < closed_ns => refused.late += 1,
-                () => {
-                    received.accepted += 1;
-                    newest_ns = newest_ns.max(Some(event_ns));
-                }
-            }
-        }
-    }
-    received.series.lost = seen
-        .values()
-        .map(|series| {
-            let reach = series.last().unwrap() - series.first().unwrap() + 1;
-            u64::from(reach) - series.len() as u64
-        })
-        .sum();
-    received
 }
 
 fn assert_receiver_agrees(scenario: &Scenario, seed: u64) -> Sent {
