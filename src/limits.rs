@@ -186,6 +186,8 @@ pub const TICK_NS: i64 = 100 * MS;
 /// Bytes of a chunk of a replayed file that has no records: longer pieces are cut, which changes
 /// nothing for a decoder.
 pub const REPLAY_CHUNK_BYTES_MAX: usize = 16 * 1_024;
+/// Longest wait for all inputs to be attempted before the daemon calls itself ready.
+pub const READY_NS: i64 = 5 * SECOND;
 /// A whole shutdown, from the signal to the end of the process.
 pub const SHUTDOWN_NS: i64 = 10 * SECOND;
 /// One kind of log line is written at most this often.

@@ -1,6 +1,8 @@
 //! The shell: sockets, signals, files, threads and the clock.
 
-pub mod clock;
+pub mod run;
+pub mod ingest;
+pub mod source;
 pub mod pipeline;
 pub mod publish;
 pub mod server;
@@ -8,4 +10,5 @@ pub mod notify;
 pub mod signal;
 pub mod meter;
 pub mod rate;
+pub mod clock;
 pub mod kernel;

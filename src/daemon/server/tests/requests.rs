@@ -198,7 +198,7 @@ fn source(name: &str, devices: u32) -> SourceView {
 #[tokio::test]
 async fn status_of_many_devices_comes_in_pages() {
     let mut many = snapshot(&["a"]);
-    many.sources = [("x", 700), ("y", 0), ("z", 2_100)].map(|(name, n)| source(name, n)).into();
+    many.sources = [("x", 700), ("y", 0), ("z", 2_100)].map(|(name, n)| Arc::new(source(name, n))).into();
     let daemon = Daemon::start(many, patient());
     let mut client = daemon.connect().await;
     let (mut parameters, mut seen, mut pages) = (String::from("{}"), Vec::new(), 0);
@@ -246,7 +246,7 @@ fn keys(value: &Value, found: &mut BTreeSet<String>) {
 #[tokio::test]
 async fn the_interface_declares_every_key() {
     let mut everything = snapshot(&["a"]);
-    everything.sources = Arc::new([source("x", 1)]);
+    everything.sources = Arc::new([Arc::new(source("x", 1))]);
     everything.total.wire.bytes_in = 1;
     let daemon = Daemon::start(everything, patient());
     let mut client = daemon.connect().await;

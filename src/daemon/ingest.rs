@@ -1,0 +1,112 @@
+//! The thread that all sources live on.
+//!
+//! It is apart from the server's, so that a flood delays no query, and from the engine's, so that
+//! closing a million panes delays no receive.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::MissedTickBehavior,
+};
+use tracing::{info, warn};
+
+use super::{
+    clock::Line,
+    publish::Vitals,
+    source::{Outcome, Source},
+};
+use crate::{config::InputConfig, engine::Batch, limits::TICK_NS};
+
+/// What the thread runs by.
+#[derive(Debug)]
+pub struct Ingest {
+    /// The inputs, in the order of the plan.
+    pub inputs: Vec<InputConfig>,
+    /// The daemon's time.
+    pub line: Line,
+    /// The queue to the engine.
+    pub batches: mpsc::Sender<Batch>,
+    /// Where the thread shows that it lives.
+    pub vitals: Arc<Vitals>,
+}
+
+impl Ingest {
+    /// Runs every source until `stop` says so. The queue ends when this returns, not before, so
+    /// that a daemon whose inputs have all ended still serves.
+    ///
+    /// Returns the names of the sources whose last counts did not reach the engine.
+    pub async fn run(self, stop: watch::Receiver<bool>) -> Vec<Arc<str>> {
+        let Self { inputs, line, batches, vitals } = self;
+        let mut sources = JoinSet::new();
+        for (index, input) in inputs.into_iter().enumerate() {
+            let name = Arc::clone(&input.name);
+            let source = Source::new(index, input, line, batches.clone());
+            let stopped = stopped(stop.clone());
+            sources.spawn_local(async move { (name, source.run(stopped).await) });
+        }
+        let mut turns = tokio::time::interval(Duration::from_nanos(TICK_NS.unsigned_abs()));
+        turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut stopped = std::pin::pin!(stopped(stop));
+        let mut stopping = false;
+        let mut cut_off = Vec::new();
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = &mut stopped, if !stopping => Event::Stop,
+                Some(ended) = sources.join_next() => Event::Ended(ended),
+                _ = turns.tick() => Event::Turn,
+            };
+            match event {
+                Event::Stop => stopping = true,
+                Event::Turn => {
+                    vitals.ingest_turns.fetch_add(1, Relaxed);
+                }
+                Event::Ended(Ok((name, outcome))) => {
+                    if tell(&name, outcome) == Complete::No {
+                        cut_off.push(name);
+                    }
+                }
+                Event::Ended(Err(error)) => warn!(%error, "a source's task was lost"),
+            }
+            if stopping && sources.is_empty() {
+                return cut_off;
+            }
+        }
+    }
+}
+
+enum Event {
+    Stop,
+    Turn,
+    Ended(Result<(Arc<str>, Outcome), tokio::task::JoinError>),
+}
+
+#[derive(PartialEq)]
+enum Complete {
+    Yes,
+    No,
+}
+
+fn tell(name: &str, outcome: Outcome) -> Complete {
+    match outcome {
+        Outcome::Stopped => Complete::Yes,
+        Outcome::Ended => {
+            info!(source = name, "came to its end");
+            Complete::Yes
+        }
+        Outcome::EngineGone => {
+            warn!(source = name, "its last counts did not reach the engine");
+            Complete::No
+        }
+    }
+}
+
+/// Completes when the flag is raised, or when nobody is left who could raise it.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await.map(drop);
+}

@@ -1,0 +1,287 @@
+//! A whole daemon, from bound socket to last snapshot.
+//!
+//! Three threads: the sources on `ingest`, the pipeline on `engine`, the server and the signals
+//! on the one that called. Shutdown is the end of the input: only the sources hear the signal,
+//! the queue ends behind them, the pipeline flushes and publishes a last time, the server sends
+//! that and ends. One deadline stands over all of it.
+
+use std::{
+    fmt, io,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    runtime,
+    sync::{oneshot, watch},
+    task::LocalSet,
+    time::timeout_at,
+};
+use tracing::{error, info, warn};
+
+use super::{
+    clock::{self, Line},
+    ingest::Ingest,
+    notify,
+    pipeline::{self, Aim},
+    publish::{Publisher, Vitals},
+    server::{About, Endpoint, ListenError, Server},
+    signal::Shutdown,
+};
+use crate::{
+    config::Config,
+    engine::{Link, Snapshot},
+    limits::{READY_NS, SHUTDOWN_NS},
+};
+
+/// What to run.
+#[derive(Debug)]
+pub struct Daemon {
+    /// The configuration.
+    pub config: Config,
+    /// Where it came from, for Status.
+    pub config_path: Option<PathBuf>,
+    /// Why it runs without inputs, if its configuration is broken.
+    pub degraded: Option<String>,
+    /// Its query socket, bound.
+    pub endpoint: Endpoint,
+}
+
+/// Why a daemon could not start, or did not end as it should.
+#[derive(Debug)]
+pub enum RunError {
+    /// The query socket.
+    Listen(ListenError),
+    /// Something of the system that every process has.
+    System {
+        /// What was to be done.
+        step: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The shutdown took longer than its deadline.
+    Unfinished {
+        /// What was still running.
+        parts: Vec<&'static str>,
+    },
+    /// A second signal came before the shutdown was through.
+    Interrupted,
+    /// A part ended that only ends by a defect.
+    Broken {
+        /// Which.
+        part: &'static str,
+    },
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(error) => error.fmt(f),
+            Self::System { step, error } => write!(f, "cannot {step}: {error}"),
+            Self::Unfinished { parts } => write!(
+                f,
+                "the shutdown was cut off after {} s; still running: {}",
+                SHUTDOWN_NS / crate::limits::SECOND,
+                parts.join(", ")
+            ),
+            Self::Interrupted => f.write_str("a second signal cut the shutdown off"),
+            Self::Broken { part } => write!(f, "the {part} ended by itself, which is a defect"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl RunError {
+    /// Exit code by sysexits.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Listen(error) => error.exit_code(),
+            Self::System { .. } => 71,
+            Self::Unfinished { .. } | Self::Broken { .. } => 70,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// The two threads beside the server, as seen from it.
+struct Threads {
+    stop: watch::Sender<bool>,
+    ingest: oneshot::Receiver<Vec<Arc<str>>>,
+    engine: oneshot::Receiver<()>,
+    latest: watch::Receiver<Arc<Snapshot>>,
+}
+
+impl Daemon {
+    /// Runs until SIGINT or SIGTERM, and then to the end of the input.
+    ///
+    /// # Errors
+    /// If the system refuses what every daemon needs, or the end is not reached in time.
+    pub fn run(self) -> Result<(), RunError> {
+        let runtime = runtime("build the server's runtime")?;
+        LocalSet::new().block_on(&runtime, self.serve())
+    }
+
+    async fn serve(self) -> Result<(), RunError> {
+        let Self { config, config_path, degraded, endpoint } = self;
+        let system = |step| move |error| RunError::System { step, error };
+        let mut signals = Shutdown::catch().map_err(system("catch signals"))?;
+        let line = Line::anchored();
+        let vitals = Arc::new(Vitals::default());
+        let is_degraded = degraded.is_some();
+        let about = About {
+            degraded,
+            config: config_path,
+            meters: vec![("arrival_to_visible", Arc::clone(&vitals.arrival_to_visible))],
+            vitals: Arc::clone(&vitals),
+        };
+        say_where(&endpoint);
+        let inputs = config.inputs.len();
+        let threads = start_threads(config, line, &vitals)?;
+        let Threads { stop, mut ingest, mut engine, latest } = threads;
+        let (served, serving_ends) = oneshot::channel();
+        let server = Server::new(endpoint, about).run(latest.clone(), line, async {
+            let _ = serving_ends.await;
+        });
+        let mut server = std::pin::pin!(server);
+        let mut watchdog = std::pin::pin!(notify::watchdog(Arc::clone(&vitals)));
+        let mut ready = std::pin::pin!(ready(latest, inputs, is_degraded));
+        let mut announced = false;
+        loop {
+            let event = tokio::select! {
+                name = signals.wait() => Event::Signal(name),
+                () = &mut ready, if !announced => Event::Ready,
+                ended = &mut server => Event::ServerEnded(ended.err()),
+                _ = &mut ingest => Event::Broken("ingest thread"),
+                _ = &mut engine => Event::Broken("engine thread"),
+                () = &mut watchdog => Event::Broken("watchdog"),
+            };
+            match event {
+                Event::Ready => announced = true,
+                Event::Signal(name) => {
+                    info!(signal = name, "stopping: the sources drain");
+                    break;
+                }
+                Event::ServerEnded(Some(error)) => {
+                    return Err(RunError::System { step: "serve the query socket", error });
+                }
+                Event::ServerEnded(None) => return Err(RunError::Broken { part: "server" }),
+                Event::Broken(part) => return Err(RunError::Broken { part }),
+            }
+        }
+        notify::stopping();
+        stop.send_replace(true);
+        let mut parts = vec!["sources", "engine", "server"];
+        let ending = async {
+            let cut_off = (&mut ingest).await.unwrap_or_default();
+            for source in cut_off {
+                warn!(source = &*source, "ended with counts that the ledger does not have");
+            }
+            parts.remove(0);
+            let _ = (&mut engine).await;
+            parts.remove(0);
+            let _ = served.send(());
+            let drained = server.await;
+            parts.clear();
+            drained
+        };
+        let deadline = clock::deadline_in(SHUTDOWN_NS);
+        let end = tokio::select! {
+            ended = timeout_at(deadline, ending) => Some(ended),
+            _ = signals.wait() => None,
+        };
+        match end {
+            None => Err(RunError::Interrupted),
+            Some(Err(_elapsed)) => Err(RunError::Unfinished { parts }),
+            Some(Ok(Err(error))) => {
+                Err(RunError::System { step: "serve the query socket", error })
+            }
+            Some(Ok(Ok(drained))) => {
+                if 0 < drained.unfinished {
+                    warn!(clients = drained.unfinished, "clients were cut off");
+                }
+                info!(published = vitals.published.load(Relaxed), "stopped");
+                Ok(())
+            }
+        }
+    }
+}
+
+enum Event {
+    Signal(&'static str),
+    Ready,
+    ServerEnded(Option<io::Error>),
+    Broken(&'static str),
+}
+
+/// Starts the sources and the engine, each on a thread and a runtime of its own.
+fn start_threads(config: Config, line: Line, vitals: &Arc<Vitals>) -> Result<Threads, RunError> {
+    let Config { daemon, plan, inputs } = config;
+    let (batches, queue) = tokio::sync::mpsc::channel(daemon.queue_batches);
+    let (publisher, latest) = Publisher::new(&batches, Arc::clone(vitals));
+    let (stop, stopped) = watch::channel(false);
+    let aim = Aim { plan, publish_ns: daemon.publish_ns, epoch: 1, line };
+    let engine = start_thread("engine", move || pipeline::run(queue, aim, publisher))?;
+    let ingest = Ingest { inputs, line, batches, vitals: Arc::clone(vitals) };
+    let ingest = start_thread("ingest", move || ingest.run(stopped))?;
+    Ok(Threads { stop, ingest, engine, latest })
+}
+
+/// Runs a future on a new thread, which tells its outcome.
+fn start_thread<T, F>(
+    name: &'static str,
+    future: impl FnOnce() -> F + Send + 'static,
+) -> Result<oneshot::Receiver<T>, RunError>
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    let runtime = runtime("build a runtime")?;
+    let (ended, outcome) = oneshot::channel();
+    let body = move || {
+        let result = LocalSet::new().block_on(&runtime, future());
+        // Nobody waits any more once the shutdown was cut off.
+        let _ = ended.send(result);
+    };
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(|error| RunError::System { step: "start a thread", error })?;
+    Ok(outcome)
+}
+
+fn runtime(step: &'static str) -> Result<runtime::Runtime, RunError> {
+    let built = runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|error| RunError::System { step, error })
+}
+
+/// Tells the service manager when every input was attempted, or when that takes too long: a port
+/// that hangs in its driver must not keep the rest from being called ready.
+async fn ready(mut latest: watch::Receiver<Arc<Snapshot>>, inputs: usize, degraded: bool) {
+    let attempted = |snapshot: &Arc<Snapshot>| {
+        0 < snapshot.seq && snapshot.sources.iter().all(|source| source.link != Link::Starting)
+    };
+    let wait = Duration::from_nanos(READY_NS.unsigned_abs());
+    let _ = tokio::time::timeout(wait, async { latest.wait_for(attempted).await.map(drop) }).await;
+    let status = if degraded {
+        "degraded: the configuration has errors, no input is read".to_owned()
+    } else {
+        format!("reading {inputs} inputs")
+    };
+    info!("{status}");
+    notify::ready(&status);
+}
+
+fn say_where(endpoint: &Endpoint) {
+    let Some(path) = endpoint.path() else {
+        error!("the inherited query socket has no path: clients cannot be told where it is");
+        return;
+    };
+    let path = path.display();
+    info!("query socket: {path}");
+    info!("ask it:  stillwell get --socket {path}");
+    info!("or:      echo '{{\"method\":\"Get\"}}' | socat - UNIX-CONNECT:{path} | jq .");
+}
