@@ -119,6 +119,15 @@ pub const REOPEN_LAST_NS: i64 = 5 * SECOND;
 pub const RECEIVE_BUFFER_DEFAULT: usize = 8 * 1_024 * 1_024;
 /// Sources are judged idle on this clock, and windows drain on it.
 pub const TICK_NS: i64 = 100 * MS;
+/// Wait after a receive call that failed, so that an error that stays does not spin.
+pub const RECEIVE_ERROR_PAUSE_NS: i64 = 10 * MS;
+/// Receive calls that empty a socket of the daemon's own when it stops: 65,536 datagrams, more
+/// than the kernel keeps in 32 MiB.
+pub const RECEIVE_CALLS_AT_STOP: usize = 1_024;
+/// Bytes asked of a serial port in one read.
+pub const SERIAL_READ_BYTES: usize = 4_096;
+/// A source that has ended waits this long for room for its last batch.
+pub const OUTLET_CLOSE_NS: i64 = SHUTDOWN_NS / 2;
 /// A whole shutdown, from the signal to the end of the process.
 pub const SHUTDOWN_NS: i64 = 10 * SECOND;
 /// One kind of log line is written at most this often.
@@ -135,3 +144,5 @@ const _: () = assert!(QUEUE_BATCHES_DEFAULT <= QUEUE_BATCHES_MAX);
 const _: () = assert!(REOPEN_FIRST_NS <= REOPEN_LAST_NS);
 const _: () = assert!(SEQUENCE_WINDOW == u64::BITS);
 const _: () = assert!(TICK_NS <= SECOND);
+const _: () = assert!(RECEIVE_ERROR_PAUSE_NS <= TICK_NS);
+const _: () = assert!(OUTLET_CLOSE_NS < SHUTDOWN_NS);
