@@ -8,6 +8,7 @@ pub mod cobs;
 pub mod decode;
 pub mod fields;
 pub mod frame;
+pub mod log;
 pub mod native;
 pub mod refusal;
 pub mod text;

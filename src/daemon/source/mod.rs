@@ -12,20 +12,26 @@
 
 pub mod backoff;
 pub mod outlet;
+pub mod replay;
+pub mod serial;
 pub mod udp;
 
-use std::{convert::Infallible, future::Future, pin::pin, sync::Arc};
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Interval, MissedTickBehavior, interval_at, sleep_until},
+};
 
 use self::{
     outlet::{EngineGone, Outlet, OutletParts, SourceCounters},
     udp::Udp,
 };
-use super::clock::Line;
+use super::clock::{self, Line};
 use crate::{
-    config::model::{InputConfig, InputKind},
+    config::model::{InputConfig, InputKind, OnFull},
     engine::Batch,
+    limits::{PACE_STEP_NS, TICK_NS},
     wire::{Decoder, decode::Framing},
 };
 
@@ -79,6 +85,11 @@ impl Source {
     pub async fn run(self, stop: impl Future<Output = ()>) -> Outcome {
         let Self { index, input, line, batches, adopted, counters } = self;
         let InputConfig { name, kind, format, on_full } = input;
+        // A file that is played as fast as it goes would flood the queue by its own haste.
+        let on_full = match &kind {
+            InputKind::Replay(config) if !config.paced => OnFull::Wait,
+            _ => on_full,
+        };
         let framing = match kind {
             InputKind::Udp(_) | InputKind::Simulator(_) => Framing::Datagram,
             InputKind::Serial(_) | InputKind::Replay(_) => Framing::Stream,
@@ -93,7 +104,17 @@ impl Source {
                 udp.stop(&mut outlet);
                 outcome
             }
-            _ => Outcome::Ended,
+            InputKind::Serial(config) => {
+                let outcome = until(stop, endless(serial::run(&config, line, &mut outlet))).await;
+                outlet.reset();
+                outcome
+            }
+            InputKind::Replay(config) => {
+                let outcome = until(stop, replay::run(&config, &format, line, &mut outlet)).await;
+                outlet.reset();
+                outcome
+            }
+            InputKind::Simulator(_) => Outcome::Ended,
         };
         if outcome == Outcome::EngineGone {
             return outcome;
@@ -120,4 +141,26 @@ async fn endless(
     source: impl Future<Output = Result<Infallible, EngineGone>>,
 ) -> Result<(), EngineGone> {
     source.await.map(|never| match never {})
+}
+
+/// Waits until the line reaches `due_ns`; hands over what is collected before it waits. Safe to
+/// cancel.
+async fn until_due(due_ns: i64, line: Line, outlet: &mut Outlet) -> Result<(), EngineGone> {
+    loop {
+        let now_ns = line.now_ns();
+        if due_ns <= now_ns {
+            return Ok(());
+        }
+        outlet.offer(now_ns).await?;
+        let wait_ns = due_ns.saturating_sub(now_ns).min(PACE_STEP_NS);
+        sleep_until(clock::deadline_in(wait_ns)).await;
+    }
+}
+
+/// One tick each [`TICK_NS`]; late ones are not made up for.
+fn ticks() -> Interval {
+    let period = Duration::from_nanos(TICK_NS.unsigned_abs());
+    let mut tick = interval_at(clock::deadline_in(TICK_NS), period);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
 }

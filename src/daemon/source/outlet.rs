@@ -22,7 +22,10 @@ use crate::{
     daemon::{clock, rate::LogLimit},
     engine::{Batch, Link, batch::Transport},
     limits::{BATCH_READINGS_MAX, OUTLET_CLOSE_NS, SHED_HEADS_MAX},
-    wire::{Decoder, FieldTable, FrameRefusal, Frames, WireTally},
+    wire::{
+        Decoder, FieldTable, FrameRefusal, Frames, WireTally,
+        decode::{Format, Framing},
+    },
 };
 
 /// What a source owns on its way to the engine.
@@ -98,6 +101,12 @@ impl Outlet {
     /// Decodes bytes that arrived at `arrived_ns`.
     pub fn feed(&mut self, bytes: &[u8], arrived_ns: i64) {
         self.decoder.feed(bytes, arrived_ns, &mut self.load.frames, &mut self.load.wire);
+    }
+
+    /// The input turned out to keep frame boundaries, or not to: starts a decoder anew. To be
+    /// called before anything is fed.
+    pub fn reframe(&mut self, format: &Format, framing: Framing) {
+        self.decoder = Decoder::new(format, framing);
     }
 
     /// The line went down: forgets what is half received, and counts it.
@@ -296,10 +305,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{
-        DeviceClock, Head, Health, Sample,
-        decode::{Format, Framing},
-    };
+    use crate::wire::{DeviceClock, Head, Health, Sample};
 
     fn outlet(capacity: usize, on_full: OnFull) -> (Outlet, mpsc::Receiver<Batch>) {
         let (batches, queue) = mpsc::channel(capacity);

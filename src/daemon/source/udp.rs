@@ -6,19 +6,15 @@
 
 use std::{
     convert::Infallible, io, net::SocketAddr, os::fd::AsFd, sync::atomic::Ordering::Relaxed,
-    time::Duration,
 };
 
 use socket2::{Domain, SockRef, Socket, Type};
-use tokio::{
-    io::Interest,
-    net::UdpSocket,
-    time::{Interval, MissedTickBehavior, interval_at, sleep_until},
-};
+use tokio::{io::Interest, net::UdpSocket, time::sleep_until};
 
 use super::{
     backoff::Backoff,
     outlet::{EngineGone, Outlet},
+    ticks,
 };
 use crate::{
     config::model::UdpConfig,
@@ -30,7 +26,6 @@ use crate::{
     engine::{Link, batch::Transport},
     limits::{
         DATAGRAM_BYTES_MAX, RECEIVE_CALLS_AT_STOP, RECEIVE_CALLS_PER_TURN, RECEIVE_ERROR_PAUSE_NS,
-        TICK_NS,
     },
 };
 
@@ -263,14 +258,6 @@ impl Open {
         }
         self.count_drops(outlet);
     }
-}
-
-/// One tick each [`TICK_NS`], late rather than twice.
-fn ticks() -> Interval {
-    let period = Duration::from_nanos(TICK_NS.unsigned_abs());
-    let mut tick = interval_at(clock::deadline_in(TICK_NS), period);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    tick
 }
 
 fn bound(listen: SocketAddr) -> io::Result<Socket> {
