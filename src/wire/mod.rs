@@ -6,6 +6,7 @@
 
 pub mod cobs;
 pub mod decode;
+mod delimited;
 pub mod fields;
 pub mod frame;
 pub mod log;

@@ -1,25 +1,175 @@
 //! Native frames from datagrams and from COBS on a byte stream.
+//!
+//! On a stream the receiver may join in the middle of a frame: that tail is counted as refused,
+//! with the reason it happens to fail with, and the first zero after it puts things right.
+
 use std::sync::Arc;
 
-use super::{FieldTable, Frames, WireTally, decode::Framing};
+use super::{
+    DeviceClock, FieldTable, FrameRefusal, Frames, Head, Health, Sample, WireTally, cobs,
+    decode::Framing,
+    delimited::Delimited,
+    frame::{self, Frame, Kind, TimeKind},
+};
+use crate::limits;
 
-/// stub
+/// Zero ends a block of stuffed bytes.
+const DELIMITER: u8 = 0;
+
+/// Decoder of one source of native frames.
 #[derive(Debug)]
 pub struct NativeDecoder {
+    framing: Framing,
+    blocks: Delimited,
+    /// A block while it is unstuffed.
+    unstuffed: Vec<u8>,
+    /// Always empty: channels have numbers.
     fields: Arc<FieldTable>,
 }
-#[allow(missing_docs, unused_variables)]
+
 impl NativeDecoder {
+    /// A decoder that has seen nothing yet.
+    #[must_use]
     pub fn new(framing: Framing) -> Self {
-        Self { fields: Arc::default() }
+        Self {
+            framing,
+            blocks: Delimited::new(DELIMITER, limits::COBS_BYTES_MAX),
+            unstuffed: Vec::new(),
+            fields: Arc::default(),
+        }
     }
+
+    /// Feeds bytes that arrived at `arrived_ns`; appends to `out` and counts in `tally`.
+    ///
+    /// Announce and heartbeat frames appear as heads without samples. A channel without a value
+    /// appears as NaN. Times are the device's, in nanoseconds, at most `i64::MAX`, and 0 where
+    /// the device has no clock.
     pub fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
+        tally.bytes_in += bytes.len() as u64;
+        match self.framing {
+            Framing::Datagram => {
+                let decoded = decode(bytes, arrived_ns, out);
+                count(decoded, bytes.len(), tally);
+            }
+            Framing::Stream => {
+                let unstuffed = &mut self.unstuffed;
+                self.blocks.feed(bytes, tally, |block, tally| {
+                    if block.is_empty() {
+                        tally.bytes_skipped += 1;
+                        return;
+                    }
+                    unstuffed.clear();
+                    unstuffed.extend_from_slice(block);
+                    let decoded = cobs::decode_in_place(unstuffed)
+                        .map_err(|cobs::Error| FrameRefusal::Stuffing)
+                        .and_then(|length| decode(&unstuffed[..length], arrived_ns, out));
+                    count(decoded, block.len() + 1, tally);
+                });
+            }
+        }
     }
-    pub fn reset(&mut self, tally: &mut WireTally) {}
+
+    /// Counts a block that has begun as a partial frame and forgets it.
+    pub fn reset(&mut self, tally: &mut WireTally) {
+        self.blocks.reset(tally);
+    }
+
+    /// Bytes of a block that has begun and not ended.
+    #[must_use]
     pub fn buffered(&self) -> usize {
-        0
+        self.blocks.buffered()
     }
+
+    /// The empty table: native channels have numbers.
+    #[must_use]
     pub fn fields(&self) -> &Arc<FieldTable> {
         &self.fields
     }
 }
+
+fn count(decoded: Result<usize, FrameRefusal>, bytes: usize, tally: &mut WireTally) {
+    match decoded {
+        Ok(readings) => tally.accept(bytes, readings),
+        Err(why) => tally.refuse(why, bytes),
+    }
+}
+
+/// Decodes one frame, and returns the number of its samples.
+fn decode(bytes: &[u8], arrived_ns: i64, out: &mut Frames) -> Result<usize, FrameRefusal> {
+    if bytes.is_empty() {
+        return Err(FrameRefusal::Empty);
+    }
+    if bytes.len() > limits::FRAME_BYTES_MAX {
+        return Err(FrameRefusal::Oversize);
+    }
+    let frame = frame::parse(bytes)?;
+    let header = frame.header();
+    if header.authenticated {
+        return Err(FrameRefusal::Authentication);
+    }
+    if header.kind == Kind::Announce && str::from_utf8(frame.announce()).is_err() {
+        return Err(FrameRefusal::Layout);
+    }
+    let before = out.samples.len();
+    append_samples(&frame, &mut out.samples);
+    let samples = out.samples.len() - before;
+    out.heads.push(Head {
+        device: header.device,
+        boot: header.boot,
+        sequence: Some(header.sequence),
+        health: Health::from_code(header.health).expect("parse has checked the code"),
+        clock: DeviceClock::from(header.time_kind),
+        time_error: header.time_error,
+        arrived_ns,
+        samples: u32::try_from(samples).expect("a sample is a byte at least"),
+        shed: false,
+    });
+    Ok(samples)
+}
+
+fn append_samples(frame: &Frame<'_>, samples: &mut Vec<Sample>) {
+    let header = frame.header();
+    let timed = header.time_kind != TimeKind::None;
+    for block in frame.blocks() {
+        // No larger than the frame itself: the layout has been checked.
+        samples.reserve(block.head().values());
+        block.for_each(|channel, offset_us, value| {
+            let at_ns = if timed { to_ns(header.time_us.saturating_add(offset_us)) } else { 0 };
+            samples.push(Sample { field: u32::from(channel), at_ns, value });
+        });
+    }
+}
+
+fn to_ns(time_us: u64) -> i64 {
+    i64::try_from(time_us).unwrap_or(i64::MAX).saturating_mul(1_000)
+}
+
+impl From<frame::Error> for FrameRefusal {
+    fn from(error: frame::Error) -> Self {
+        match error {
+            frame::Error::Truncated => Self::Truncated,
+            frame::Error::Magic => Self::Magic,
+            frame::Error::Version => Self::Version,
+            frame::Error::Checksum => Self::Checksum,
+            frame::Error::Type => Self::Type,
+            frame::Error::Flags => Self::Flags,
+            frame::Error::Header => Self::Header,
+            frame::Error::Layout => Self::Layout,
+        }
+    }
+}
+
+impl From<TimeKind> for DeviceClock {
+    fn from(kind: TimeKind) -> Self {
+        match kind {
+            TimeKind::None => Self::None,
+            TimeKind::SinceBoot => Self::SinceBoot,
+            TimeKind::UtcUnsynced => Self::UtcUnsynced,
+            TimeKind::Utc => Self::Utc,
+            TimeKind::Tai => Self::Tai,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
