@@ -157,6 +157,8 @@ struct Reader<R> {
     /// Lines of a log, or chunks, read so far.
     count: u64,
     line: Vec<u8>,
+    /// What went wrong behind the last block.
+    failed: Option<String>,
 }
 
 impl Reader<BufReader<File>> {
@@ -180,23 +182,28 @@ impl<R: BufRead> Reader<R> {
             Format::Native => 0,
             Format::Text(_) => b'\n',
         };
-        Ok(Self { file, log, delimiter, interval_ns, count: 0, line: Vec::new() })
+        Ok(Self { file, log, delimiter, interval_ns, count: 0, line: Vec::new(), failed: None })
     }
 
-    /// The next block; `None` at the end.
+    /// The next block; `None` at the end. What stands before a fault comes first.
     fn next_block(&mut self) -> Result<Option<Block>, String> {
         let mut block = Block::default();
-        while !block.is_full() {
+        while self.failed.is_none() && !block.is_full() {
             let more = if self.log.is_some() {
-                self.record(&mut block)?
+                self.record(&mut block)
             } else {
-                self.chunk(&mut block).map_err(|error| error.to_string())?
+                self.chunk(&mut block).map_err(|error| error.to_string())
             };
-            if !more {
-                break;
+            match more {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(reason) => self.failed = Some(reason),
             }
         }
-        Ok(Some(block).filter(|block| !block.cuts.is_empty()))
+        match self.failed.take_if(|_| block.cuts.is_empty()) {
+            Some(reason) => Err(reason),
+            None => Ok(Some(block).filter(|block| !block.cuts.is_empty())),
+        }
     }
 
     fn record(&mut self, block: &mut Block) -> Result<bool, String> {
