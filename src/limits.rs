@@ -183,11 +183,26 @@ pub const RECEIVE_BUFFER_MAX: usize = 1 << 30;
 pub const RECEIVE_BUFFER_DEFAULT: usize = 8 * 1_024 * 1_024;
 /// Sources are judged idle on this clock, and windows drain on it.
 pub const TICK_NS: i64 = 100 * MS;
-/// Bytes of a chunk of a replayed file that has no records: longer pieces are cut, which changes
-/// nothing for a decoder.
-pub const REPLAY_CHUNK_BYTES_MAX: usize = 16 * 1_024;
 /// Longest wait for all inputs to be attempted before the daemon calls itself ready.
 pub const READY_NS: i64 = 5 * SECOND;
+/// Wait after a receive call that failed, so that an error that stays does not spin.
+pub const RECEIVE_ERROR_PAUSE_NS: i64 = 10 * MS;
+/// Receive calls that empty a socket of the daemon's own when it stops: 65,536 datagrams, more
+/// than the kernel keeps in 32 MiB.
+pub const RECEIVE_CALLS_AT_STOP: usize = 1_024;
+/// Bytes asked of a serial port in one read.
+pub const SERIAL_READ_BYTES: usize = 4_096;
+/// Bytes of a replayed file that are read at once.
+pub const REPLAY_BLOCK_BYTES: usize = 64 * 1_024;
+/// Blocks of a replayed file that are read ahead.
+pub const REPLAY_BLOCKS_AHEAD: usize = 4;
+/// Longest chunk of a replayed file without stamps; a longer line or frame is fed in pieces.
+pub const REPLAY_CHUNK_BYTES_MAX: usize = 16 * 1_024;
+/// A source that waits for a far time looks at the clock again after this one, since timers
+/// stop in suspend and the daemon's line does not.
+pub const PACE_STEP_NS: i64 = SECOND;
+/// A source that has ended waits this long for room for its last batch.
+pub const OUTLET_CLOSE_NS: i64 = SHUTDOWN_NS / 2;
 /// A whole shutdown, from the signal to the end of the process.
 pub const SHUTDOWN_NS: i64 = 10 * SECOND;
 /// One kind of log line is written at most this often.
@@ -215,3 +230,5 @@ const _: () = assert!(2 * WINDOW_MAX_NS < i64::MAX - EVENT_TIME_ABS_MAX_NS);
 const _: () = assert!(OPEN_SLOTS_MAX.is_power_of_two());
 const _: () = assert!(4.0 * VALUE_ABS_MAX * VALUE_ABS_MAX * 9.1e15 < f64::MAX);
 const _: () = assert!(TICK_NS <= SECOND);
+const _: () = assert!(RECEIVE_ERROR_PAUSE_NS <= TICK_NS);
+const _: () = assert!(OUTLET_CLOSE_NS < SHUTDOWN_NS);

@@ -1,95 +1,17 @@
-//! The only module with `unsafe`: calls into the kernel that no safe wrapper offers.
+//! Calls to the kernel that no safe wrapper offers: the one module with `unsafe`.
 //!
-//! Each block says why it is sound. Nothing here keeps state or decides anything.
-#![expect(unsafe_code, reason = "the one module that may; each block carries its argument")]
+//! What is here has no safe form in the crates that the program uses: `rustix` has no `recvmmsg`,
+//! `socket2` neither reads SO_MEMINFO nor sets SO_RCVBUFFORCE and SO_TIMESTAMPNS, and nobody wraps
+//! SIOCOUTQ, TIOCGICOUNT, adjtimex or the taking over of an inherited descriptor. Each function
+//! takes borrowed descriptors and gives back plain values, so that no pointer leaves it; each
+//! block says why it is sound; nothing here decides anything.
+#![allow(unsafe_code)]
 
-use std::{
-    io,
-    mem::MaybeUninit,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
-    sync::{Mutex, PoisonError},
+mod local;
+mod receive;
+
+pub use local::{clock_is_synced, inherited, unsent_bytes};
+pub use receive::{
+    Datagram, LineErrorCounts, ReceiveBatch, enable_timestamps, force_receive_buffer, line_errors,
+    socket_drops,
 };
-
-// ---- the query socket ---------------------------------------------------------------------
-
-/// Bytes written to a local stream socket that the peer has not read yet (SIOCOUTQ).
-///
-/// # Errors
-/// That of ioctl(2): the descriptor is not a socket.
-pub fn unsent_bytes(fd: BorrowedFd<'_>) -> io::Result<usize> {
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: the descriptor is open, as it is borrowed; SIOCOUTQ (the same number as TIOCOUTQ)
-    // writes one int, and `bytes` is a live int that nobody else refers to.
-    let status = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
-    if status == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(usize::try_from(bytes).unwrap_or(0))
-}
-
-/// Whether the host's clock is kept by a time service; `None` where the kernel does not tell.
-#[must_use]
-pub fn clock_is_synced() -> Option<bool> {
-    let mut state = MaybeUninit::<libc::timex>::zeroed();
-    // SAFETY: `timex` is integers only, so that all zeroes are a valid one; `modes` of zero asks
-    // and sets nothing; the kernel writes into the struct, which is alive and ours.
-    let status = unsafe { libc::adjtimex(state.as_mut_ptr()) };
-    match status {
-        -1 => None,
-        libc::TIME_ERROR => Some(false),
-        _ => Some(true),
-    }
-}
-
-/// Takes the descriptors that the service manager passed under this name (LISTEN_FDS).
-///
-/// Each descriptor is given out once in the life of the process, whatever is asked.
-///
-/// # Errors
-/// If the variables of the service manager contradict each other.
-pub fn inherited(name: &str) -> io::Result<Vec<OwnedFd>> {
-    static TAKEN: Mutex<Vec<i32>> = Mutex::new(Vec::new());
-    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut fds = Vec::new();
-    for (fd, fd_name) in sd_notify::listen_fds_with_names()? {
-        if fd_name == name && !taken.contains(&fd) {
-            taken.push(fd);
-            // SAFETY: the service manager left this descriptor open for this very process
-            // (LISTEN_PID was compared), nothing else in it knows the number, and `taken`
-            // makes this the only owner.
-            fds.push(unsafe { OwnedFd::from_raw_fd(fd) });
-        }
-    }
-    Ok(fds)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{
-        io::{Read, Write},
-        os::{fd::AsFd, unix::net::UnixStream},
-    };
-
-    use super::*;
-
-    #[test]
-    fn unsent_bytes_are_those_the_peer_has_not_read() {
-        let (mut ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
-        assert_eq!(unsent_bytes(ours.as_fd()).expect("a socket"), 0);
-        ours.write_all(b"settled").expect("room");
-        assert!(0 < unsent_bytes(ours.as_fd()).expect("a socket"));
-        theirs.read_exact(&mut [0; 7]).expect("seven bytes");
-        assert_eq!(unsent_bytes(ours.as_fd()).expect("a socket"), 0);
-    }
-
-    #[test]
-    fn a_file_has_no_unsent_bytes() {
-        let file = std::fs::File::open("/dev/null").expect("opens");
-        assert!(unsent_bytes(file.as_fd()).is_err());
-    }
-
-    #[test]
-    fn nothing_is_inherited_without_a_service_manager() {
-        assert!(inherited("query").expect("no contradiction").is_empty());
-    }
-}

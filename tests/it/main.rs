@@ -3,6 +3,6 @@
 mod client;
 mod model;
 mod scan;
-mod wire;
-
 mod simulator;
+mod source;
+mod wire;

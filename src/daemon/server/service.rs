@@ -12,7 +12,7 @@ use super::{
     status,
 };
 use crate::{
-    daemon::{clock, clock::Line, kernel, meter::Meter, rate::LogLimit},
+    daemon::{clock, clock::Line, kernel, meter::Meter, publish::Vitals, rate::LogLimits},
     engine::Snapshot,
     query::{
         Selection, WindowChoice,
@@ -30,6 +30,8 @@ pub struct About {
     pub config: Option<PathBuf>,
     /// Latencies measured elsewhere in the daemon, under their names in Status.
     pub meters: Vec<(&'static str, Arc<Meter>)>,
+    /// Signs of life of the data path.
+    pub vitals: Arc<Vitals>,
 }
 
 /// What all sessions share.
@@ -38,7 +40,7 @@ pub(super) struct Service {
     pub(super) line: Line,
     pub(super) about: About,
     pub(super) clients: Clients,
-    pub(super) log: LogLimit,
+    pub(super) log: LogLimits,
     pub(super) queries: Meter,
     pub(super) started_boot_ns: i64,
 }
@@ -50,7 +52,7 @@ impl Service {
             line,
             about,
             clients: Clients::default(),
-            log: LogLimit::default(),
+            log: LogLimits::default(),
             queries: Meter::default(),
             started_boot_ns: clock::boot_ns(),
         }
@@ -98,7 +100,7 @@ impl Service {
     /// Counts, and writes a line unless one of its kind was written a moment ago.
     pub(super) fn report(&self, event: Event, kind: &'static str, why: &dyn std::fmt::Display) {
         self.clients.record(event);
-        if let Some(suppressed) = self.log.admit(kind, clock::boot_ns()) {
+        if let Some(suppressed) = self.log.allow(kind, clock::boot_ns()) {
             tracing::warn!(%why, suppressed, "{kind}");
         }
     }

@@ -1,0 +1,166 @@
+//! The tasks that read bytes: one a source, each with its decoder and its outlet.
+//!
+//! | kind | awaits | ends by |
+//! |---|---|---|
+//! | udp | the socket, a tick | stop |
+//! | serial | the port, a tick; while it is down, the next attempt | stop |
+//! | simulator | the time of the next emission | stop |
+//! | replay | the time of the next chunk, or room in the queue | its end, or stop |
+//!
+//! Only these tasks hear the signal to stop. They hand over what they have and drop their end of
+//! the queue, and the rest of the daemon ends by the end of its input.
+
+pub mod backoff;
+pub mod outlet;
+pub mod replay;
+pub mod serial;
+pub mod udp;
+
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::mpsc,
+    time::{Interval, MissedTickBehavior, interval_at, sleep_until},
+};
+
+use self::{
+    outlet::{EngineGone, Outlet, OutletParts, SourceCounters},
+    udp::Udp,
+};
+use super::clock::{self, Line};
+use crate::{
+    config::model::{InputConfig, InputKind, OnFull},
+    engine::Batch,
+    limits::{PACE_STEP_NS, TICK_NS},
+    wire::{Decoder, decode::Framing},
+};
+
+/// One source, ready to be run as a task.
+#[derive(Debug)]
+pub struct Source {
+    index: usize,
+    input: InputConfig,
+    line: Line,
+    batches: mpsc::Sender<Batch>,
+    adopted: Option<std::net::UdpSocket>,
+    counters: Arc<SourceCounters>,
+}
+
+/// How a source came to its end: always news for the supervisor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a source that ended before it was stopped is news"]
+pub enum Outcome {
+    /// It was told to stop, and what it had counted is with the engine.
+    Stopped,
+    /// Its input came to an end, and what it had counted is with the engine.
+    Ended,
+    /// The queue to the engine was closed, or took no last batch: the ledger is not complete.
+    EngineGone,
+}
+
+impl Source {
+    /// A source that is `index` in the plan and feeds `batches`.
+    #[must_use]
+    pub fn new(index: usize, input: InputConfig, line: Line, batches: mpsc::Sender<Batch>) -> Self {
+        Self { index, input, line, batches, adopted: None, counters: Arc::default() }
+    }
+
+    /// Has a UDP source receive from this socket instead of binding its own.
+    #[must_use]
+    pub fn adopt(mut self, socket: std::net::UdpSocket) -> Self {
+        self.adopted = Some(socket);
+        self
+    }
+
+    /// What the source counts besides the ledger.
+    #[must_use]
+    pub fn counters(&self) -> Arc<SourceCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Reads until `stop` completes, the input ends or the engine is gone.
+    ///
+    /// Nothing that goes wrong with the input ends it: that is told by [`crate::engine::Link`]
+    /// and tried again.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Outcome {
+        let Self { index, input, line, batches, adopted, counters } = self;
+        let InputConfig { name, kind, format, on_full } = input;
+        // A file that is played as fast as it goes would flood the queue by its own haste.
+        let on_full = match &kind {
+            InputKind::Replay(config) if !config.paced => OnFull::Wait,
+            _ => on_full,
+        };
+        let framing = match kind {
+            InputKind::Udp(_) | InputKind::Simulator(_) => Framing::Datagram,
+            InputKind::Serial(_) | InputKind::Replay(_) => Framing::Stream,
+        };
+        let decoder = Decoder::new(&format, framing);
+        let parts = OutletParts { name, index, batches, on_full, decoder, counters };
+        let mut outlet = Outlet::new(parts);
+        let outcome = match kind {
+            InputKind::Udp(config) => {
+                let mut udp = Udp::new(config, adopted, line);
+                let outcome = until(stop, endless(udp.run(&mut outlet))).await;
+                udp.stop(&mut outlet);
+                outcome
+            }
+            InputKind::Serial(config) => {
+                let outcome = until(stop, endless(serial::run(&config, line, &mut outlet))).await;
+                outlet.reset();
+                outcome
+            }
+            InputKind::Replay(config) => {
+                let outcome = until(stop, replay::run(&config, &format, line, &mut outlet)).await;
+                outlet.reset();
+                outcome
+            }
+            InputKind::Simulator(_) => Outcome::Ended,
+        };
+        if outcome == Outcome::EngineGone {
+            return outcome;
+        }
+        outlet.close(line.now_ns()).await.map_or(Outcome::EngineGone, |()| outcome)
+    }
+}
+
+/// Runs a source that can end, until it is told to stop.
+async fn until(
+    stop: impl Future<Output = ()>,
+    source: impl Future<Output = Result<(), EngineGone>>,
+) -> Outcome {
+    let stop = pin!(stop);
+    tokio::select! {
+        biased;
+        () = stop => Outcome::Stopped,
+        end = source => end.map_or(Outcome::EngineGone, |()| Outcome::Ended),
+    }
+}
+
+/// A source that never ends of itself, as one that could.
+async fn endless(
+    source: impl Future<Output = Result<Infallible, EngineGone>>,
+) -> Result<(), EngineGone> {
+    source.await.map(|never| match never {})
+}
+
+/// Waits until the line reaches `due_ns`; hands over what is collected before it waits. Safe to
+/// cancel.
+async fn until_due(due_ns: i64, line: Line, outlet: &mut Outlet) -> Result<(), EngineGone> {
+    loop {
+        let now_ns = line.now_ns();
+        if due_ns <= now_ns {
+            return Ok(());
+        }
+        outlet.offer(now_ns).await?;
+        let wait_ns = due_ns.saturating_sub(now_ns).min(PACE_STEP_NS);
+        sleep_until(clock::deadline_in(wait_ns)).await;
+    }
+}
+
+/// One tick each [`TICK_NS`]; late ones are not made up for.
+fn ticks() -> Interval {
+    let period = Duration::from_nanos(TICK_NS.unsigned_abs());
+    let mut tick = interval_at(clock::deadline_in(TICK_NS), period);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
+}

@@ -1,0 +1,451 @@
+//! The way from a source to the engine: decodes, collects, hands over, and loses no count.
+//!
+//! A source never waits for the engine unless it was told to: a reader that is blocked only moves
+//! the loss into the kernel. When the queue is full the values are dropped and everything that
+//! was counted is kept, so that the ledger balances as soon as the next batch gets through.
+
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    time::timeout_at,
+};
+
+use crate::{
+    config::model::OnFull,
+    daemon::{clock, rate::LogLimit},
+    engine::{Batch, Link, batch::Transport},
+    limits::{BATCH_READINGS_MAX, OUTLET_CLOSE_NS, SHED_HEADS_MAX},
+    wire::{
+        Decoder, FieldTable, FrameRefusal, Frames, WireTally,
+        decode::{Format, Framing},
+    },
+};
+
+/// What a source owns on its way to the engine.
+#[derive(Debug)]
+pub struct Outlet {
+    name: Arc<str>,
+    batches: mpsc::Sender<Batch>,
+    on_full: OnFull,
+    decoder: Decoder,
+    load: Load,
+    journal: Journal,
+    counters: Arc<SourceCounters>,
+}
+
+/// What an outlet is made of.
+#[derive(Debug)]
+pub struct OutletParts {
+    /// Name of the source, for the log.
+    pub name: Arc<str>,
+    /// Index of the source in the plan.
+    pub index: usize,
+    /// The queue to the engine.
+    pub batches: mpsc::Sender<Batch>,
+    /// What to do when it is full.
+    pub on_full: OnFull,
+    /// Turns the source's bytes into frames.
+    pub decoder: Decoder,
+    /// Counters that others may look at.
+    pub counters: Arc<SourceCounters>,
+}
+
+/// What a source counts besides the ledger; shared with whoever reports on it.
+#[derive(Debug, Default)]
+pub struct SourceCounters {
+    /// Times that a batch found the queue full.
+    pub batches_refused: AtomicU64,
+    /// Receive calls that failed.
+    pub receive_errors: AtomicU64,
+}
+
+/// The engine has ended: there is nobody to hand anything to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineGone;
+
+impl Outlet {
+    /// An outlet that has handed over nothing.
+    #[must_use]
+    pub fn new(parts: OutletParts) -> Self {
+        let OutletParts { name, index, batches, on_full, decoder, counters } = parts;
+        Self {
+            name,
+            batches,
+            on_full,
+            decoder,
+            load: Load { source: index, ..Load::default() },
+            journal: Journal::default(),
+            counters,
+        }
+    }
+
+    /// Name of the source.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Counters that others may look at.
+    #[must_use]
+    pub fn counters(&self) -> &SourceCounters {
+        &self.counters
+    }
+
+    /// Decodes bytes that arrived at `arrived_ns`.
+    pub fn feed(&mut self, bytes: &[u8], arrived_ns: i64) {
+        self.decoder.feed(bytes, arrived_ns, &mut self.load.frames, &mut self.load.wire);
+    }
+
+    /// The input turned out to keep frame boundaries, or not to: starts a decoder anew. To be
+    /// called before anything is fed.
+    pub fn reframe(&mut self, format: &Format, framing: Framing) {
+        self.decoder = Decoder::new(format, framing);
+    }
+
+    /// The line went down: forgets what is half received, and counts it.
+    pub fn reset(&mut self) {
+        self.decoder.reset(&mut self.load.wire);
+    }
+
+    /// The input has come to its end: a last line needs no line end.
+    pub fn finish(&mut self, arrived_ns: i64) {
+        self.decoder.finish(arrived_ns, &mut self.load.frames, &mut self.load.wire);
+    }
+
+    /// Counts a datagram of `bytes` that was too long to be read whole.
+    pub fn refuse_oversize(&mut self, bytes: usize) {
+        self.load.wire.bytes_in += bytes as u64;
+        self.load.wire.refuse(FrameRefusal::Oversize, bytes);
+    }
+
+    /// Adds to the counts of the transport.
+    pub fn count(&mut self, transport: &Transport) {
+        self.load.transport.add(transport);
+    }
+
+    /// The state of the source: told to the engine if it is news, and to the log.
+    pub fn report(&mut self, link: Link, now_ns: i64) {
+        if self.journal.last.as_ref() != Some(&link) {
+            self.journal.write(&self.name, &link, now_ns);
+            self.journal.last = Some(link.clone());
+            self.load.link = Some(link);
+        }
+    }
+
+    /// Whether a batch is large enough to be handed over before the input is drained.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let fresh_heads = self.load.frames.heads.len() - self.load.shed_heads;
+        BATCH_READINGS_MAX <= self.load.frames.samples.len().max(fresh_heads)
+    }
+
+    /// Hands over what there is, if there is anything. Safe to cancel: what was not handed over
+    /// stays here.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineGone`] if the queue is closed.
+    pub async fn offer(&mut self, now_ns: i64) -> Result<(), EngineGone> {
+        if self.load.is_empty() {
+            return Ok(());
+        }
+        let room = match self.on_full {
+            OnFull::Wait => self.batches.reserve().await.map_err(|_| TrySendError::Closed(())),
+            OnFull::Count => self.batches.try_reserve(),
+        };
+        match room {
+            Ok(permit) => permit.send(self.load.take(now_ns, &self.decoder)),
+            Err(TrySendError::Full(())) => {
+                self.counters.batches_refused.fetch_add(1, Relaxed);
+                self.journal.shed(&self.name, self.load.shed(), now_ns);
+            }
+            Err(TrySendError::Closed(())) => return Err(EngineGone),
+        }
+        Ok(())
+    }
+
+    /// Hands over the rest and waits for room if need be, so that the ledger is complete when
+    /// the source has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineGone`] if the queue is closed, or full for [`OUTLET_CLOSE_NS`].
+    pub async fn close(mut self, now_ns: i64) -> Result<(), EngineGone> {
+        if self.load.is_empty() {
+            return Ok(());
+        }
+        match timeout_at(clock::deadline_in(OUTLET_CLOSE_NS), self.batches.reserve()).await {
+            Ok(Ok(permit)) => {
+                permit.send(self.load.take(now_ns, &self.decoder));
+                Ok(())
+            }
+            Ok(Err(_)) | Err(_) => {
+                let readings = self.load.wire.readings;
+                tracing::warn!(
+                    source = &*self.name,
+                    readings,
+                    "The engine did not take the last batch: the ledger lacks it."
+                );
+                Err(EngineGone)
+            }
+        }
+    }
+}
+
+/// What waits to be handed over.
+#[derive(Debug, Default)]
+struct Load {
+    source: usize,
+    frames: Frames,
+    /// Leading heads of `frames` whose samples are gone.
+    shed_heads: usize,
+    /// Readings whose heads are gone as well.
+    shed_readings: u64,
+    wire: WireTally,
+    transport: Transport,
+    link: Option<Link>,
+}
+
+impl Load {
+    fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+            && self.link.is_none()
+            && self.wire == WireTally::default()
+            && self.transport == Transport::default()
+    }
+
+    /// Drops the samples, keeps what heads there is room for and counts the rest; returns how
+    /// many readings this cost.
+    fn shed(&mut self) -> u64 {
+        let mut readings = 0;
+        for head in &mut self.frames.heads[self.shed_heads..] {
+            head.shed = true;
+            readings += u64::from(head.samples);
+        }
+        for head in self.frames.heads.drain(SHED_HEADS_MAX.min(self.frames.heads.len())..) {
+            self.shed_readings += u64::from(head.samples);
+        }
+        self.frames.samples.clear();
+        self.shed_heads = self.frames.heads.len();
+        readings
+    }
+
+    /// The batch, leaving an empty load with room for another like it.
+    fn take(&mut self, now_ns: i64, decoder: &Decoder) -> Batch {
+        let room = Frames {
+            heads: Vec::with_capacity(self.frames.heads.len()),
+            samples: Vec::with_capacity(self.frames.samples.len()),
+        };
+        self.shed_heads = 0;
+        Batch {
+            source: self.source,
+            now_ns,
+            frames: mem::replace(&mut self.frames, room),
+            fields: Arc::<FieldTable>::clone(decoder.fields()),
+            wire: mem::take(&mut self.wire),
+            transport: mem::take(&mut self.transport),
+            buffered: decoder.buffered() as u64,
+            shed_readings: mem::take(&mut self.shed_readings),
+            link: self.link.take(),
+        }
+    }
+}
+
+/// What the log has been told.
+#[derive(Debug, Default)]
+struct Journal {
+    last: Option<Link>,
+    down: LogLimit,
+    /// Whether the log's last word on the link is that it is down.
+    said_down: bool,
+    queue_full: LogLimit,
+    unlogged_readings: u64,
+}
+
+impl Journal {
+    /// A link that goes up and down without end costs a pair of lines in a period.
+    fn write(&mut self, source: &str, link: &Link, now_ns: i64) {
+        let first = self.last.is_none();
+        match link {
+            Link::Starting => {}
+            Link::Up(detail) if first || self.said_down => {
+                self.said_down = false;
+                tracing::info!(source, "The source is up: {detail}.");
+            }
+            Link::Up(_) => {}
+            Link::Down(reason) => {
+                if let Some(suppressed) = self.down.allow(now_ns) {
+                    self.said_down = true;
+                    tracing::warn!(source, suppressed, "The source is down: {reason}.");
+                }
+            }
+            Link::Ended => tracing::info!(source, "The source has come to its end."),
+        }
+    }
+    fn shed(&mut self, source: &str, readings: u64, now_ns: i64) {
+        self.unlogged_readings += readings;
+        if let Some(suppressed) = self.queue_full.allow(now_ns) {
+            tracing::warn!(
+                source,
+                batches = suppressed + 1,
+                readings = mem::take(&mut self.unlogged_readings),
+                "The queue to the engine is full: readings are counted as queue_full and dropped."
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{DeviceClock, Head, Health, Sample};
+
+    fn outlet(capacity: usize, on_full: OnFull) -> (Outlet, mpsc::Receiver<Batch>) {
+        let (batches, queue) = mpsc::channel(capacity);
+        let outlet = Outlet::new(OutletParts {
+            name: "test".into(),
+            index: 3,
+            batches,
+            on_full,
+            decoder: Decoder::new(&Format::Native, Framing::Datagram),
+            counters: Arc::default(),
+        });
+        (outlet, queue)
+    }
+
+    /// Puts in a frame as a decoder would.
+    fn decode(outlet: &mut Outlet, sequence: u32, samples: u32) {
+        outlet.load.frames.heads.push(Head {
+            device: 1,
+            boot: 1,
+            sequence: Some(sequence),
+            health: Health::Good,
+            clock: DeviceClock::None,
+            time_error: 255,
+            arrived_ns: 0,
+            samples,
+            shed: false,
+        });
+        let sample = Sample { field: 0, at_ns: 0, value: 1.0 };
+        outlet.load.frames.samples.extend((0..samples).map(|_| sample));
+        outlet.load.wire.accept(10, samples as usize);
+        outlet.load.wire.bytes_in += 10;
+    }
+
+    /// Readings of a batch: those with their values, those shed.
+    fn readings(batch: &Batch) -> (u64, u64) {
+        let shed = batch.frames.heads.iter().filter(|head| head.shed);
+        let shed: u64 = shed.map(|head| u64::from(head.samples)).sum();
+        (batch.frames.samples.len() as u64, shed + batch.shed_readings)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_not_handed_over() {
+        let (mut outlet, mut queue) = outlet(1, OnFull::Count);
+        outlet.offer(0).await.unwrap();
+        outlet.close(0).await.unwrap();
+        assert!(queue.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_costs_values_and_no_count() {
+        let (mut outlet, mut queue) = outlet(1, OnFull::Count);
+        for sequence in 0..4 {
+            decode(&mut outlet, sequence, 2);
+            outlet.offer(i64::from(sequence)).await.unwrap();
+        }
+        assert_eq!(outlet.counters().batches_refused.load(Relaxed), 3);
+        let first = queue.recv().await.unwrap();
+        assert_eq!((first.source, first.now_ns, readings(&first)), (3, 0, (2, 0)));
+
+        decode(&mut outlet, 4, 5);
+        outlet.offer(4).await.unwrap();
+        let second = queue.recv().await.unwrap();
+        assert_eq!(readings(&second), (5, 6));
+        assert_eq!(second.wire.readings, 11);
+        assert_eq!(second.wire.frames_ok, 4);
+        let sequences: Vec<_> = second.frames.heads.iter().map(|head| head.sequence).collect();
+        assert_eq!(sequences, [Some(1), Some(2), Some(3), Some(4)]);
+        assert_eq!(second.frames.heads.iter().filter(|head| head.shed).count(), 3);
+    }
+
+    #[tokio::test]
+    async fn shed_heads_are_bounded_and_the_rest_is_a_number() {
+        let (mut outlet, mut queue) = outlet(1, OnFull::Count);
+        let total = u32::try_from(SHED_HEADS_MAX).unwrap() + 100;
+        for sequence in 0..total {
+            decode(&mut outlet, sequence, 3);
+            outlet.offer(0).await.unwrap();
+        }
+        assert!(outlet.load.frames.heads.len() <= SHED_HEADS_MAX);
+        let first = queue.recv().await.unwrap();
+        outlet.close(0).await.unwrap();
+        let last = queue.recv().await.unwrap();
+        assert_eq!(last.frames.heads.len(), SHED_HEADS_MAX);
+        assert_eq!(last.shed_readings, 99 * 3);
+        let (got, shed) = readings(&last);
+        let decoded = first.wire.readings + last.wire.readings;
+        assert_eq!(readings(&first).0 + got + shed, decoded);
+        assert_eq!(decoded, u64::from(total) * 3);
+    }
+
+    #[tokio::test]
+    async fn the_last_batch_waits_for_room() {
+        let (mut outlet, mut queue) = outlet(1, OnFull::Count);
+        decode(&mut outlet, 0, 1);
+        outlet.offer(0).await.unwrap();
+        decode(&mut outlet, 1, 1);
+        let close = outlet.close(0);
+        let mut close = tokio_test::task::spawn(close);
+        tokio_test::assert_pending!(close.poll());
+        assert_eq!(readings(&queue.recv().await.unwrap()), (1, 0));
+        tokio_test::assert_ready!(close.poll()).unwrap();
+        assert_eq!(readings(&queue.recv().await.unwrap()), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn waiting_loses_nothing_even_when_it_is_cancelled() {
+        let (mut outlet, mut queue) = outlet(1, OnFull::Wait);
+        decode(&mut outlet, 0, 1);
+        outlet.offer(0).await.unwrap();
+        decode(&mut outlet, 1, 1);
+        {
+            let mut offer = tokio_test::task::spawn(outlet.offer(0));
+            tokio_test::assert_pending!(offer.poll());
+        }
+        assert_eq!(readings(&queue.recv().await.unwrap()), (1, 0));
+        outlet.offer(0).await.unwrap();
+        assert_eq!(readings(&queue.recv().await.unwrap()), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn the_link_is_told_once_and_survives_a_full_queue() {
+        let (mut outlet, mut queue) = outlet(1, OnFull::Count);
+        outlet.report(Link::Up("here".into()), 0);
+        outlet.offer(0).await.unwrap();
+        outlet.report(Link::Up("here".into()), 0);
+        outlet.offer(0).await.unwrap();
+        outlet.report(Link::Down("gone".into()), 0);
+        outlet.offer(0).await.unwrap();
+        assert_eq!(queue.recv().await.unwrap().link, Some(Link::Up("here".into())));
+        outlet.offer(0).await.unwrap();
+        assert_eq!(queue.recv().await.unwrap().link, Some(Link::Down("gone".into())));
+        assert!(queue.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_closed_queue_is_news() {
+        let (mut outlet, queue) = outlet(1, OnFull::Count);
+        drop(queue);
+        decode(&mut outlet, 0, 1);
+        assert_eq!(outlet.offer(0).await, Err(EngineGone));
+        assert_eq!(outlet.close(0).await, Err(EngineGone));
+    }
+}

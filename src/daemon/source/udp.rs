@@ -1,0 +1,318 @@
+//! A UDP socket: many datagrams a call, stamped by the kernel, its drops counted.
+//!
+//! `datagrams sent = datagrams received + kernel_dropped` holds on loopback to the datagram, with
+//! what is still in the socket: the kernel's drop counter (SO_MEMINFO) is read with each batch, on
+//! a tick while nothing comes, and once more at the end.
+
+use std::{
+    convert::Infallible, io, net::SocketAddr, os::fd::AsFd, sync::atomic::Ordering::Relaxed,
+};
+
+use socket2::{Domain, SockRef, Socket, Type};
+use tokio::{io::Interest, net::UdpSocket, time::sleep_until};
+
+use super::{
+    backoff::Backoff,
+    outlet::{EngineGone, Outlet},
+    ticks,
+};
+use crate::{
+    config::model::UdpConfig,
+    daemon::{
+        clock::{self, Clocks, Line},
+        kernel::{self, ReceiveBatch},
+        rate::LogLimit,
+    },
+    engine::{Link, batch::Transport},
+    limits::{
+        DATAGRAM_BYTES_MAX, RECEIVE_CALLS_AT_STOP, RECEIVE_CALLS_PER_TURN, RECEIVE_ERROR_PAUSE_NS,
+    },
+};
+
+/// A UDP source.
+#[derive(Debug)]
+pub struct Udp {
+    config: UdpConfig,
+    line: Line,
+    adopted: Option<std::net::UdpSocket>,
+    open: Option<Open>,
+}
+
+impl Udp {
+    /// A source that has not opened its socket.
+    ///
+    /// An `adopted` socket, one that the service manager opened, is used as it is bound; without
+    /// one the source binds its own.
+    #[must_use]
+    pub fn new(config: UdpConfig, adopted: Option<std::net::UdpSocket>, line: Line) -> Self {
+        Self { config, line, adopted, open: None }
+    }
+
+    /// Opens the socket, trying for ever, and receives until the engine is gone. Safe to cancel,
+    /// if [`Self::stop`] is called then.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineGone`]; it never ends otherwise.
+    pub async fn run(&mut self, outlet: &mut Outlet) -> Result<Infallible, EngineGone> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.bind(outlet) {
+                Ok((open, detail)) => {
+                    outlet.report(Link::Up(detail.into()), self.line.now_ns());
+                    return self.open.insert(open).receive(outlet).await;
+                }
+                Err(reason) => {
+                    let now_ns = self.line.now_ns();
+                    outlet.report(Link::Down(reason.into()), now_ns);
+                    outlet.offer(now_ns).await?;
+                    sleep_until(clock::deadline_in(backoff.next_ns())).await;
+                }
+            }
+        }
+    }
+
+    /// Takes in what was received and not yet decoded, and counts the last drops.
+    ///
+    /// A socket of the daemon's own is emptied, since what is in it would go uncounted; what is
+    /// in an adopted one is for the next process.
+    pub fn stop(&mut self, outlet: &mut Outlet) {
+        if let Some(open) = &mut self.open {
+            open.stop(outlet);
+        }
+    }
+
+    fn bind(&mut self, outlet: &Outlet) -> Result<(Open, String), String> {
+        let listen = self.config.listen;
+        let adopted = self.adopted.take();
+        let own = adopted.is_none();
+        let socket = match adopted {
+            Some(socket) => Socket::from(socket),
+            None => bound(listen).map_err(|error| bind_failure(listen, &error))?,
+        };
+        let set_up = || {
+            socket.set_nonblocking(true)?;
+            let buffer = enlarge(&socket, self.config.receive_buffer)?;
+            if let Err(error) = kernel::enable_timestamps(socket.as_fd()) {
+                tracing::warn!(
+                    source = outlet.name(),
+                    "The kernel does not stamp datagrams ({error}): the time of reading counts."
+                );
+            }
+            let drops = kernel::socket_drops(socket.as_fd()).ok();
+            let socket = UdpSocket::from_std(socket.into())?;
+            Ok((socket, buffer, drops))
+        };
+        let (socket, buffer, drops): (UdpSocket, usize, Option<u32>) = set_up()
+            .map_err(|error: io::Error| format!("cannot set up the socket on {listen}: {error}"))?;
+        let address = socket.local_addr().unwrap_or(listen);
+        if buffer < self.config.receive_buffer {
+            tracing::warn!(
+                source = outlet.name(),
+                "The receive buffer of {address} is {}, asked were {}: raise net.core.rmem_max, \
+                 or let systemd open the socket.",
+                size(buffer),
+                size(self.config.receive_buffer)
+            );
+        }
+        let uncounted = if drops.is_none() { ", kernel drops not counted" } else { "" };
+        let detail = format!("{address}, receive buffer {}{uncounted}", size(buffer));
+        Ok((Open::new(socket, own, drops, self.line), detail))
+    }
+}
+
+/// A socket that is received from.
+#[derive(Debug)]
+struct Open {
+    socket: UdpSocket,
+    /// Bound here rather than adopted.
+    own: bool,
+    line: Line,
+    batch: ReceiveBatch,
+    /// Both clocks when `batch` was received.
+    clocks: Clocks,
+    /// Arrivals never go back.
+    arrived_ns: i64,
+    /// The kernel's count of drops when it was last read; `None` if it does not count.
+    drops: Option<u32>,
+    errors: LogLimit,
+}
+
+enum Event {
+    Tick,
+    Ready(io::Result<()>),
+}
+
+impl Open {
+    fn new(socket: UdpSocket, own: bool, drops: Option<u32>, line: Line) -> Self {
+        Self {
+            socket,
+            own,
+            line,
+            batch: ReceiveBatch::new(),
+            clocks: Clocks::now(),
+            arrived_ns: i64::MIN,
+            drops,
+            errors: LogLimit::default(),
+        }
+    }
+
+    async fn receive(&mut self, outlet: &mut Outlet) -> Result<Infallible, EngineGone> {
+        let mut tick = ticks();
+        loop {
+            let event = tokio::select! {
+                biased;
+                _ = tick.tick() => Event::Tick,
+                ready = self.socket.readable() => Event::Ready(ready),
+            };
+            match event {
+                Event::Tick => self.hand_over(outlet).await?,
+                Event::Ready(Ok(())) => self.turn(outlet).await?,
+                Event::Ready(Err(error)) => self.pause(&error, outlet).await?,
+            }
+        }
+    }
+
+    /// Receives until the socket is empty, or others have waited long enough.
+    async fn turn(&mut self, outlet: &mut Outlet) -> Result<(), EngineGone> {
+        for _ in 0..RECEIVE_CALLS_PER_TURN {
+            match self.receive_batch() {
+                Ok(()) => {
+                    while self.decode_next(outlet) {
+                        if outlet.is_full() {
+                            outlet.offer(self.line.now_ns()).await?;
+                        }
+                    }
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return self.hand_over(outlet).await,
+                    io::ErrorKind::Interrupted => {}
+                    _ => return self.pause(&error, outlet).await,
+                },
+            }
+        }
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    fn receive_batch(&mut self) -> io::Result<()> {
+        let (socket, batch) = (&self.socket, &mut self.batch);
+        socket.try_io(Interest::READABLE, || batch.receive(socket.as_fd()))?;
+        self.clocks = Clocks::now();
+        Ok(())
+    }
+
+    /// Decodes the next datagram of the batch; false if there is none.
+    fn decode_next(&mut self, outlet: &mut Outlet) -> bool {
+        let Some(datagram) = self.batch.next_datagram() else {
+            return false;
+        };
+        let stamp_ns = datagram.stamp_ns.unwrap_or(self.clocks.wall_ns);
+        self.arrived_ns = self.arrived_ns.max(self.line.of_wall(stamp_ns, self.clocks));
+        outlet.count(&Transport { datagrams: 1, ..Transport::default() });
+        if DATAGRAM_BYTES_MAX < datagram.wire_bytes {
+            outlet.refuse_oversize(datagram.wire_bytes);
+        } else {
+            outlet.feed(datagram.bytes, self.arrived_ns);
+        }
+        true
+    }
+
+    async fn hand_over(&mut self, outlet: &mut Outlet) -> Result<(), EngineGone> {
+        self.count_drops(outlet);
+        outlet.offer(self.line.now_ns()).await
+    }
+
+    fn count_drops(&mut self, outlet: &mut Outlet) {
+        let (Some(before), Ok(now)) = (self.drops, kernel::socket_drops(self.socket.as_fd()))
+        else {
+            return;
+        };
+        self.drops = Some(now);
+        let kernel_dropped = u64::from(now.wrapping_sub(before));
+        outlet.count(&Transport { kernel_dropped, ..Transport::default() });
+    }
+
+    /// A failed receive call is the kernel's news of another packet, or of itself: counted, told
+    /// now and then, and not the end of the source.
+    async fn pause(&mut self, error: &io::Error, outlet: &mut Outlet) -> Result<(), EngineGone> {
+        outlet.counters().receive_errors.fetch_add(1, Relaxed);
+        if let Some(suppressed) = self.errors.allow(self.line.now_ns()) {
+            tracing::warn!(source = outlet.name(), suppressed, "Receiving failed: {error}.");
+        }
+        self.hand_over(outlet).await?;
+        sleep_until(clock::deadline_in(RECEIVE_ERROR_PAUSE_NS)).await;
+        Ok(())
+    }
+
+    fn stop(&mut self, outlet: &mut Outlet) {
+        while self.decode_next(outlet) {}
+        if self.own {
+            for _ in 0..RECEIVE_CALLS_AT_STOP {
+                let Ok(_) = self.batch.receive(self.socket.as_fd()) else {
+                    break;
+                };
+                self.clocks = Clocks::now();
+                while self.decode_next(outlet) {}
+            }
+        }
+        self.count_drops(outlet);
+    }
+}
+
+fn bound(listen: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, None)?;
+    socket.bind(&listen.into())?;
+    Ok(socket)
+}
+
+/// Asks for a receive buffer of at least `bytes` and returns what there is, as the kernel
+/// accounts it: twice what it was asked for.
+fn enlarge(socket: &Socket, bytes: usize) -> io::Result<usize> {
+    let reference = SockRef::from(socket);
+    if reference.recv_buffer_size()? < bytes.saturating_mul(2)
+        && kernel::force_receive_buffer(socket.as_fd(), bytes).is_err()
+    {
+        reference.set_recv_buffer_size(bytes)?;
+    }
+    reference.recv_buffer_size()
+}
+
+fn bind_failure(listen: SocketAddr, error: &io::Error) -> String {
+    let reason = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there (`ss -ulpn` names it)".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "no interface of this host has that address (`ip address` lists them)".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "permission denied; ports below 1024 need CAP_NET_BIND_SERVICE, or a socket unit"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    };
+    format!("cannot listen on {listen}: {reason}")
+}
+
+fn size(bytes: usize) -> String {
+    const KIB: usize = 1_024;
+    match bytes {
+        _ if bytes < 10 * KIB => format!("{bytes} B"),
+        _ if bytes < 10 * KIB * KIB => format!("{} KiB", bytes / KIB),
+        _ => format!("{} MiB", bytes / (KIB * KIB)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_for_people() {
+        let sizes = [(2_304, "2304 B"), (425_984, "416 KiB"), (16 << 20, "16 MiB")];
+        for (bytes, text) in sizes {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Datagrams: `sent = received + kernel_dropped`, to the datagram.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    sync::atomic::Ordering,
+    thread,
+    time::Duration,
+};
+
+use stillwell::{
+    config::model::{InputKind, OnFull, UdpConfig},
+    limits::{DATAGRAM_BYTES_MAX, RECEIVE_BUFFER_DEFAULT},
+    wire::FrameRefusal,
+};
+
+use super::{Outcome, PATIENCE, Running, frame, input};
+
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+fn udp(listen: SocketAddr, receive_buffer: usize) -> InputKind {
+    InputKind::Udp(UdpConfig { listen, receive_buffer })
+}
+
+/// A source on a port of its own and a socket that sends to it.
+async fn linked(receive_buffer: usize, capacity: usize) -> (Running, UdpSocket) {
+    let mut running = Running::start(input(udp(LOOPBACK, receive_buffer)), capacity);
+    let detail = running.up().await;
+    let address = detail.split(',').next().unwrap();
+    let sender = UdpSocket::bind(LOOPBACK).unwrap();
+    sender.connect(address).unwrap();
+    (running, sender)
+}
+
+#[tokio::test]
+async fn every_datagram_is_received_or_counted_as_dropped() {
+    let (mut running, sender) = linked(1, 1_024).await;
+    // The source runs on this thread, so that it is stalled while this sends.
+    let sent = 5_000;
+    for sequence in 0..sent {
+        sender.send(&frame(sequence, 1)).unwrap();
+    }
+    let sent = u64::from(sent);
+    running
+        .until("all accounted for", |seen| {
+            seen.transport.datagrams + seen.transport.kernel_dropped == sent
+        })
+        .await;
+    let seen = running.stop().await;
+    assert!(0 < seen.transport.kernel_dropped, "the buffer was meant to overflow");
+    assert!(0 < seen.transport.datagrams);
+    assert_eq!(seen.transport.datagrams + seen.transport.kernel_dropped, sent);
+    assert_eq!(seen.wire.frames_ok, seen.transport.datagrams);
+}
+
+#[tokio::test]
+async fn what_waits_in_the_socket_at_the_stop_is_accounted_for() {
+    let (running, sender) = linked(16 * 1_024, 1_024).await;
+    let sent = 500;
+    for sequence in 0..sent {
+        sender.send(&frame(sequence, 1)).unwrap();
+    }
+    let seen = running.stop().await;
+    assert!(0 < seen.transport.kernel_dropped, "the buffer was meant to overflow");
+    assert_eq!(seen.transport.datagrams + seen.transport.kernel_dropped, u64::from(sent));
+    assert_eq!(seen.wire.frames_ok, seen.transport.datagrams);
+}
+
+#[tokio::test]
+async fn a_large_buffer_takes_a_burst_in_order() {
+    let (mut running, sender) = linked(RECEIVE_BUFFER_DEFAULT, 1_024).await;
+    // Fits what an unprivileged process can have on a host left at 4 MiB, and on this one.
+    let effective = socket2::SockRef::from(&sender).recv_buffer_size().unwrap();
+    let sent = u32::try_from(effective / 2_048).unwrap().clamp(100, 2_000);
+    for sequence in 0..sent {
+        sender.send(&frame(sequence, 3)).unwrap();
+    }
+    running.until("all frames", |seen| seen.wire.frames_ok == u64::from(sent)).await;
+    let seen = running.stop().await;
+    assert_eq!(seen.transport.kernel_dropped, 0);
+    assert_eq!(seen.sequences(), (0..sent).collect::<Vec<_>>());
+    assert_eq!(seen.values, u64::from(sent) * 3);
+    assert!(seen.heads.is_sorted_by_key(|head| head.arrived_ns));
+}
+
+#[tokio::test]
+async fn oversize_and_empty_datagrams_are_counted_with_their_lengths() {
+    let (mut running, sender) = linked(RECEIVE_BUFFER_DEFAULT, 16).await;
+    for bytes in [0, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MAX + 1, 60_000] {
+        sender.send(&vec![0xaa; bytes]).unwrap();
+    }
+    sender.send(&frame(7, 1)).unwrap();
+    running.until("all datagrams", |seen| seen.transport.datagrams == 5).await;
+    let seen = running.stop().await;
+    assert_eq!(seen.refused(FrameRefusal::Empty), 1);
+    assert_eq!(seen.refused(FrameRefusal::Magic), 1);
+    assert_eq!(seen.refused(FrameRefusal::Oversize), 2);
+    let bytes = DATAGRAM_BYTES_MAX * 2 + 1 + 60_000 + frame(7, 1).len();
+    assert_eq!(seen.wire.bytes_in, bytes as u64);
+    assert_eq!(seen.sequences(), [7]);
+}
+
+#[tokio::test]
+async fn a_full_queue_loses_values_and_no_count() {
+    let (running, sender) = linked(RECEIVE_BUFFER_DEFAULT, 1).await;
+    // Nobody takes from the queue, so that all batches but the first find it full.
+    let rounds = 50;
+    for round in 0..rounds {
+        for n in 0..20 {
+            sender.send(&frame(round * 20 + n, 5)).unwrap();
+        }
+        tokio::task::yield_now().await;
+    }
+    let seen = running.stop().await;
+    assert_eq!(seen.transport.datagrams + seen.transport.kernel_dropped, u64::from(rounds) * 20);
+    assert!(0 < seen.shed, "the queue was meant to be full");
+    assert_eq!(seen.values + seen.shed, seen.transport.datagrams * 5);
+    // The heads came through, so that no sequence number is missed.
+    assert_eq!(seen.sequences(), (0..rounds * 20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn refused_batches_are_counted_beside_the_ledger() {
+    let mut counters = None;
+    let mut running =
+        Running::start_with(input(udp(LOOPBACK, RECEIVE_BUFFER_DEFAULT)), 1, |source| {
+            counters = Some(source.counters());
+            source
+        });
+    let counters = counters.unwrap();
+    let detail = running.up().await;
+    let sender = UdpSocket::bind(LOOPBACK).unwrap();
+    sender.connect(detail.split(',').next().unwrap()).unwrap();
+    let patience = std::time::Duration::from_millis(1);
+    let mut sequence = 0;
+    tokio::time::timeout(PATIENCE, async {
+        while counters.batches_refused.load(Ordering::Relaxed) < 3 {
+            sender.send(&frame(sequence, 1)).unwrap();
+            sequence += 1;
+            tokio::time::sleep(patience).await;
+        }
+    })
+    .await
+    .expect("batches find the queue full");
+    let seen = running.stop().await;
+    assert_eq!(seen.values + seen.shed, u64::from(sequence));
+}
+
+#[tokio::test]
+async fn waiting_for_room_loses_nothing() {
+    let mut config = input(udp(LOOPBACK, RECEIVE_BUFFER_DEFAULT));
+    config.on_full = OnFull::Wait;
+    let mut running = Running::start(config, 1);
+    let detail = running.up().await;
+    let sender = UdpSocket::bind(LOOPBACK).unwrap();
+    sender.connect(detail.split(',').next().unwrap()).unwrap();
+    // 64 datagrams are several batches: the stop finds the source in the middle of them, waiting.
+    let sent = 64;
+    for sequence in 0..sent {
+        sender.send(&frame(sequence, 1_000)).unwrap();
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let seen = running.stop().await;
+    assert_eq!(seen.transport.kernel_dropped, 0);
+    assert_eq!((seen.values, seen.shed), (u64::from(sent) * 1_000, 0));
+    assert_eq!(seen.sequences(), (0..sent).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_kernels_stamp_is_the_arrival() {
+    let (mut running, sender) = linked(RECEIVE_BUFFER_DEFAULT, 16).await;
+    let before_ns = running.line.now_ns();
+    sender.send(&frame(0, 1)).unwrap();
+    let sent_ns = running.line.now_ns();
+    // A stalled daemon, not a wait for one.
+    let stall = Duration::from_millis(50);
+    thread::sleep(stall);
+    running.until("the frame", |seen| seen.wire.frames_ok == 1).await;
+    let arrived_ns = running.seen.heads[0].arrived_ns;
+    let slack_ns = i64::try_from(stall.as_nanos() / 2).unwrap();
+    assert!(before_ns - slack_ns <= arrived_ns, "{before_ns} {arrived_ns}");
+    assert!(arrived_ns <= sent_ns + slack_ns, "{sent_ns} {arrived_ns}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named_and_tried_again() {
+    let holder = UdpSocket::bind(LOOPBACK).unwrap();
+    let address = holder.local_addr().unwrap();
+    let mut running = Running::start(input(udp(address, RECEIVE_BUFFER_DEFAULT)), 16);
+    let reason = running.down().await;
+    assert!(reason.contains(&address.to_string()), "{reason}");
+    assert!(reason.contains("another program"), "{reason}");
+    drop(holder);
+    assert!(running.up().await.starts_with(&address.to_string()));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_of_another_host_is_named() {
+    // TEST-NET-1 is nobody's.
+    let address: SocketAddr = "192.0.2.1:7420".parse().unwrap();
+    let mut running = Running::start(input(udp(address, RECEIVE_BUFFER_DEFAULT)), 16);
+    let reason = running.down().await;
+    assert!(reason.contains("no interface"), "{reason}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_adopted_socket_is_used_and_left_full() {
+    let socket = UdpSocket::bind(LOOPBACK).unwrap();
+    let address = socket.local_addr().unwrap();
+    let heir = socket.try_clone().unwrap();
+    // The configured address is not that of the socket, which counts.
+    let listen: SocketAddr = "192.0.2.1:1".parse().unwrap();
+    let config = input(udp(listen, RECEIVE_BUFFER_DEFAULT));
+    let sender = UdpSocket::bind(LOOPBACK).unwrap();
+    sender.send_to(&frame(0, 1), address).unwrap();
+    let mut running = Running::start_with(config, 16, |source| source.adopt(socket));
+    assert!(running.up().await.starts_with(&address.to_string()));
+    running.until("the frame sent before", |seen| seen.wire.frames_ok == 1).await;
+    sender.send_to(&frame(1, 1), address).unwrap();
+    let seen = running.stop().await;
+    assert_eq!(seen.sequences(), [0]);
+    let mut buffer = [0; 128];
+    let (length, _) = heir.recv_from(&mut buffer).unwrap();
+    assert_eq!(buffer[..length], frame(1, 1));
+}
+
+#[tokio::test]
+async fn receives_over_ipv6() {
+    let listen: SocketAddr = "[::1]:0".parse().unwrap();
+    let Ok(sender) = UdpSocket::bind(listen) else {
+        println!("receives_over_ipv6 did not run: this host has no IPv6 loopback");
+        return;
+    };
+    let mut running = Running::start(input(udp(listen, RECEIVE_BUFFER_DEFAULT)), 16);
+    let detail = running.up().await;
+    sender.send_to(&frame(5, 1), detail.split(',').next().unwrap()).unwrap();
+    running.until("the frame", |seen| seen.sequences() == [5]).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_engine_that_is_gone_ends_the_source() {
+    let (running, sender) = linked(RECEIVE_BUFFER_DEFAULT, 16).await;
+    let Running { batches, stop, mut task, .. } = running;
+    drop(batches);
+    sender.send(&frame(0, 1)).unwrap();
+    let outcome = tokio::time::timeout(PATIENCE, task.join_next()).await.unwrap();
+    assert_eq!(outcome.unwrap().unwrap(), Outcome::EngineGone);
+    drop(stop);
+}
