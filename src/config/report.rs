@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     fmt::{self, Write},
+    iter,
     path::Path,
 };
 
@@ -23,7 +24,7 @@ const PARTIAL_BYTES: u64 = 80;
 const BIN_BYTES: u64 = 12;
 /// Partials a window keeps besides those of its length: the one that fills, and the one that is
 /// being handed on.
-const PARTIALS_BESIDES: i64 = 2;
+const PARTIALS_BESIDES: u64 = 2;
 /// Sets of rules that are listed; the rest is counted.
 const RULES_SHOWN: usize = 20;
 
@@ -45,32 +46,51 @@ pub fn report(config: &Config, socket: &Path) -> String {
 /// `expected_rate`, that every bin of every step is in use. Real values share most of their bins.
 #[must_use]
 pub fn worst_case_bytes(rules: &Rules) -> (u64, u64) {
-    let open_ns = rules.lateness_ns.saturating_add(rules.future_ns);
-    let open = (open_ns / rules.pane_ns + PARTIALS_BESIDES).unsigned_abs();
-    let mut partials = open;
-    let mut bins = open.saturating_mul(bins_of(rules, rules.pane_ns));
-    for window in &*rules.windows {
-        let steps = (window.length_ns / window.every_ns + PARTIALS_BESIDES).unsigned_abs();
-        partials = partials.saturating_add(steps);
-        bins = bins.saturating_add(steps.saturating_mul(bins_of(rules, window.every_ns)));
-    }
+    let partials = steps(rules).map(|(partials, _)| partials).fold(0, u64::saturating_add);
+    (partials.saturating_mul(PARTIAL_BYTES), percentile_bytes(rules, u64::MAX))
+}
+
+/// Bytes for the percentiles of one channel whose values fall into `bins_max` bins.
+fn percentile_bytes(rules: &Rules, bins_max: u64) -> u64 {
     if rules.percentiles.is_empty() {
-        bins = 0;
+        return 0;
     }
-    (partials.saturating_mul(PARTIAL_BYTES), bins.saturating_mul(BIN_BYTES))
+    let bins = |(partials, step_ns): (u64, i64)| {
+        partials.saturating_mul(bins_of(rules, step_ns).min(bins_max))
+    };
+    steps(rules).map(bins).fold(0, u64::saturating_add).saturating_mul(BIN_BYTES)
+}
+
+/// How many partials there are of which length: open panes, then the steps of each window.
+fn steps(rules: &Rules) -> impl Iterator<Item = (u64, i64)> {
+    let count =
+        |length_ns: i64, step_ns: i64| (length_ns / step_ns).unsigned_abs() + PARTIALS_BESIDES;
+    let open_ns = rules.lateness_ns.saturating_add(rules.future_ns);
+    let open = (count(open_ns, rules.pane_ns), rules.pane_ns);
+    let windows = rules.windows.iter();
+    iter::once(open).chain(windows.map(move |w| (count(w.length_ns, w.every_ns), w.every_ns)))
 }
 
 /// Bins that the readings of one step may fill.
 fn bins_of(rules: &Rules, step_ns: i64) -> u64 {
     // HdrHistogram: for n figures, 2 * 10^n is rounded up to a power of two; that many bins lie
     // below it, and half as many in each doubling above. Both signs have their own.
-    let first = (2 * 10_u64.pow(u32::from(rules.figures))).next_power_of_two();
+    let first = first_bins(rules.figures);
     let doublings = u64::from(BIN_VALUE_MAX.ilog2() - first.ilog2());
     let bins = 2 * (first + doublings * first / 2);
     match rules.expected_rate {
         Some(rate) => bins.min((rate * step_ns as f64 / SECOND as f64).ceil() as u64 + 1),
         None => bins,
     }
+}
+
+fn first_bins(figures: u8) -> u64 {
+    (2 * 10_u64.pow(u32::from(figures))).next_power_of_two()
+}
+
+/// Bins for values of one sign within a factor of ten, which is less than four doublings.
+fn bins_of_a_decade(figures: u8) -> u64 {
+    4 * first_bins(figures) / 2
 }
 
 fn write_report(text: &mut String, config: &Config, socket: &Path) -> fmt::Result {
@@ -173,33 +193,56 @@ fn windows_of(rules: &Rules) -> String {
     format!("{}; pane {}; {percentiles}", windows.join(", "), Nanoseconds(rules.pane_ns))
 }
 
-fn write_memory(text: &mut String, config: &Config) -> fmt::Result {
-    let add = |(base, bins): (u64, u64), (channels, rules): (u64, &Rules)| {
-        let each = worst_case_bytes(rules);
-        let sum = |sum: u64, each: u64| sum.saturating_add(channels.saturating_mul(each));
-        (sum(base, each.0), sum(bins, each.1))
-    };
-    let plan = &config.plan;
-    let configured = plan.channels.iter().map(|channel| (1, &channel.rules)).fold((0, 0), add);
-    let mut discoverable = 0_u64;
-    let mut discovered = (0, 0);
-    for source in &plan.sources {
-        if let Unknown::Discover { max } = source.unknown {
-            discoverable += max as u64;
-            discovered = add(discovered, (max as u64, &source.discovered));
+/// Bytes of some channels: without percentiles, and for those at worst and as is usual.
+#[derive(Clone, Copy, Debug, Default)]
+struct Memory {
+    base: u64,
+    percentiles: u64,
+    usual: u64,
+}
+
+impl Memory {
+    fn add(&mut self, channels: u64, rules: &Rules) {
+        let (base, percentiles) = worst_case_bytes(rules);
+        let usual = percentile_bytes(rules, bins_of_a_decade(rules.figures));
+        for (sum, each) in
+            [(&mut self.base, base), (&mut self.percentiles, percentiles), (&mut self.usual, usual)]
+        {
+            *sum = sum.saturating_add(channels.saturating_mul(each));
         }
     }
-    writeln!(text, "\nmemory of the windows of all channels, at worst")?;
-    let mut line = |channels: u64, what: &str, (base, bins): (u64, u64)| {
-        let (base, bins) = (Bytes(base), Bytes(bins));
-        writeln!(text, "  {channels} {what}: {base}, and {bins} for percentiles")
-    };
-    line(plan.channels.len() as u64, "configured", configured)?;
-    if 0 < discoverable {
-        line(discoverable, "discovered, if as many come", discovered)?;
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (base, usual, worst) = (Bytes(self.base), Bytes(self.usual), Bytes(self.percentiles));
+        match self.percentiles {
+            0 => write!(f, "{base}"),
+            _ => write!(f, "{base}, and for percentiles {usual} (1) or {worst} (2)"),
+        }
     }
-    writeln!(text, "  Percentiles need that much only if hardly two readings are alike; without")?;
-    writeln!(text, "  `expected_rate`, every bin of every step is taken to be in use.")
+}
+
+fn write_memory(text: &mut String, config: &Config) -> fmt::Result {
+    let plan = &config.plan;
+    let (mut configured, mut discovered) = (Memory::default(), Memory::default());
+    for channel in &plan.channels {
+        configured.add(1, &channel.rules);
+    }
+    let mut discoverable = 0;
+    for source in &plan.sources {
+        if let Unknown::Discover { max } = source.unknown {
+            discoverable += max;
+            discovered.add(max as u64, &source.discovered);
+        }
+    }
+    writeln!(text, "\nmemory of the windows, at most")?;
+    writeln!(text, "  {} configured: {configured}", plan.channels.len())?;
+    if 0 < discoverable {
+        writeln!(text, "  {discoverable} discovered, if as many come: {discovered}")?;
+    }
+    writeln!(text, "  (1) if the values of a channel stay within a factor of ten of each other")?;
+    writeln!(text, "  (2) if they fill the range of the bins; `expected_rate` bounds both")
 }
 
 fn write_sockets(text: &mut String, config: &Config, socket: &Path) -> fmt::Result {
@@ -286,11 +329,11 @@ windows
   1s by 100ms, 1m by 6s; pane 100ms; no percentiles
     discovered channels of plant
 
-memory of the windows of all channels, at worst
-  1 configured: 3.8 KiB, and 1.8 KiB for percentiles
-  100 discovered, if as many come: 359.4 KiB, and 0 B for percentiles
-  Percentiles need that much only if hardly two readings are alike; without
-  `expected_rate`, every bin of every step is taken to be in use.
+memory of the windows, at most
+  1 configured: 3.8 KiB, and for percentiles 1.8 KiB (1) or 1.8 KiB (2)
+  100 discovered, if as many come: 359.4 KiB
+  (1) if the values of a channel stay within a factor of ten of each other
+  (2) if they fill the range of the bins; `expected_rate` bounds both
 
 what has to be opened
   /run/stillwell/query.sock: by stillwell.socket, or by the daemon itself
@@ -306,6 +349,7 @@ what has to be opened
         let rules = config("[defaults]\nwindows = [\"1s\"]\npane = \"100ms\"").plan.defaults;
         // 12 steps and 22 open panes; 2 * (256 + 32 * 128) bins at two figures.
         assert_eq!(worst_case_bytes(&rules), (34 * 80, 34 * 8_704 * 12));
+        assert_eq!(percentile_bytes(&rules, bins_of_a_decade(2)), 34 * 512 * 12);
         let sparse = Rules { expected_rate: Some(10.0), ..rules.clone() };
         assert_eq!(worst_case_bytes(&sparse), (34 * 80, 34 * 2 * 12));
         let none = Rules { percentiles: [].into(), ..rules };

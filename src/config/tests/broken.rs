@@ -183,6 +183,11 @@ fn positions_are_right_with_crlf_and_umlauts() {
             "7:10: `listen` is no address with a port: \"ö\"",
         ]
     );
+    // Columns count characters, not bytes.
+    assert_eq!(
+        lines("daemon = { 'ö' = 1, queue = 0 }"),
+        ["1:12: unknown key `ö` in [daemon]", "1:29: `queue` is 0, which is not within 1 to 65536",]
+    );
     let shown = bad("[daemon]\r\n'ä' = { \"ö\" = 1 }\r\n");
     assert!(shown.contains("2 | 'ä' = { \"ö\" = 1 }\n  | ^^^ not known\n"), "{shown}");
 }
