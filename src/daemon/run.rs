@@ -196,9 +196,7 @@ impl Daemon {
         match end {
             None => Err(RunError::Interrupted),
             Some(Err(_elapsed)) => Err(RunError::Unfinished { parts }),
-            Some(Ok(Err(error))) => {
-                Err(RunError::System { step: "serve the query socket", error })
-            }
+            Some(Ok(Err(error))) => Err(RunError::System { step: "serve the query socket", error }),
             Some(Ok(Ok(drained))) => {
                 if 0 < drained.unfinished {
                     warn!(clients = drained.unfinished, "clients were cut off");

@@ -198,7 +198,8 @@ fn source(name: &str, devices: u32) -> SourceView {
 #[tokio::test]
 async fn status_of_many_devices_comes_in_pages() {
     let mut many = snapshot(&["a"]);
-    many.sources = [("x", 700), ("y", 0), ("z", 2_100)].map(|(name, n)| Arc::new(source(name, n))).into();
+    many.sources =
+        [("x", 700), ("y", 0), ("z", 2_100)].map(|(name, n)| Arc::new(source(name, n))).into();
     let daemon = Daemon::start(many, patient());
     let mut client = daemon.connect().await;
     let (mut parameters, mut seen, mut pages) = (String::from("{}"), Vec::new(), 0);
