@@ -198,9 +198,6 @@ pub const REPLAY_BLOCK_BYTES: usize = 64 * 1_024;
 pub const REPLAY_BLOCKS_AHEAD: usize = 4;
 /// Longest chunk of a replayed file without stamps; a longer line or frame is fed in pieces.
 pub const REPLAY_CHUNK_BYTES_MAX: usize = 16 * 1_024;
-/// A source that waits for a far time looks at the clock again after this one, since timers
-/// stop in suspend and the daemon's line does not.
-pub const PACE_STEP_NS: i64 = SECOND;
 /// A source that has ended waits this long for room for its last batch.
 pub const OUTLET_CLOSE_NS: i64 = SHUTDOWN_NS / 2;
 /// A whole shutdown, from the signal to the end of the process.

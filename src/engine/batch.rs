@@ -22,7 +22,8 @@ pub enum Input {
 pub struct Batch {
     /// Index of the source in the plan.
     pub source: usize,
-    /// When the newest part of the batch was handed over, nanoseconds on the daemon's line.
+    /// How far the source's time has come, nanoseconds on the daemon's line: what later batches
+    /// carry has arrived at this time or after it.
     pub now_ns: i64,
     /// The frames.
     pub frames: Frames,

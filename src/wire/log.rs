@@ -9,8 +9,8 @@
 //! A text file. The first line is [`LOG_HEADER`]; `#stillwell-log 1 stream` says that the records
 //! are cuts of a byte stream, as a serial port gives them; without that word each record is a
 //! whole datagram. Every further line is a record: nanoseconds since 1970, one space, the bytes in
-//! hexadecimal (none for an empty datagram). Empty lines and lines that start with `#` say
-//! nothing.
+//! hexadecimal. A time without bytes says that nothing else had come until then. Empty lines and
+//! lines that start with `#` say nothing.
 
 use std::fmt;
 

@@ -1,7 +1,9 @@
 //! Sources against real sockets, pseudo-terminals and files: what goes in is accounted for.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 mod replay;
 mod serial;
+mod simulated;
 mod udp;
 
 use std::{
@@ -52,6 +54,8 @@ struct Account {
     transport: Transport,
     buffered: u64,
     links: Vec<Link>,
+    batches: u64,
+    now_ns: i64,
 }
 
 fn input(kind: InputKind) -> InputConfig {
@@ -135,11 +139,16 @@ impl Account {
         assert_eq!(owned - shed, batch.frames.samples.len() as u64, "each value has a head");
         self.values += owned - shed;
         self.shed += shed + batch.shed_readings;
-        self.heads.extend(batch.frames.heads);
         self.wire.add(&batch.wire);
         self.transport.add(&batch.transport);
         self.buffered = batch.buffered;
         self.links.extend(batch.link);
+        let oldest_ns = batch.frames.heads.first().map_or(i64::MAX, |head| head.arrived_ns);
+        assert!(self.now_ns <= oldest_ns, "arrived before the time that the batch before told");
+        assert!(self.now_ns <= batch.now_ns, "time went back");
+        self.heads.extend(batch.frames.heads);
+        self.now_ns = batch.now_ns;
+        self.batches += 1;
     }
 
     fn detail(&self) -> String {

@@ -4,8 +4,11 @@
 //! |---|---|---|
 //! | udp | the socket, a tick | stop |
 //! | serial | the port, a tick; while it is down, the next attempt | stop |
-//! | simulator | the time of the next emission | stop |
+//! | simulator | the time of the next frame | the end of the scenario, or stop |
 //! | replay | the time of the next chunk, or room in the queue | its end, or stop |
+//!
+//! Each tells the engine how far its time has come, every tick at the latest, also while its
+//! input is silent or down: a source knows what it has read and nobody else does.
 //!
 //! Only these tasks hear the signal to stop. They hand over what they have and drop their end of
 //! the queue, and the rest of the daemon ends by the end of its input.
@@ -14,6 +17,7 @@ pub mod backoff;
 pub mod outlet;
 pub mod replay;
 pub mod serial;
+pub mod simulated;
 pub mod udp;
 
 use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
@@ -31,7 +35,7 @@ use super::clock::{self, Line};
 use crate::{
     config::model::{InputConfig, InputKind, OnFull},
     engine::Batch,
-    limits::{PACE_STEP_NS, TICK_NS},
+    limits::TICK_NS,
     wire::{Decoder, decode::Framing},
 };
 
@@ -114,12 +118,14 @@ impl Source {
                 outlet.reset();
                 outcome
             }
-            InputKind::Simulator(_) => Outcome::Ended,
+            InputKind::Simulator(config) => {
+                until(stop, simulated::run(&config, line, &mut outlet)).await
+            }
         };
         if outcome == Outcome::EngineGone {
             return outcome;
         }
-        outlet.close(line.now_ns()).await.map_or(Outcome::EngineGone, |()| outcome)
+        outlet.close().await.map_or(Outcome::EngineGone, |()| outcome)
     }
 }
 
@@ -143,18 +149,28 @@ async fn endless(
     source.await.map(|never| match never {})
 }
 
-/// Waits until the line reaches `due_ns`; hands over what is collected before it waits. Safe to
-/// cancel.
+/// Hands over what is collected and waits until the line reaches `due_ns`, telling the time
+/// meanwhile. Safe to cancel.
 async fn until_due(due_ns: i64, line: Line, outlet: &mut Outlet) -> Result<(), EngineGone> {
-    loop {
-        let now_ns = line.now_ns();
-        if due_ns <= now_ns {
-            return Ok(());
-        }
+    let mut now_ns = line.now_ns();
+    if now_ns < due_ns {
         outlet.offer(now_ns).await?;
-        let wait_ns = due_ns.saturating_sub(now_ns).min(PACE_STEP_NS);
-        sleep_until(clock::deadline_in(wait_ns)).await;
     }
+    while now_ns < due_ns {
+        // Timers stop in suspend and the line does not: it is looked at again.
+        let wait_ns = due_ns.saturating_sub(now_ns).min(TICK_NS);
+        sleep_until(clock::deadline_in(wait_ns)).await;
+        now_ns = line.now_ns();
+        if now_ns < due_ns {
+            outlet.tick(now_ns).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits before the next attempt to open, and tells the time meanwhile. Safe to cancel.
+async fn rest(wait_ns: i64, line: Line, outlet: &mut Outlet) -> Result<(), EngineGone> {
+    until_due(line.now_ns().saturating_add(wait_ns), line, outlet).await
 }
 
 /// One tick each [`TICK_NS`]; late ones are not made up for.

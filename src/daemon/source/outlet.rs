@@ -100,6 +100,7 @@ impl Outlet {
 
     /// Decodes bytes that arrived at `arrived_ns`.
     pub fn feed(&mut self, bytes: &[u8], arrived_ns: i64) {
+        self.load.now_ns = self.load.now_ns.max(arrived_ns);
         self.decoder.feed(bytes, arrived_ns, &mut self.load.frames, &mut self.load.wire);
     }
 
@@ -149,19 +150,30 @@ impl Outlet {
     /// Hands over what there is, if there is anything. Safe to cancel: what was not handed over
     /// stays here.
     ///
+    /// `now_ns` is how far the source's time has come: nothing that is fed later arrived before.
+    ///
     /// # Errors
     ///
     /// [`EngineGone`] if the queue is closed.
     pub async fn offer(&mut self, now_ns: i64) -> Result<(), EngineGone> {
-        if self.load.is_empty() {
-            return Ok(());
-        }
+        if self.load.is_empty() { Ok(()) } else { self.tick(now_ns).await }
+    }
+
+    /// As [`Self::offer`], but tells the time even if there is nothing else to tell: a silent
+    /// source's windows drain by it.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineGone`] if the queue is closed.
+    pub async fn tick(&mut self, now_ns: i64) -> Result<(), EngineGone> {
+        self.load.now_ns = self.load.now_ns.max(now_ns);
         let room = match self.on_full {
             OnFull::Wait => self.batches.reserve().await.map_err(|_| TrySendError::Closed(())),
             OnFull::Count => self.batches.try_reserve(),
         };
         match room {
-            Ok(permit) => permit.send(self.load.take(now_ns, &self.decoder)),
+            Ok(permit) => permit.send(self.load.take(&self.decoder)),
+            Err(TrySendError::Full(())) if self.load.is_empty() => {}
             Err(TrySendError::Full(())) => {
                 self.counters.batches_refused.fetch_add(1, Relaxed);
                 self.journal.shed(&self.name, self.load.shed(), now_ns);
@@ -177,13 +189,13 @@ impl Outlet {
     /// # Errors
     ///
     /// [`EngineGone`] if the queue is closed, or full for [`OUTLET_CLOSE_NS`].
-    pub async fn close(mut self, now_ns: i64) -> Result<(), EngineGone> {
+    pub async fn close(mut self) -> Result<(), EngineGone> {
         if self.load.is_empty() {
             return Ok(());
         }
         match timeout_at(clock::deadline_in(OUTLET_CLOSE_NS), self.batches.reserve()).await {
             Ok(Ok(permit)) => {
-                permit.send(self.load.take(now_ns, &self.decoder));
+                permit.send(self.load.take(&self.decoder));
                 Ok(())
             }
             Ok(Err(_)) | Err(_) => {
@@ -203,6 +215,8 @@ impl Outlet {
 #[derive(Debug, Default)]
 struct Load {
     source: usize,
+    /// How far the source's time has come; never goes back.
+    now_ns: i64,
     frames: Frames,
     /// Leading heads of `frames` whose samples are gone.
     shed_heads: usize,
@@ -238,7 +252,7 @@ impl Load {
     }
 
     /// The batch, leaving an empty load with room for another like it.
-    fn take(&mut self, now_ns: i64, decoder: &Decoder) -> Batch {
+    fn take(&mut self, decoder: &Decoder) -> Batch {
         let room = Frames {
             heads: Vec::with_capacity(self.frames.heads.len()),
             samples: Vec::with_capacity(self.frames.samples.len()),
@@ -246,7 +260,7 @@ impl Load {
         self.shed_heads = 0;
         Batch {
             source: self.source,
-            now_ns,
+            now_ns: self.now_ns,
             frames: mem::replace(&mut self.frames, room),
             fields: Arc::<FieldTable>::clone(decoder.fields()),
             wire: mem::take(&mut self.wire),
@@ -333,6 +347,7 @@ mod tests {
             arrived_ns: 0,
             samples,
             shed: false,
+            first: false,
         });
         let sample = Sample { field: 0, at_ns: 0, value: 1.0 };
         outlet.load.frames.samples.extend((0..samples).map(|_| sample));
@@ -351,7 +366,7 @@ mod tests {
     async fn nothing_is_not_handed_over() {
         let (mut outlet, mut queue) = outlet(1, OnFull::Count);
         outlet.offer(0).await.unwrap();
-        outlet.close(0).await.unwrap();
+        outlet.close().await.unwrap();
         assert!(queue.recv().await.is_none());
     }
 
@@ -387,7 +402,7 @@ mod tests {
         }
         assert!(outlet.load.frames.heads.len() <= SHED_HEADS_MAX);
         let first = queue.recv().await.unwrap();
-        outlet.close(0).await.unwrap();
+        outlet.close().await.unwrap();
         let last = queue.recv().await.unwrap();
         assert_eq!(last.frames.heads.len(), SHED_HEADS_MAX);
         assert_eq!(last.shed_readings, 99 * 3);
@@ -398,12 +413,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_tick_tells_the_time_and_a_full_queue_does_not_count_it() {
+        let (mut outlet, mut queue) = outlet(1, OnFull::Count);
+        outlet.tick(5).await.unwrap();
+        outlet.tick(6).await.unwrap();
+        assert_eq!(outlet.counters().batches_refused.load(Relaxed), 0);
+        assert_eq!(queue.recv().await.unwrap().now_ns, 5);
+        outlet.tick(4).await.unwrap();
+        assert_eq!(queue.recv().await.unwrap().now_ns, 6, "time does not go back");
+    }
+
+    #[tokio::test]
     async fn the_last_batch_waits_for_room() {
         let (mut outlet, mut queue) = outlet(1, OnFull::Count);
         decode(&mut outlet, 0, 1);
         outlet.offer(0).await.unwrap();
         decode(&mut outlet, 1, 1);
-        let close = outlet.close(0);
+        let close = outlet.close();
         let mut close = tokio_test::task::spawn(close);
         tokio_test::assert_pending!(close.poll());
         assert_eq!(readings(&queue.recv().await.unwrap()), (1, 0));
@@ -447,6 +473,6 @@ mod tests {
         drop(queue);
         decode(&mut outlet, 0, 1);
         assert_eq!(outlet.offer(0).await, Err(EngineGone));
-        assert_eq!(outlet.close(0).await, Err(EngineGone));
+        assert_eq!(outlet.close().await, Err(EngineGone));
     }
 }

@@ -10,7 +10,11 @@
 //! |---|---|---|
 //! | log | yes | the record's time, moved so that the first record arrives now |
 //! | log | no | the record's time as it stands |
-//! | raw | either | now for the first chunk, `interval_ns` more for each |
+//! | raw | yes | now for the first chunk, `interval_ns` more for each |
+//! | raw | no | 1970 and `interval_ns` for the first chunk, `interval_ns` more for each |
+//!
+//! Without pace the time is that of the file, as it is for `stillwell replay`: the same file gives
+//! the same summaries whenever it is played. A source's time ends with its file.
 //!
 //! A file is read by a thread of its own, since disks know no readiness.
 
@@ -55,9 +59,9 @@ pub async fn run(
         match open(config, format) {
             Ok(opened) => break opened,
             Err(reason) => {
-                let now_ns = line.now_ns();
-                outlet.report(Link::Down(reason.into()), now_ns);
-                outlet.offer(now_ns).await?;
+                outlet.report(Link::Down(reason.into()), line.now_ns());
+                // Time is not told: that of the file may be long past.
+                outlet.offer(i64::MIN).await?;
                 sleep_until(clock::deadline_in(backoff.next_ns())).await;
             }
         }
@@ -72,8 +76,7 @@ pub async fn run(
     let started_ns = line.now_ns();
     outlet.report(Link::Up(format!("{path}, {kind}").into()), started_ns);
 
-    let as_recorded = log.is_some() && !config.paced;
-    let mut shift_ns = as_recorded.then_some(0);
+    let mut shift_ns = (!config.paced).then_some(0);
     let mut arrived_ns = i64::MIN;
     while let Some(block) = blocks.recv().await {
         let block = match block {
@@ -91,15 +94,18 @@ pub async fn run(
             if config.paced {
                 until_due(arrived_ns, line, outlet).await?;
             }
+            if bytes.is_empty() {
+                continue;
+            }
             let datagrams = u64::from(framing == Framing::Datagram);
             outlet.count(&Transport { datagrams, ..Transport::default() });
             outlet.feed(bytes, arrived_ns);
             if outlet.is_full() {
-                outlet.offer(line.now_ns()).await?;
+                outlet.offer(arrived_ns).await?;
             }
         }
     }
-    outlet.finish(arrived_ns.max(started_ns));
+    outlet.finish(arrived_ns);
     outlet.report(Link::Ended, line.now_ns());
     Ok(())
 }
@@ -231,9 +237,9 @@ impl<R: BufRead> Reader<R> {
         if rest.read_until(self.delimiter, &mut block.bytes)? == 0 {
             return Ok(false);
         }
+        self.count += 1;
         let count = i64::try_from(self.count).unwrap_or(i64::MAX);
         block.cuts.push((count.saturating_mul(self.interval_ns), block.bytes.len()));
-        self.count += 1;
         Ok(true)
     }
 }
@@ -277,9 +283,9 @@ mod tests {
 
     #[test]
     fn a_raw_file_is_played_by_lines_or_by_stuffed_frames() {
-        let lines = vec![(0, b"a=1\n".to_vec()), (10, b"\n".to_vec()), (20, b"b".to_vec())];
+        let lines = vec![(10, b"a=1\n".to_vec()), (20, b"\n".to_vec()), (30, b"b".to_vec())];
         assert_eq!(chunks(b"a=1\n\nb", &text()), Ok(lines));
-        let frames = vec![(0, b"a\nb\0".to_vec()), (10, b"c\0".to_vec())];
+        let frames = vec![(10, b"a\nb\0".to_vec()), (20, b"c\0".to_vec())];
         assert_eq!(chunks(b"a\nb\0c\0", &Format::Native), Ok(frames));
         assert_eq!(chunks(b"", &text()), Ok(vec![]));
         let long = vec![b'x'; REPLAY_CHUNK_BYTES_MAX + 1];

@@ -14,21 +14,18 @@ use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
 };
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    time::sleep_until,
-};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_serial::{ErrorKind, SerialPort, SerialPortBuilder, SerialStream};
 
 use super::{
     backoff::Backoff,
     outlet::{EngineGone, Outlet},
-    ticks,
+    rest, ticks,
 };
 use crate::{
     config::model::{Flow, Parity, SerialConfig},
     daemon::{
-        clock::{self, Line},
+        clock::Line,
         kernel::{self, LineErrorCounts},
     },
     engine::{Link, batch::Transport},
@@ -59,10 +56,8 @@ pub async fn run(
             }
             Err(reason) => reason,
         };
-        let now_ns = line.now_ns();
-        outlet.report(Link::Down(reason.into()), now_ns);
-        outlet.offer(now_ns).await?;
-        sleep_until(clock::deadline_in(backoff.next_ns())).await;
+        outlet.report(Link::Down(reason.into()), line.now_ns());
+        rest(backoff.next_ns(), line, outlet).await?;
     }
 }
 
@@ -123,6 +118,7 @@ where
             None => {
                 let line_errors = errors_since(&mut counted, port.line_errors());
                 outlet.count(&Transport { line_errors, ..Transport::default() });
+                outlet.tick(now_ns).await?;
             }
         }
         outlet.offer(now_ns).await?;

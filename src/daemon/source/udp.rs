@@ -14,7 +14,7 @@ use tokio::{io::Interest, net::UdpSocket, time::sleep_until};
 use super::{
     backoff::Backoff,
     outlet::{EngineGone, Outlet},
-    ticks,
+    rest, ticks,
 };
 use crate::{
     config::model::UdpConfig,
@@ -63,10 +63,8 @@ impl Udp {
                     return self.open.insert(open).receive(outlet).await;
                 }
                 Err(reason) => {
-                    let now_ns = self.line.now_ns();
-                    outlet.report(Link::Down(reason.into()), now_ns);
-                    outlet.offer(now_ns).await?;
-                    sleep_until(clock::deadline_in(backoff.next_ns())).await;
+                    outlet.report(Link::Down(reason.into()), self.line.now_ns());
+                    rest(backoff.next_ns(), self.line, outlet).await?;
                 }
             }
         }
@@ -138,9 +136,13 @@ struct Open {
     errors: LogLimit,
 }
 
-enum Event {
+/// Why a socket is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wake {
+    /// The runtime says that there is something.
+    Ready,
+    /// It is time to say that there is nothing.
     Tick,
-    Ready(io::Result<()>),
 }
 
 impl Open {
@@ -160,44 +162,60 @@ impl Open {
     async fn receive(&mut self, outlet: &mut Outlet) -> Result<Infallible, EngineGone> {
         let mut tick = ticks();
         loop {
-            let event = tokio::select! {
+            let wake = tokio::select! {
                 biased;
-                _ = tick.tick() => Event::Tick,
-                ready = self.socket.readable() => Event::Ready(ready),
+                _ = tick.tick() => Ok(Wake::Tick),
+                ready = self.socket.readable() => ready.map(|()| Wake::Ready),
             };
-            match event {
-                Event::Tick => self.hand_over(outlet).await?,
-                Event::Ready(Ok(())) => self.turn(outlet).await?,
-                Event::Ready(Err(error)) => self.pause(&error, outlet).await?,
+            match wake {
+                Ok(wake) => self.turn(wake, outlet).await?,
+                Err(error) => self.pause(&error, outlet).await?,
             }
         }
     }
 
     /// Receives until the socket is empty, or others have waited long enough.
-    async fn turn(&mut self, outlet: &mut Outlet) -> Result<(), EngineGone> {
+    async fn turn(&mut self, wake: Wake, outlet: &mut Outlet) -> Result<(), EngineGone> {
         for _ in 0..RECEIVE_CALLS_PER_TURN {
-            match self.receive_batch() {
+            let asked_ns = self.line.now_ns();
+            match self.receive_batch(wake) {
                 Ok(()) => {
                     while self.decode_next(outlet) {
                         if outlet.is_full() {
-                            outlet.offer(self.line.now_ns()).await?;
+                            outlet.offer(self.arrived_ns).await?;
                         }
                     }
                 }
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => return self.hand_over(outlet).await,
+                    io::ErrorKind::WouldBlock => {
+                        // A datagram that was stamped before and queued after is taken to have
+                        // arrived now: the engine has been told that nothing is older.
+                        self.arrived_ns = self.arrived_ns.max(asked_ns);
+                        return self.hand_over(outlet).await;
+                    }
                     io::ErrorKind::Interrupted => {}
                     _ => return self.pause(&error, outlet).await,
                 },
             }
         }
+        if wake == Wake::Tick {
+            self.hand_over(outlet).await?;
+        }
         tokio::task::yield_now().await;
         Ok(())
     }
 
-    fn receive_batch(&mut self) -> io::Result<()> {
+    fn receive_batch(&mut self, wake: Wake) -> io::Result<()> {
         let (socket, batch) = (&self.socket, &mut self.batch);
-        socket.try_io(Interest::READABLE, || batch.receive(socket.as_fd()))?;
+        match wake {
+            Wake::Ready => {
+                socket.try_io(Interest::READABLE, || batch.receive(socket.as_fd()))?;
+            }
+            // What came since the runtime last asked the kernel is not in its readiness.
+            Wake::Tick => {
+                batch.receive(socket.as_fd())?;
+            }
+        }
         self.clocks = Clocks::now();
         Ok(())
     }
@@ -220,7 +238,7 @@ impl Open {
 
     async fn hand_over(&mut self, outlet: &mut Outlet) -> Result<(), EngineGone> {
         self.count_drops(outlet);
-        outlet.offer(self.line.now_ns()).await
+        outlet.tick(self.arrived_ns).await
     }
 
     fn count_drops(&mut self, outlet: &mut Outlet) {

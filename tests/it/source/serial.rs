@@ -111,6 +111,8 @@ async fn a_port_unplugged_in_a_frame_is_counted_and_found_again() {
     device.send(&stuffed(1, 1)[..20]);
     running.until("half a frame", |seen| seen.wire.frames_ok == 1 && seen.buffered == 20).await;
 
+    let up_ns = running.seen.now_ns;
+    running.until("the time in silence", |seen| up_ns < seen.now_ns).await;
     drop(device);
     let reason = running.down().await;
     assert!(reason.contains("hung up"), "{reason}");

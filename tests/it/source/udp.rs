@@ -252,3 +252,33 @@ async fn an_engine_that_is_gone_ends_the_source() {
     assert_eq!(outcome.unwrap().unwrap(), Outcome::EngineGone);
     drop(stop);
 }
+
+#[tokio::test]
+async fn silence_is_told_and_a_backlog_is_not_taken_for_silence() {
+    let (mut running, sender) = linked(RECEIVE_BUFFER_DEFAULT, 64).await;
+    let before_ns = running.line.now_ns();
+    running.until("the time in silence", |seen| before_ns < seen.now_ns).await;
+
+    // The daemon is frozen over a tick while datagrams come.
+    for sequence in 0..3_000 {
+        sender.send(&frame(sequence, 3)).unwrap();
+        if sequence % 1_000 == 0 {
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+    // The account checks that no batch tells a time beyond the arrival of what follows.
+    running.until("the backlog", |seen| seen.wire.frames_ok == 3_000).await;
+    let seen = running.stop().await;
+    assert!(1 < seen.batches - 1);
+}
+
+#[tokio::test]
+async fn time_goes_on_while_the_socket_cannot_be_bound() {
+    let holder = UdpSocket::bind(LOOPBACK).unwrap();
+    let address = holder.local_addr().unwrap();
+    let mut running = Running::start(input(udp(address, RECEIVE_BUFFER_DEFAULT)), 16);
+    running.down().await;
+    let down_ns = running.seen.now_ns;
+    running.until("later times", |seen| down_ns + 150_000_000 < seen.now_ns).await;
+    running.stop().await;
+}
