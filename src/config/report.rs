@@ -13,15 +13,16 @@ use super::{
     model::{Flow, Parity, SerialConfig},
 };
 use crate::{
-    engine::{Rules, SourcePlan, TimeMode, Unknown, duration::Nanoseconds},
+    engine::{
+        Rules, SourcePlan, TimeMode, Unknown, bins::BIN_ENTRY_BYTES, duration::Nanoseconds,
+        windows::bytes_per_channel,
+    },
     limits::{BIN_VALUE_MAX, SECOND},
     wire::decode::Format,
 };
 
-/// Bytes of the aggregate of one pane or step, without percentiles.
-const PARTIAL_BYTES: u64 = 80;
-/// Bytes of one percentile bin: its place and its count.
-const BIN_BYTES: u64 = 12;
+/// Bytes of one percentile bin in use.
+const BIN_BYTES: u64 = BIN_ENTRY_BYTES as u64;
 /// Partials a window keeps besides those of its length: the one that fills, and the one that is
 /// being handed on.
 const PARTIALS_BESIDES: u64 = 2;
@@ -40,14 +41,13 @@ pub fn report(config: &Config, socket: &Path) -> String {
 /// Bytes that one channel with these rules may come to hold, at worst: without percentiles, and
 /// for the percentiles.
 ///
-/// The first is exact for its assumptions: a partial of 80 bytes for each step of each window and
-/// for each pane that lateness and future keep open. The second assumes that no two readings of a
-/// step share a bin, as far as bins go round and as many readings come as are expected; without
-/// `expected_rate`, that every bin of every step is in use. Real values share most of their bins.
+/// The first is what the engine takes when the channel begins. The second assumes that no two
+/// readings of a step share a bin, as far as bins go round and as many readings come as are
+/// expected; without `expected_rate`, that every bin of every step is in use. Real values share
+/// most of their bins.
 #[must_use]
 pub fn worst_case_bytes(rules: &Rules) -> (u64, u64) {
-    let partials = steps(rules).map(|(partials, _)| partials).fold(0, u64::saturating_add);
-    (partials.saturating_mul(PARTIAL_BYTES), percentile_bytes(rules, u64::MAX))
+    (bytes_per_channel(rules) as u64, percentile_bytes(rules, u64::MAX))
 }
 
 /// Bytes for the percentiles of one channel whose values fall into `bins_max` bins.
@@ -65,8 +65,7 @@ fn percentile_bytes(rules: &Rules, bins_max: u64) -> u64 {
 fn steps(rules: &Rules) -> impl Iterator<Item = (u64, i64)> {
     let count =
         |length_ns: i64, step_ns: i64| (length_ns / step_ns).unsigned_abs() + PARTIALS_BESIDES;
-    let open_ns = rules.lateness_ns.saturating_add(rules.future_ns);
-    let open = (count(open_ns, rules.pane_ns), rules.pane_ns);
+    let open = (count(rules.lateness_ns, rules.pane_ns), rules.pane_ns);
     let windows = rules.windows.iter();
     iter::once(open).chain(windows.map(move |w| (count(w.length_ns, w.every_ns), w.every_ns)))
 }
