@@ -284,6 +284,7 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::ring::Ring;
 
     fn config(text: &str) -> Config {
         let loader = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
@@ -329,8 +330,8 @@ windows
     discovered channels of plant
 
 memory of the windows, at most
-  1 configured: 3.8 KiB, and for percentiles 1.8 KiB (1) or 1.8 KiB (2)
-  100 discovered, if as many come: 359.4 KiB
+  1 configured: 5.2 KiB, and for percentiles 1.8 KiB (1) or 1.8 KiB (2)
+  100 discovered, if as many come: 487.5 KiB
   (1) if the values of a channel stay within a factor of ten of each other
   (2) if they fill the range of the bins; `expected_rate` bounds both
 
@@ -346,11 +347,16 @@ what has to be opened
     #[test]
     fn memory_follows_its_formula() {
         let rules = config("[defaults]\nwindows = [\"1s\"]\npane = \"100ms\"").plan.defaults;
-        // 12 steps and 22 open panes; 2 * (256 + 32 * 128) bins at two figures.
-        assert_eq!(worst_case_bytes(&rules), (34 * 80, 34 * 8_704 * 12));
-        assert_eq!(percentile_bytes(&rules, bins_of_a_decade(2)), 34 * 512 * 12);
+        // 12 steps and 2 open panes; 2 * (256 + 32 * 128) bins at two figures, 16 bytes each.
+        assert_eq!(percentile_bytes(&rules, u64::MAX), 14 * 8_704 * 16);
+        assert_eq!(percentile_bytes(&rules, bins_of_a_decade(2)), 14 * 512 * 16);
         let sparse = Rules { expected_rate: Some(10.0), ..rules.clone() };
-        assert_eq!(worst_case_bytes(&sparse), (34 * 80, 34 * 2 * 12));
+        assert_eq!(percentile_bytes(&sparse, u64::MAX), 14 * 2 * 16);
+        // Ten panes more take ten panes more.
+        let (base, _) = worst_case_bytes(&rules);
+        let longer = config("[defaults]\nwindows = [{ length = \"2s\", every = \"100ms\" }]");
+        let (more, _) = worst_case_bytes(&longer.plan.defaults);
+        assert_eq!(more - base, Ring::bytes(10) as u64);
         let none = Rules { percentiles: [].into(), ..rules };
         assert_eq!(worst_case_bytes(&none).1, 0);
     }
