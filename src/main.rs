@@ -1,12 +1,24 @@
 //! The daemon and its client: arguments to one subcommand to an exit code.
 
 use std::{
-    io::{self, Write},
+    fmt,
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
-use stillwell::client;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use stillwell::{
+    client,
+    config::{self, Config, Loaded},
+    daemon::{
+        run::{Daemon, RunError},
+        server::Endpoint,
+    },
+    endpoint::{SocketPath, Surroundings},
+    replay::{self, ReplayArgs},
+};
+use tracing::{error, level_filters::LevelFilter, warn};
 
 /// Settled values from noisy sensors: rolling windows, and an account of every byte
 #[derive(Debug, Parser)]
@@ -18,12 +30,54 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the daemon
+    Run(RunArgs),
+    /// Check a configuration and say what it amounts to
+    Check(CheckArgs),
     #[command(flatten)]
     Client(client::Command),
+    /// Run a recorded log through the daemon's pipeline and show every result
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Configuration file
+    #[arg(long, short, value_name = "FILE", default_value = "/etc/stillwell/config.toml")]
+    config: PathBuf,
+    /// Query socket, in place of the configured one
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Exit with 78 on a broken configuration instead of serving Status without inputs
+    #[arg(long)]
+    strict: bool,
+    /// What is logged, on standard error
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log: Level,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// Configuration file
+    #[arg(value_name = "FILE", default_value = "/etc/stillwell/config.toml")]
+    config: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
 }
 
 /// Wrong arguments, by sysexits.
 const USAGE: u8 = 64;
+/// A broken configuration, by sysexits.
+const CONFIG: u8 = 78;
+/// Output that cannot be written, by sysexits.
+const IO: u8 = 74;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -34,15 +88,120 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
         }
     };
-    match arguments.command {
+    ExitCode::from(match arguments.command {
+        Command::Run(args) => run(args),
+        Command::Check(args) => check(&args),
         Command::Client(command) => match client::run(&command) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
-                if !failure.is_quiet() {
-                    let _ = writeln!(io::stderr(), "stillwell: {failure}");
-                }
-                ExitCode::from(failure.exit_code())
-            }
+            Ok(()) => 0,
+            Err(failure) if failure.is_quiet() => failure.exit_code(),
+            Err(failure) => complain(&failure, failure.exit_code()),
         },
+        Command::Replay(args) => match replay::run(&args) {
+            Ok(()) => 0,
+            Err(failure) if failure.is_broken_pipe() => 0,
+            Err(failure) => complain(&failure, failure.exit_code()),
+        },
+    })
+}
+
+fn run(args: RunArgs) -> u8 {
+    log_to_stderr(args.log);
+    let loaded = config::load(&args.config);
+    let (config, degraded) = match loaded {
+        Ok(Loaded { config, warnings }) => {
+            warnings.lines().for_each(|line| warn!("{line}"));
+            (config, None)
+        }
+        Err(errors) => {
+            // The whole picture for the person at the terminal, a line each for the journal.
+            if io::stderr().is_terminal() {
+                let _ = write!(io::stderr(), "{}", errors.render(color()));
+            }
+            errors.lines().for_each(|line| error!("{line}"));
+            if args.strict {
+                return CONFIG;
+            }
+            error!("running without inputs; mend the configuration and start again");
+            (Config::without_inputs(), Some(errors.lines().collect::<Vec<_>>().join("; ")))
+        }
+    };
+    let was_degraded = degraded.is_some();
+    let ended = bind(args.socket.or_else(|| config.daemon.socket.clone()))
+        .map_err(RunError::Listen)
+        .and_then(|endpoint| {
+            Daemon { config, config_path: Some(args.config), degraded, endpoint }.run()
+        });
+    match ended {
+        Ok(()) => {
+            if was_degraded {
+                CONFIG
+            } else {
+                0
+            }
+        }
+        Err(failure) => {
+            error!("{failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+/// The socket of the service manager if it passed one, otherwise one of our own.
+fn bind(chosen: Option<PathBuf>) -> Result<Endpoint, stillwell::daemon::server::ListenError> {
+    if let Some(inherited) = Endpoint::inherited()? {
+        return Ok(inherited);
+    }
+    Endpoint::bind(&socket_path(chosen))
+}
+
+fn socket_path(chosen: Option<PathBuf>) -> SocketPath {
+    chosen.map_or_else(|| SocketPath::of_daemon(&Surroundings::of_process()), SocketPath::chosen)
+}
+
+fn check(args: &CheckArgs) -> u8 {
+    match config::load(&args.config) {
+        Ok(Loaded { config, warnings }) => {
+            let socket = socket_path(config.daemon.socket.clone());
+            let report = config::report::report(&config, socket.path());
+            let _ = write!(io::stderr(), "{}", warnings.render(color()));
+            let written = io::stdout().write_all(report.as_bytes());
+            written.map_or_else(|error| complain(&error, IO), |()| 0)
+        }
+        Err(errors) => {
+            let _ = write!(io::stderr(), "{}", errors.render(color()));
+            CONFIG
+        }
+    }
+}
+
+/// Whether standard error takes colour: a terminal, and nobody said NO_COLOR.
+fn color() -> bool {
+    anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+}
+
+fn complain(what: &dyn fmt::Display, code: u8) -> u8 {
+    // Where this cannot be written, the exit code has to do.
+    let _ = writeln!(io::stderr(), "stillwell: {what}");
+    code
+}
+
+fn log_to_stderr(level: Level) {
+    let level = match level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(level)
+        .with_target(false)
+        .with_ansi(color());
+    // The journal stamps its lines itself.
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        subscriber.without_time().init();
+    } else {
+        subscriber.init();
     }
 }

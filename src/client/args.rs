@@ -21,7 +21,7 @@ pub enum Command {
 #[derive(Clone, Debug, Default, Args)]
 pub struct Common {
     /// Socket of the daemon [default: the first of $XDG_RUNTIME_DIR/stillwell/query.sock,
-    /// /run/stillwell/query.sock, /tmp/stillwell-<uid>/query.sock that exists]
+    /// /run/stillwell/query.sock, /tmp/stillwell-UID/query.sock that exists]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
     /// One JSON object a line, as when piped

@@ -17,7 +17,6 @@ use self::{
 use crate::{limits::CONFIG_BYTES_MAX, simulate::Scenario};
 
 pub mod model;
-pub mod paths;
 pub mod report;
 
 mod build;
@@ -64,6 +63,16 @@ pub fn load_scenario(path: &Path) -> Result<Scenario, Errors> {
 }
 
 impl Config {
+    /// What a daemon runs by whose configuration is broken: it reads nothing and answers.
+    ///
+    /// # Panics
+    /// Never: an empty configuration has only defaults, which fit each other.
+    #[must_use]
+    pub fn without_inputs() -> Self {
+        let nothing = |_: &Path| Err(io::ErrorKind::NotFound.into());
+        Self::parse("", Path::new(""), &nothing).expect("the defaults are valid").config
+    }
+
     /// Checks a configuration that was read from `path`, which messages name and to whose
     /// directory relative paths refer. `loader` reads the scenarios it names.
     ///

@@ -8,6 +8,7 @@
 use std::{
     fmt, io,
     path::PathBuf,
+    pin::{Pin, pin},
     sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::Duration,
@@ -27,7 +28,7 @@ use super::{
     notify,
     pipeline::{self, Aim},
     publish::{Publisher, Vitals},
-    server::{About, Endpoint, ListenError, Server},
+    server::{About, Drained, Endpoint, ListenError, Server},
     signal::Shutdown,
 };
 use crate::{
@@ -140,70 +141,89 @@ impl Daemon {
         };
         say_where(&endpoint);
         let inputs = config.inputs.len();
-        let threads = start_threads(config, line, &vitals)?;
-        let Threads { stop, mut ingest, mut engine, latest } = threads;
-        let (served, serving_ends) = oneshot::channel();
+        let mut threads = start_threads(config, line, &vitals)?;
+        let latest = threads.latest.clone();
+        let (end_serving, serving_ends) = oneshot::channel();
         let server = Server::new(endpoint, about).run(latest.clone(), line, async {
             let _ = serving_ends.await;
         });
-        let mut server = std::pin::pin!(server);
-        let mut watchdog = std::pin::pin!(notify::watchdog(Arc::clone(&vitals)));
-        let mut ready = std::pin::pin!(ready(latest, inputs, is_degraded));
-        let mut announced = false;
-        loop {
-            let event = tokio::select! {
-                name = signals.wait() => Event::Signal(name),
-                () = &mut ready, if !announced => Event::Ready,
-                ended = &mut server => Event::ServerEnded(ended.err()),
-                _ = &mut ingest => Event::Broken("ingest thread"),
-                _ = &mut engine => Event::Broken("engine thread"),
-                () = &mut watchdog => Event::Broken("watchdog"),
-            };
-            match event {
-                Event::Ready => announced = true,
-                Event::Signal(name) => {
-                    info!(signal = name, "stopping: the sources drain");
-                    break;
-                }
-                Event::ServerEnded(Some(error)) => {
-                    return Err(RunError::System { step: "serve the query socket", error });
-                }
-                Event::ServerEnded(None) => return Err(RunError::Broken { part: "server" }),
-                Event::Broken(part) => return Err(RunError::Broken { part }),
-            }
-        }
+        let mut server = pin!(server);
+        let ready = ready(latest, inputs, is_degraded);
+        let watchdog = notify::watchdog(Arc::clone(&vitals));
+        live(&mut signals, &mut threads, server.as_mut(), watchdog, ready).await?;
         notify::stopping();
-        stop.send_replace(true);
-        let mut parts = vec!["sources", "engine", "server"];
-        let ending = async {
-            let cut_off = (&mut ingest).await.unwrap_or_default();
-            for source in cut_off {
-                warn!(source = &*source, "ended with counts that the ledger does not have");
-            }
-            parts.remove(0);
-            let _ = (&mut engine).await;
-            parts.remove(0);
-            let _ = served.send(());
-            let drained = server.await;
-            parts.clear();
-            drained
+        threads.stop.send_replace(true);
+        wind_down(&mut signals, threads, server, end_serving).await?;
+        info!(published = vitals.published.load(Relaxed), "stopped");
+        Ok(())
+    }
+}
+
+/// Goes on until a signal; what ends before that is a defect.
+async fn live(
+    signals: &mut Shutdown,
+    threads: &mut Threads,
+    mut server: Pin<&mut impl Future<Output = io::Result<Drained>>>,
+    watchdog: impl Future<Output = ()>,
+    ready: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let (mut watchdog, mut ready) = (pin!(watchdog), pin!(ready));
+    let mut announced = false;
+    loop {
+        let event = tokio::select! {
+            name = signals.wait() => Event::Signal(name),
+            () = &mut ready, if !announced => Event::Ready,
+            ended = &mut server => Event::ServerEnded(ended.err()),
+            _ = &mut threads.ingest => Event::Broken("ingest thread"),
+            _ = &mut threads.engine => Event::Broken("engine thread"),
+            () = &mut watchdog => Event::Broken("watchdog"),
         };
-        let deadline = clock::deadline_in(SHUTDOWN_NS);
-        let end = tokio::select! {
-            ended = timeout_at(deadline, ending) => Some(ended),
-            _ = signals.wait() => None,
-        };
-        match end {
-            None => Err(RunError::Interrupted),
-            Some(Err(_elapsed)) => Err(RunError::Unfinished { parts }),
-            Some(Ok(Err(error))) => Err(RunError::System { step: "serve the query socket", error }),
-            Some(Ok(Ok(drained))) => {
-                if 0 < drained.unfinished {
-                    warn!(clients = drained.unfinished, "clients were cut off");
-                }
-                info!(published = vitals.published.load(Relaxed), "stopped");
-                Ok(())
+        match event {
+            Event::Ready => announced = true,
+            Event::Signal(name) => {
+                info!(signal = name, "stopping: the sources drain");
+                return Ok(());
             }
+            Event::ServerEnded(Some(error)) => {
+                return Err(RunError::System { step: "serve the query socket", error });
+            }
+            Event::ServerEnded(None) => return Err(RunError::Broken { part: "server" }),
+            Event::Broken(part) => return Err(RunError::Broken { part }),
+        }
+    }
+}
+
+/// Waits for each part in the order in which the end of the input reaches it.
+async fn wind_down(
+    signals: &mut Shutdown,
+    mut threads: Threads,
+    server: Pin<&mut impl Future<Output = io::Result<Drained>>>,
+    end_serving: oneshot::Sender<()>,
+) -> Result<(), RunError> {
+    let mut parts = vec!["sources", "engine", "server"];
+    let ending = async {
+        for source in (&mut threads.ingest).await.unwrap_or_default() {
+            warn!(source = &*source, "ended with counts that the ledger does not have");
+        }
+        parts.remove(0);
+        let _ = (&mut threads.engine).await;
+        parts.remove(0);
+        let _ = end_serving.send(());
+        server.await
+    };
+    let end = tokio::select! {
+        ended = timeout_at(clock::deadline_in(SHUTDOWN_NS), ending) => Some(ended),
+        _ = signals.wait() => None,
+    };
+    match end {
+        None => Err(RunError::Interrupted),
+        Some(Err(_elapsed)) => Err(RunError::Unfinished { parts }),
+        Some(Ok(Err(error))) => Err(RunError::System { step: "serve the query socket", error }),
+        Some(Ok(Ok(drained))) => {
+            if 0 < drained.unfinished {
+                warn!(clients = drained.unfinished, "clients were cut off");
+            }
+            Ok(())
         }
     }
 }

@@ -91,6 +91,22 @@ impl Timeline {
         self.move_to(now_ns, moved);
     }
 
+    /// The source has ended: each lane's watermark goes to the end of the pane of the newest
+    /// reading, so that no pane stays open.
+    pub fn close(&mut self, mut moved: impl FnMut(usize, i64)) {
+        if self.newest_ns == i64::MIN {
+            return;
+        }
+        for lane in &mut self.lanes {
+            let pane_ns = lane.rules.pane_ns;
+            let end_ns = (self.newest_ns.div_euclid(pane_ns) + 1) * pane_ns;
+            if lane.watermark_ns < end_ns {
+                lane.watermark_ns = end_ns;
+                moved(lane.id, end_ns);
+            }
+        }
+    }
+
     fn move_to(&mut self, newest_ns: i64, mut moved: impl FnMut(usize, i64)) {
         for lane in &mut self.lanes {
             let watermark_ns = watermark(lane.rules, newest_ns);
@@ -157,6 +173,18 @@ mod tests {
         timeline.drain(5_000, |_, to| drained.push(to));
         assert_eq!(drained, [4_700]);
         assert_eq!(moves(&mut timeline, 4_000), [], "the watermark never goes back");
+    }
+
+    #[test]
+    fn the_end_closes_the_pane_of_the_newest() {
+        let mut timeline = Timeline::new();
+        timeline.lane(RULES, || 0);
+        let mut closed = Vec::new();
+        timeline.close(|_, to| closed.push(to));
+        assert!(closed.is_empty(), "nothing was accepted");
+        moves(&mut timeline, 1_000);
+        timeline.close(|_, to| closed.push(to));
+        assert_eq!(closed, [1_100]);
     }
 
     #[test]

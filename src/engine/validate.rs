@@ -177,6 +177,9 @@ impl Validate {
         tally.received += batch.shed_readings;
         tally.refuse(ReadingRefusal::QueueFull, batch.shed_readings);
         self.drain_if_idle(*source, *now_ns, &mut checked);
+        if batch.link == Some(Link::Ended) {
+            self.close(*source, &mut checked);
+        }
         if self.registry.has_added() {
             checked.added = self.registry.take_added();
         }
@@ -328,6 +331,14 @@ impl Validate {
                 checked.advances.push(Advance { after, lane, watermark_ns });
             });
         }
+    }
+
+    /// The source has ended: nothing can be late any more, and its last panes close.
+    fn close(&mut self, source: usize, checked: &mut Checked) {
+        let after = checked.readings.len();
+        self.timelines[source].close(|lane, watermark_ns| {
+            checked.advances.push(Advance { after, lane, watermark_ns });
+        });
     }
 
     fn report(&mut self, batch: Batch, readings: ReadingTally) -> Report {

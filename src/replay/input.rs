@@ -37,6 +37,8 @@ pub(super) struct LogInput {
     wire: WireTally,
     datagrams: u64,
     now_ns: i64,
+    /// The log has just told the time, and that nothing had come until then.
+    silent: bool,
     chunk: Vec<u8>,
     record: Vec<u8>,
     ended: bool,
@@ -79,6 +81,7 @@ impl LogInput {
             wire: WireTally::default(),
             datagrams: 0,
             now_ns: 0,
+            silent: false,
             chunk: Vec::new(),
             record: Vec::new(),
             ended: false,
@@ -110,7 +113,12 @@ impl LogInput {
         }
         let mut frames = Frames::default();
         let mut records = 0;
-        while frames.samples.len() < BATCH_READINGS_MAX && records < BATCH_RECORDS_MAX {
+        self.silent = false;
+        // Silence is told at its place among the records: it ends a batch.
+        while frames.samples.len() < BATCH_READINGS_MAX
+            && records < BATCH_RECORDS_MAX
+            && !self.silent
+        {
             let more = match self.kind {
                 Kind::Stamped { line, framing } => self.stamped(line + 1, framing, &mut frames)?,
                 Kind::Raw { delimiter, interval_ns } => {
@@ -160,7 +168,8 @@ impl LogInput {
         // Arrivals never go back, in a log as on a socket.
         self.now_ns = self.now_ns.max(at_ns);
         // A time alone says that nothing had come until then.
-        if !self.record.is_empty() {
+        self.silent = self.record.is_empty();
+        if !self.silent {
             self.datagrams += u64::from(framing == Framing::Datagram);
             self.decoder.feed(&self.record, self.now_ns, frames, &mut self.wire);
         }

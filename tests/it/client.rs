@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader, Read, Write as _},
+    io::{BufRead, BufReader, ErrorKind, Read, Write as _},
     os::unix::net::UnixStream,
     path::PathBuf,
     process::{self, Child, Command, Output, Stdio},
@@ -35,7 +35,7 @@ use tokio::sync::{oneshot, watch};
 
 /// Path of the socket; set for the process that serves.
 const SERVE: &str = "STILLWELL_TEST_SERVE";
-/// Files that process may have open; no limit of its own if not set.
+/// Descriptors that process may open once it serves; no limit of its own if not set.
 const FILES: &str = "STILLWELL_TEST_FILES";
 /// Number of channels it serves.
 const CHANNELS: &str = "STILLWELL_TEST_CHANNELS";
@@ -46,11 +46,6 @@ fn serves_for_the_others() {
     let (Some(path), Ok(channels)) = (std::env::var_os(SERVE), std::env::var(CHANNELS)) else {
         return;
     };
-    if let Ok(files) = std::env::var(FILES) {
-        let files = Some(files.parse().expect("a number"));
-        let limit = Rlimit { current: files, maximum: files };
-        setrlimit(Resource::Nofile, limit).expect("limits");
-    }
     let endpoint = Endpoint::bind(&SocketPath::chosen(path)).expect("binds");
     let line = Line::anchored();
     let snapshot = snapshot(channels.parse().expect("a number"), line.now_ns());
@@ -66,8 +61,21 @@ fn serves_for_the_others() {
         let _ = stopped.await;
     };
     let server = Server::new(endpoint, About::default());
-    let drained = runtime.expect("a runtime").block_on(server.run(receiver, line, stopped));
+    let drained = runtime.expect("a runtime").block_on(async {
+        let spare = std::env::var(FILES).ok().map(|spare| spare.parse().expect("a number"));
+        let _taken = spare.map(take_descriptors);
+        server.run(receiver, line, stopped).await
+    });
     assert_eq!(drained.expect("serves").unfinished, 0);
+}
+
+/// Takes all descriptors but so many.
+fn take_descriptors(spare: usize) -> Vec<File> {
+    let limit = Rlimit { current: Some(256), maximum: Some(256) };
+    setrlimit(Resource::Nofile, limit).expect("limits");
+    let mut files: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    files.truncate(files.len() - spare);
+    files
 }
 
 fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
@@ -333,7 +341,7 @@ fn on_terminal(command: &mut Command) -> String {
 /// A server that runs out of descriptors turns clients away and serves again when it has some.
 #[test]
 fn without_descriptors_the_accept_loop_goes_on() {
-    let daemon = Daemon::start_with(1, &[(FILES, "14")]);
+    let daemon = Daemon::start_with(1, &[(FILES, "8")]);
     let ask = || {
         let mut stream = UnixStream::connect(daemon.socket()).expect("connects");
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("sets");
@@ -341,7 +349,9 @@ fn without_descriptors_the_accept_loop_goes_on() {
         let _ = stream.write_all(b"{\"method\":\"Status\"}\n");
         let mut stream = BufReader::new(stream);
         let mut line = String::new();
-        let _ = stream.read_line(&mut line);
+        if let Err(error) = stream.read_line(&mut line) {
+            assert_ne!(error.kind(), ErrorKind::WouldBlock, "the server is stuck");
+        }
         (line, stream)
     };
     let held: Vec<_> = (0..12).map(|_| ask()).collect();

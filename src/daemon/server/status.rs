@@ -1,13 +1,13 @@
 //! The reply to `Status`.
 
-use std::{fs, process};
+use std::{fs, process, sync::atomic::Ordering::Relaxed};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::json;
 
 use super::{refusal::Refusal, request::Cursor, service::Service, service::clock_name};
 use crate::{
-    daemon::{clock, meter::Quantiles},
+    daemon::{clock, meter::Quantiles, publish::Vitals},
     engine::{
         Snapshot,
         snapshot::{DeviceView, SourceView},
@@ -133,8 +133,23 @@ impl Serialize for Head<'_> {
         optional(&mut map, "config", about.config.as_deref().map(|path| path.to_string_lossy()))?;
         map.serialize_entry("channels", &snapshot.len())?;
         map.serialize_entry("total", &LedgerLine(&snapshot.total))?;
+        map.serialize_entry("queue", &Queue(&about.vitals))?;
         map.serialize_entry("clients", &service.clients.counts())?;
         map.serialize_entry("latency", &Latencies(service))?;
+        map.end()
+    }
+}
+
+/// The queue between the sources and the engine, in batches.
+struct Queue<'a>(&'a Vitals);
+
+impl Serialize for Queue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Vitals { queue_batches, queue_batches_high, queue_batches_max, .. } = self.0;
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("batches", &queue_batches.load(Relaxed))?;
+        map.serialize_entry("high_water", &queue_batches_high.load(Relaxed))?;
+        map.serialize_entry("max", &queue_batches_max.load(Relaxed))?;
         map.end()
     }
 }

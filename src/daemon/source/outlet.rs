@@ -340,6 +340,7 @@ mod tests {
             device: 1,
             boot: 1,
             sequence: Some(sequence),
+            first: false,
             health: Health::Good,
             clock: DeviceClock::None,
             time_error: 255,

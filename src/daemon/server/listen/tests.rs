@@ -121,6 +121,7 @@ fn an_inherited_socket_is_served_and_not_removed() {
 fn the_socket_is_for_its_user_and_group_from_the_start() {
     const VARIABLE: &str = "STILLWELL_TEST_BIND";
     if let Some(path) = std::env::var_os(VARIABLE) {
+        umask(Mode::from_raw_mode(0o022));
         let endpoint = Endpoint::bind(&SocketPath::chosen(path)).expect("binds");
         let mode = endpoint.path().expect("a path").metadata().expect("there").mode();
         assert_eq!(mode & 0o777, 0o660);
