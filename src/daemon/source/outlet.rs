@@ -347,7 +347,6 @@ mod tests {
             arrived_ns: 0,
             samples,
             shed: false,
-            first: false,
         });
         let sample = Sample { field: 0, at_ns: 0, value: 1.0 };
         outlet.load.frames.samples.extend((0..samples).map(|_| sample));
