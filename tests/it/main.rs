@@ -4,7 +4,9 @@
 
 mod client;
 mod model;
+mod process;
 mod scan;
 mod simulator;
 mod source;
+mod systemd;
 mod wire;
