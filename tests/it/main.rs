@@ -9,4 +9,5 @@ mod scan;
 mod simulator;
 mod source;
 mod systemd;
+mod tidy;
 mod wire;
