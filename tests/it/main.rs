@@ -4,7 +4,10 @@
 
 mod client;
 mod model;
+mod process;
 mod scan;
 mod simulator;
 mod source;
+mod systemd;
+mod tidy;
 mod wire;
