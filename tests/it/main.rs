@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod client;
+mod daemon;
 mod model;
 mod scan;
 mod simulator;
 mod source;
+mod support;
 mod wire;
