@@ -1,13 +1,13 @@
 //! Whole daemons: the real binary, its real inputs, its real socket.
 
 //mod clients;
-//mod command;
+//mod varlink;
 //mod config;
-//mod garbage;
+mod garbage;
 //mod instances;
 mod ledger;
 //mod oracle;
 //mod replay;
-//mod serial;
+mod serial;
 //mod shutdown;
-//mod udp;
+mod udp;
