@@ -52,7 +52,8 @@ pub async fn run(batches: mpsc::Receiver<Batch>, aim: Aim, mut publisher: Publis
 
 fn ticks() -> tokio::time::Interval {
     let period = Duration::from_nanos(TICK_NS.unsigned_abs());
-    let mut ticks = tokio::time::interval_at(clock::deadline_in(TICK_NS), period);
+    // The first comes at once: until something is published, nobody can be served.
+    let mut ticks = tokio::time::interval_at(clock::deadline_in(0), period);
     // After a stall one tick tells as much as ten.
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     ticks

@@ -146,9 +146,13 @@ impl Daemon {
         let mut threads = start_threads(config, line, &vitals)?;
         let latest = threads.latest.clone();
         let (end_serving, serving_ends) = oneshot::channel();
-        let server = Server::new(endpoint, about).run(latest.clone(), line, async {
-            let _ = serving_ends.await;
-        });
+        let mut first = latest.clone();
+        let server = async {
+            // Before the first publication every configured channel would be unknown.
+            let _ = first.wait_for(|snapshot| 0 < snapshot.seq).await.map(drop);
+            let end = async { _ = serving_ends.await };
+            Server::new(endpoint, about).run(first.clone(), line, end).await
+        };
         let mut server = pin!(server);
         let ready = ready(latest, inputs, is_degraded);
         let watchdog = notify::watchdog(Arc::clone(&vitals), publish_ns);

@@ -1,0 +1,13 @@
+//! Whole daemons: the real binary, its real inputs, its real socket.
+
+//mod clients;
+//mod varlink;
+//mod config;
+mod garbage;
+//mod instances;
+mod ledger;
+//mod oracle;
+//mod replay;
+mod serial;
+//mod shutdown;
+mod udp;

@@ -1,0 +1,67 @@
+//! A pseudo terminal that stands in for a serial port.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::{
+        fd::OwnedFd,
+        unix::{ffi::OsStrExt, fs::symlink},
+    },
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use rustix::{
+    io::Errno,
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+};
+
+use super::{Deadline, PATIENCE};
+
+/// The end of the line that the device holds; dropping it unplugs the device.
+#[derive(Debug)]
+pub(crate) struct Pty {
+    master: OwnedFd,
+    path: PathBuf,
+}
+
+impl Pty {
+    pub(crate) fn open() -> Self {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let master = openpt(flags).expect("a terminal");
+        grantpt(&master).expect("grants");
+        unlockpt(&master).expect("unlocks");
+        rustix::io::ioctl_fionbio(&master, true).expect("a terminal need not block");
+        let name = ptsname(&master, Vec::new()).expect("it has a name");
+        let path = PathBuf::from(OsStr::from_bytes(name.as_bytes()));
+        Self { master, path }
+    }
+
+    /// The end of the line that the daemon opens.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes a link to it appear at once, in place of an earlier one.
+    pub(crate) fn link(&self, link: &Path) {
+        let fresh = link.with_extension("fresh");
+        symlink(&self.path, &fresh).expect("the directory takes a link");
+        fs::rename(&fresh, link).expect("a link takes the place of another");
+    }
+
+    /// Writes everything; the daemon must have opened the line, which makes it raw.
+    pub(crate) fn write(&self, mut bytes: &[u8]) {
+        let deadline = Deadline::of(PATIENCE);
+        while !bytes.is_empty() {
+            match rustix::io::write(&self.master, bytes) {
+                Ok(n) if 0 < n => bytes = &bytes[n..],
+                Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {
+                    assert!(!deadline.has_passed(), "nobody reads the terminal");
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Err(error) => panic!("the terminal takes nothing: {error}"),
+            }
+        }
+    }
+}
