@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod client;
+mod daemon;
 mod model;
 mod process;
 mod scan;
 mod simulator;
 mod source;
+mod support;
 mod systemd;
 mod tidy;
 mod wire;
