@@ -7,6 +7,7 @@ pub mod simulate;
 pub mod scan;
 pub mod engine;
 pub mod config;
+pub mod recording;
 pub mod query;
 pub mod endpoint;
 pub mod daemon;

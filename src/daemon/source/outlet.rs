@@ -98,6 +98,17 @@ impl Outlet {
         &self.counters
     }
 
+    /// Decodes bytes whose arrival nobody noted: a frame that tells when it was made has arrived
+    /// then, any other at `arrived_ns`. Returns how far time has come.
+    pub fn feed_unstamped(&mut self, bytes: &[u8], arrived_ns: i64) -> i64 {
+        let frames = &self.load.frames;
+        let (heads, samples) = (frames.heads.len(), frames.samples.len());
+        self.feed(bytes, arrived_ns);
+        let now_ns = self.load.frames.arrive_as_made(heads, samples, arrived_ns);
+        self.load.now_ns = self.load.now_ns.max(now_ns);
+        now_ns
+    }
+
     /// Decodes bytes that arrived at `arrived_ns`.
     pub fn feed(&mut self, bytes: &[u8], arrived_ns: i64) {
         self.load.now_ns = self.load.now_ns.max(arrived_ns);
