@@ -5,6 +5,7 @@
 mod client;
 mod model;
 mod process;
+mod readme;
 mod scan;
 mod simulator;
 mod source;
