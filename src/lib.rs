@@ -9,13 +9,13 @@
 //! # Bird's-eye view
 //!
 //! ```text
-//!   thread "ingest"                        thread "engine"                        main thread
-//!   one task a source                      one chain of streams                   one task a client
+//!   thread "ingest"               thread "engine"                     main thread
+//!   one task a source             one chain of streams                one task a client
 //!
 //!   udp ---+
-//!   serial +--> Decoder --> Outlet ==mpsc==> validate -> normalize -> rolling ==watch==> query socket
-//!   replay +    bytes to    frames to bounded which       units        panes to  latest   one JSON
-//!   simulator   frames      batches   queue   readings                 windows   Snapshot object a line
+//!   serial +-> Decoder -> Outlet ==mpsc==> validate -> normalize -> rolling ==watch==> query
+//!   replay +   bytes to   frames to        accepts     units        panes to  latest   socket
+//!   simulator  frames     batches          or refuses               windows   Snapshot
 //! ```
 //!
 //! What crosses the queue is a [`engine::Batch`]: frames of one source, what the wire counted

@@ -1,15 +1,19 @@
 //! What the README tells people to type, typed.
 
 use std::{
+    collections::BTreeSet,
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
+    path::Path,
     process::{Command, Stdio},
 };
 
 use rustix::process::Signal;
 use serde_json::{Deserializer, Value};
+use stillwell::{engine::ReadingRefusal, limits, wire::FrameRefusal};
 
-use crate::process::{Process, Scratch, did_not_run, has_tool, shipped};
+use crate::process::{PATIENCE, Process, Scratch, did_not_run, has_tool, look, shipped};
 
 const RUN: &str = "cargo run --release -- run --config config.toml";
 const STILLWELL: &str = "cargo run --release -- ";
@@ -94,7 +98,7 @@ fn the_two_commands_are_the_first_it_names() {
 fn every_command_of_the_program_does_what_it_says() {
     let scratch = repository();
     let daemon = start(&scratch);
-    let text = readme();
+    let text = readme() + &fs::read_to_string(shipped("docs/replay.md")).expect("is there");
     let lines: Vec<_> = commands(&text).into_iter().filter(|l| l.starts_with("cargo ")).collect();
     for subcommand in ["get", "watch", "list", "status", "check", "replay"] {
         let shown = lines.iter().any(|line| line.starts_with(&format!("{STILLWELL}{subcommand}")));
@@ -148,6 +152,114 @@ fn the_lines_by_hand_get_json() {
     }
     let (exit, log) = daemon.end(Signal::TERM);
     assert_eq!(exit.code(), Some(0), "{log}");
+}
+
+/// Each `->` of docs/protocol.md, and the `<-` that follow it.
+fn conversations(text: &str) -> Vec<(String, Vec<Value>)> {
+    let mut conversations: Vec<(String, Vec<Value>)> = Vec::new();
+    for line in text.lines() {
+        if let Some(request) = line.strip_prefix("-> ") {
+            conversations.push((request.to_owned(), Vec::new()));
+        } else if let Some(reply) = line.strip_prefix("<- ") {
+            let reply = serde_json::from_str(reply).expect("JSON");
+            conversations.last_mut().expect("a request").1.push(reply);
+        }
+    }
+    conversations
+}
+
+/// The keys of a reply with their places; of an array, those of its first entry.
+fn shape(value: &Value, place: &str, keys: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                let place = format!("{place}.{key}");
+                shape(value, &place, keys);
+                keys.insert(place);
+            }
+        }
+        Value::Array(entries) => entries.iter().take(1).for_each(|entry| shape(entry, place, keys)),
+        Value::Null => panic!("null at {place}"),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// An error is documented to the letter, anything else by its keys.
+fn is_alike(documented: &Value, said: &Value) -> bool {
+    let shape = |value| {
+        let mut keys = BTreeSet::new();
+        shape(value, "", &mut keys);
+        keys
+    };
+    if documented.get("error").is_some() {
+        return documented == said;
+    }
+    shape(documented) == shape(said)
+}
+
+fn ask(socket: &Path, request: &str, replies: usize) -> Vec<Value> {
+    let stream = UnixStream::connect(socket).expect("serves");
+    stream.set_read_timeout(Some(PATIENCE)).expect("takes a timeout");
+    (&stream).write_all(format!("{request}\n").as_bytes()).expect("is read");
+    let lines = BufReader::new(stream).lines().take(replies);
+    lines.map(|line| serde_json::from_str(&line.expect("a reply")).expect("JSON")).collect()
+}
+
+#[test]
+fn the_protocol_page_shows_what_is_said() {
+    let text = fs::read_to_string(shipped("docs/protocol.md")).expect("is there");
+    let conversations = conversations(&text);
+    assert!(15 < conversations.len());
+    let scratch = repository();
+    let daemon = start(&scratch);
+    let socket = scratch.path("run/stillwell/query.sock");
+    for (request, documented) in conversations {
+        assert!(!documented.is_empty(), "{request} without a reply");
+        let mut said = Vec::new();
+        // The first second of a daemon has windows with a single reading.
+        let alike = look(|| {
+            said = ask(&socket, &request, documented.len());
+            said.iter().zip(&documented).all(|(said, page)| is_alike(page, said)).then_some(())
+        });
+        assert!(alike.is_some(), "{request}\npage: {documented:?}\nsaid: {said:?}");
+    }
+    let (exit, log) = daemon.end(Signal::TERM);
+    assert_eq!(exit.code(), Some(0), "{log}");
+}
+
+#[test]
+fn the_pages_state_the_bounds_and_the_reasons() {
+    let page = |name: &str| fs::read_to_string(shipped(name)).expect("is there");
+    let seconds = |ns: i64| ns / limits::SECOND;
+    let rows = [
+        format!(
+            "{} bytes, nested {} deep, strings of {} bytes, {} patterns |",
+            limits::REQUEST_BYTES_MAX,
+            limits::REQUEST_DEPTH_MAX,
+            limits::REQUEST_STRING_BYTES_MAX,
+            limits::REQUEST_PATTERNS_MAX
+        ),
+        format!("| reply | {} bytes", limits::REPLY_BYTES_MAX),
+        format!("| half a line | {} s |", seconds(limits::HALF_LINE_NS)),
+        format!("| taking a reply | {} s |", seconds(limits::REPLY_NS)),
+        format!("without a subscription | {} s |", seconds(limits::CLIENT_IDLE_NS)),
+        format!("takes nothing | {} s |", seconds(limits::WATCH_STALL_NS)),
+        format!(
+            "| clients | {}, of one user {}; {} places",
+            limits::CLIENTS_MAX,
+            limits::CLIENTS_PER_UID_MAX,
+            limits::CLIENTS_ROOT_RESERVE
+        ),
+    ];
+    let protocol = page("docs/protocol.md");
+    for row in rows {
+        assert!(protocol.contains(&row), "docs/protocol.md does not say: {row}");
+    }
+    let formats = page("docs/formats.md");
+    let frames = FrameRefusal::ALL.iter().map(|why| why.name());
+    for why in frames.chain(ReadingRefusal::ALL.iter().map(|why| why.name())) {
+        assert!(formats.contains(&format!("`{why}`")), "docs/formats.md does not explain {why}");
+    }
 }
 
 /// Every link to a file of the repository leads somewhere.
