@@ -137,6 +137,13 @@ impl Daemon {
         kill_process(Pid::from_child(&self.child), signal).expect("it is our child");
     }
 
+    /// Kills it as a crash would; what is left of it.
+    pub(crate) fn killed(mut self) -> Dir {
+        self.child.kill().expect("it is our child");
+        self.child.wait().expect("it is our child");
+        std::mem::replace(&mut self.dir, Dir::new())
+    }
+
     /// Waits for it to end by itself; its exit status, and what it wrote to standard error.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let ended = look(|| self.child.try_wait().expect("it is our child"));
