@@ -124,7 +124,8 @@ fn check_sizes(sources: &[Source], channels: usize, sink: &Sink) {
         } else if fields == 0 && devices == 0 {
             let name = &source.name.value;
             let remark = Remark::new(format!("nothing of the source \"{name}\" is taken up"));
-            let help = "no channel names it, and unknown ones are rejected: add a [[channel]], or `unknown = \"discover\"`";
+            let help = "no channel names it, and unknown ones are rejected: add a [[channel]], \
+                        or `unknown = \"discover\"`";
             sink.warn(&source.span, remark.help(help));
         }
     }

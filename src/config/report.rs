@@ -13,15 +13,16 @@ use super::{
     model::{Flow, Parity, SerialConfig},
 };
 use crate::{
-    engine::{Rules, SourcePlan, TimeMode, Unknown, duration::Nanoseconds},
+    engine::{
+        Rules, SourcePlan, TimeMode, Unknown, bins::BIN_ENTRY_BYTES, duration::Nanoseconds,
+        windows::bytes_per_channel,
+    },
     limits::{BIN_VALUE_MAX, SECOND},
     wire::decode::Format,
 };
 
-/// Bytes of the aggregate of one pane or step, without percentiles.
-const PARTIAL_BYTES: u64 = 80;
-/// Bytes of one percentile bin: its place and its count.
-const BIN_BYTES: u64 = 12;
+/// Bytes of one percentile bin in use.
+const BIN_BYTES: u64 = BIN_ENTRY_BYTES as u64;
 /// Partials a window keeps besides those of its length: the one that fills, and the one that is
 /// being handed on.
 const PARTIALS_BESIDES: u64 = 2;
@@ -40,14 +41,13 @@ pub fn report(config: &Config, socket: &Path) -> String {
 /// Bytes that one channel with these rules may come to hold, at worst: without percentiles, and
 /// for the percentiles.
 ///
-/// The first is exact for its assumptions: a partial of 80 bytes for each step of each window and
-/// for each pane that lateness and future keep open. The second assumes that no two readings of a
-/// step share a bin, as far as bins go round and as many readings come as are expected; without
-/// `expected_rate`, that every bin of every step is in use. Real values share most of their bins.
+/// The first is what the engine takes when the channel begins. The second assumes that no two
+/// readings of a step share a bin, as far as bins go round and as many readings come as are
+/// expected; without `expected_rate`, that every bin of every step is in use. Real values share
+/// most of their bins.
 #[must_use]
 pub fn worst_case_bytes(rules: &Rules) -> (u64, u64) {
-    let partials = steps(rules).map(|(partials, _)| partials).fold(0, u64::saturating_add);
-    (partials.saturating_mul(PARTIAL_BYTES), percentile_bytes(rules, u64::MAX))
+    (bytes_per_channel(rules) as u64, percentile_bytes(rules, u64::MAX))
 }
 
 /// Bytes for the percentiles of one channel whose values fall into `bins_max` bins.
@@ -65,8 +65,7 @@ fn percentile_bytes(rules: &Rules, bins_max: u64) -> u64 {
 fn steps(rules: &Rules) -> impl Iterator<Item = (u64, i64)> {
     let count =
         |length_ns: i64, step_ns: i64| (length_ns / step_ns).unsigned_abs() + PARTIALS_BESIDES;
-    let open_ns = rules.lateness_ns.saturating_add(rules.future_ns);
-    let open = (count(open_ns, rules.pane_ns), rules.pane_ns);
+    let open = (count(rules.lateness_ns, rules.pane_ns), rules.pane_ns);
     let windows = rules.windows.iter();
     iter::once(open).chain(windows.map(move |w| (count(w.length_ns, w.every_ns), w.every_ns)))
 }
@@ -285,6 +284,7 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::ring::Ring;
 
     fn config(text: &str) -> Config {
         let loader = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
@@ -330,8 +330,8 @@ windows
     discovered channels of plant
 
 memory of the windows, at most
-  1 configured: 3.8 KiB, and for percentiles 1.8 KiB (1) or 1.8 KiB (2)
-  100 discovered, if as many come: 359.4 KiB
+  1 configured: 5.2 KiB, and for percentiles 1.8 KiB (1) or 1.8 KiB (2)
+  100 discovered, if as many come: 487.5 KiB
   (1) if the values of a channel stay within a factor of ten of each other
   (2) if they fill the range of the bins; `expected_rate` bounds both
 
@@ -347,11 +347,16 @@ what has to be opened
     #[test]
     fn memory_follows_its_formula() {
         let rules = config("[defaults]\nwindows = [\"1s\"]\npane = \"100ms\"").plan.defaults;
-        // 12 steps and 22 open panes; 2 * (256 + 32 * 128) bins at two figures.
-        assert_eq!(worst_case_bytes(&rules), (34 * 80, 34 * 8_704 * 12));
-        assert_eq!(percentile_bytes(&rules, bins_of_a_decade(2)), 34 * 512 * 12);
+        // 12 steps and 2 open panes; 2 * (256 + 32 * 128) bins at two figures, 16 bytes each.
+        assert_eq!(percentile_bytes(&rules, u64::MAX), 14 * 8_704 * 16);
+        assert_eq!(percentile_bytes(&rules, bins_of_a_decade(2)), 14 * 512 * 16);
         let sparse = Rules { expected_rate: Some(10.0), ..rules.clone() };
-        assert_eq!(worst_case_bytes(&sparse), (34 * 80, 34 * 2 * 12));
+        assert_eq!(percentile_bytes(&sparse, u64::MAX), 14 * 2 * 16);
+        // Ten panes more take ten panes more.
+        let (base, _) = worst_case_bytes(&rules);
+        let longer = config("[defaults]\nwindows = [{ length = \"2s\", every = \"100ms\" }]");
+        let (more, _) = worst_case_bytes(&longer.plan.defaults);
+        assert_eq!(more - base, Ring::bytes(10) as u64);
         let none = Rules { percentiles: [].into(), ..rules };
         assert_eq!(worst_case_bytes(&none).1, 0);
     }

@@ -201,7 +201,8 @@ impl RuleKeys {
         let own = self.lateness.as_ref().or(self.future.as_ref()).or(self.pane.as_ref());
         let any = all.lateness.as_ref().or(all.future.as_ref()).or(all.pane.as_ref());
         let title = format!(
-            "lateness {} and future {} keep {panes} panes of {} open at once, more than {OPEN_PANES_MAX}",
+            "lateness {} and future {} keep {panes} panes of {} open at once, more \
+             than {OPEN_PANES_MAX}",
             Nanoseconds(rules.lateness_ns),
             Nanoseconds(rules.future_ns),
             Nanoseconds(rules.pane_ns),
@@ -354,7 +355,8 @@ fn chain_remark(error: &ChainError, window: Window, finer_ns: i64, below_is_pane
         ),
         ChainError::Panes { .. } => (
             format!(
-                "the window {length} sliding by {every} has {} steps, more than {PANES_PER_WINDOW_MAX}",
+                "the window {length} sliding by {every} has {} steps, more than \
+                 {PANES_PER_WINDOW_MAX}",
                 window.length_ns / window.every_ns
             ),
             "too fine for its length".to_owned(),

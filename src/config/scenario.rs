@@ -163,8 +163,8 @@ fn check_name(section: &Section<'_>, found: &Found<&str>) -> bool {
     valid
 }
 
-/// Where the part stands that a [`crate::simulate::Flaw`] names, such as `device[2].channel[0].noise`: as far as the
-/// file goes.
+/// Where the part stands that a [`crate::simulate::Flaw`] names, such as
+/// `device[2].channel[0].noise`: as far as the file goes.
 fn locate(table: &DeTable<'_>, part: &str) -> Range<usize> {
     let (mut table, mut span) = (table, 0..0);
     for step in part.split('.') {

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use super::{
     clock::Line,
+    inherited::Inherited,
     publish::Vitals,
     source::{Outcome, Source},
 };
@@ -27,6 +28,8 @@ use crate::{config::InputConfig, engine::Batch, limits::TICK_NS};
 pub struct Ingest {
     /// The inputs, in the order of the plan.
     pub inputs: Vec<InputConfig>,
+    /// Sockets that the service manager has opened for them.
+    pub inherited: Inherited,
     /// The daemon's time.
     pub line: Line,
     /// The queue to the engine.
@@ -41,14 +44,20 @@ impl Ingest {
     ///
     /// Returns the names of the sources whose last counts did not reach the engine.
     pub async fn run(self, stop: watch::Receiver<bool>) -> Vec<Arc<str>> {
-        let Self { inputs, line, batches, vitals } = self;
+        let Self { inputs, mut inherited, line, batches, vitals } = self;
         let mut sources = JoinSet::new();
         for (index, input) in inputs.into_iter().enumerate() {
             let name = Arc::clone(&input.name);
+            let adopted = inherited.for_input(&input);
             let source = Source::new(index, input, line, batches.clone());
+            let source = match adopted {
+                Some(socket) => source.adopt(socket),
+                None => source,
+            };
             let stopped = stopped(stop.clone());
             sources.spawn_local(async move { (name, source.run(stopped).await) });
         }
+        inherited.close_rest();
         let mut turns = tokio::time::interval(Duration::from_nanos(TICK_NS.unsigned_abs()));
         turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut stopped = std::pin::pin!(stopped(stop));

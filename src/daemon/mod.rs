@@ -3,6 +3,7 @@
 pub mod run;
 pub mod ingest;
 pub mod source;
+pub mod inherited;
 pub mod pipeline;
 pub mod publish;
 pub mod server;

@@ -23,10 +23,11 @@ pub fn stopping() {
 }
 
 /// Pings the watchdog, if there is one, as long as the data path gets on: the sources' runtime
-/// takes turns and the engine publishes. A hung part stops the pings, whatever else still runs.
+/// takes turns, the engine takes batches or ticks, and snapshots come out each `publish_ns`. A
+/// hung part stops the pings, whatever else still runs.
 ///
 /// Never returns.
-pub async fn watchdog(vitals: Arc<Vitals>) {
+pub async fn watchdog(vitals: Arc<Vitals>, publish_ns: i64) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
@@ -34,23 +35,121 @@ pub async fn watchdog(vitals: Arc<Vitals>) {
     let period = (limit / 3).max(Duration::from_millis(1));
     let mut looks = tokio::time::interval(period);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut before = progress(&vitals);
+    let mut progress = Progress::new(period, publish_ns);
     loop {
         looks.tick().await;
-        let now = progress(&vitals);
-        if before.0 < now.0 && before.1 < now.1 {
+        if progress.earns(&Counts::read(&vitals)) {
             tell(&[NotifyState::Watchdog]);
-            before = now;
         }
     }
 }
 
-fn progress(vitals: &Vitals) -> (u64, u64) {
-    (vitals.ingest_turns.load(Relaxed), vitals.published.load(Relaxed))
+/// How far each part of the data path has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    ingest: u64,
+    engine: u64,
+    published: u64,
+}
+
+impl Counts {
+    fn read(vitals: &Vitals) -> Self {
+        Self {
+            ingest: vitals.ingest_turns.load(Relaxed),
+            engine: vitals.engine_turns.load(Relaxed),
+            published: vitals.published.load(Relaxed),
+        }
+    }
+}
+
+/// Whether a ping is earned.
+#[derive(Debug)]
+struct Progress {
+    /// At the last look that earned a ping; `published` at the last that found a new snapshot.
+    before: Counts,
+    /// Looks since then without a new snapshot.
+    still: u64,
+    /// Looks that may pass without one: snapshots may be due less often than pings.
+    still_max: u64,
+}
+
+impl Progress {
+    fn new(period: Duration, publish_ns: i64) -> Self {
+        let looks = u128::from(publish_ns.unsigned_abs()).div_ceil(period.as_nanos().max(1));
+        let still_max = u64::try_from(looks).unwrap_or(u64::MAX);
+        Self { before: Counts::default(), still: 0, still_max }
+    }
+
+    fn earns(&mut self, now: &Counts) -> bool {
+        if self.before.published < now.published {
+            self.before.published = now.published;
+            self.still = 0;
+        } else {
+            self.still = self.still.saturating_add(1);
+        }
+        let moved = self.before.ingest < now.ingest && self.before.engine < now.engine;
+        let earned = moved && self.still <= self.still_max;
+        if earned {
+            self.before = Counts { published: self.before.published, ..*now };
+        }
+        earned
+    }
 }
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         warn!(%error, "the service manager cannot be told: is NOTIFY_SOCKET right?");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOK: Duration = Duration::from_secs(5);
+    const SECOND: i64 = crate::limits::SECOND;
+
+    fn counts(ingest: u64, engine: u64, published: u64) -> Counts {
+        Counts { ingest, engine, published }
+    }
+
+    #[test]
+    fn a_ping_needs_progress_of_every_part() {
+        for stuck in ["nothing", "ingest", "engine", "publisher"] {
+            let mut progress = Progress::new(LOOK, SECOND);
+            assert!(!progress.earns(&counts(0, 0, 0)), "nothing has run yet");
+            assert!(progress.earns(&counts(1, 1, 1)));
+            let at = |part: &str, n: u64| if part == stuck { 1 } else { n };
+            let pings: Vec<bool> = (2..6)
+                .map(|n| {
+                    let now = counts(at("ingest", n), at("engine", n), at("publisher", n));
+                    progress.earns(&now)
+                })
+                .collect();
+            let expected = match stuck {
+                "nothing" => [true; 4],
+                // One look may fall between two publications.
+                "publisher" => [true, false, false, false],
+                _ => [false; 4],
+            };
+            assert_eq!(pings, expected, "{stuck} stuck");
+        }
+    }
+
+    #[test]
+    fn a_part_that_gets_on_again_is_forgiven() {
+        let mut progress = Progress::new(LOOK, SECOND);
+        assert!(progress.earns(&counts(1, 1, 1)));
+        assert!(!progress.earns(&counts(9, 1, 1)), "the engine stalls");
+        assert!(progress.earns(&counts(10, 2, 2)));
+    }
+
+    #[test]
+    fn snapshots_may_be_due_less_often_than_pings() {
+        let mut progress = Progress::new(LOOK, 60 * SECOND);
+        assert!(progress.earns(&counts(1, 1, 1)));
+        let pings = (2..20).map(|n| progress.earns(&counts(n, n, 1)));
+        assert_eq!(pings.filter(|earned| *earned).count(), 12, "one minute and no more");
+        assert!(progress.earns(&counts(20, 20, 2)));
     }
 }

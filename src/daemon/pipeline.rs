@@ -1,6 +1,6 @@
 //! The data path, from the queue to the snapshots, in one chain.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
@@ -31,11 +31,15 @@ pub struct Aim {
 /// source to say, which knows what it has handed over.
 pub async fn run(batches: mpsc::Receiver<Batch>, aim: Aim, mut publisher: Publisher) {
     let Aim { plan, publish_ns, epoch, line } = aim;
+    let vitals = publisher.vitals();
     let snapshots = ReceiverStream::new(batches)
         .timeout_repeating(ticks())
-        .map(|item| match item {
-            Ok(batch) => Input::Batch(batch),
-            Err(_elapsed) => Input::Tick { now_ns: line.now_ns() },
+        .map(|item| {
+            vitals.engine_turns.fetch_add(1, Relaxed);
+            match item {
+                Ok(batch) => Input::Batch(batch),
+                Err(_elapsed) => Input::Tick { now_ns: line.now_ns() },
+            }
         })
         .validate(&plan)
         .normalize()

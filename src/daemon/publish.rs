@@ -25,6 +25,8 @@ pub struct Vitals {
     pub published: AtomicU64,
     /// Turns of the runtime that the sources live on.
     pub ingest_turns: AtomicU64,
+    /// Batches and ticks that the engine has taken.
+    pub engine_turns: AtomicU64,
     /// Batches in the queue at the last publication.
     pub queue_batches: AtomicU64,
     /// Most batches seen in the queue.
@@ -45,6 +47,12 @@ impl Publisher {
         let (latest, seen) = watch::channel(Arc::default());
         vitals.queue_batches_max.store(queue.max_capacity() as u64, Relaxed);
         (Self { latest, queue: queue.downgrade(), vitals }, seen)
+    }
+
+    /// What the publisher counts, for the other end of the pipeline to count in.
+    #[must_use]
+    pub fn vitals(&self) -> Arc<Vitals> {
+        Arc::clone(&self.vitals)
     }
 
     /// Replaces the latest snapshot.

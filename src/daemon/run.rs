@@ -25,6 +25,7 @@ use tracing::{error, info, warn};
 use super::{
     clock::{self, Line},
     ingest::Ingest,
+    inherited::Inherited,
     notify,
     pipeline::{self, Aim},
     publish::{Publisher, Vitals},
@@ -141,6 +142,7 @@ impl Daemon {
         };
         say_where(&endpoint);
         let inputs = config.inputs.len();
+        let publish_ns = config.daemon.publish_ns;
         let mut threads = start_threads(config, line, &vitals)?;
         let latest = threads.latest.clone();
         let (end_serving, serving_ends) = oneshot::channel();
@@ -153,7 +155,7 @@ impl Daemon {
         };
         let mut server = pin!(server);
         let ready = ready(latest, inputs, is_degraded);
-        let watchdog = notify::watchdog(Arc::clone(&vitals));
+        let watchdog = notify::watchdog(Arc::clone(&vitals), publish_ns);
         live(&mut signals, &mut threads, server.as_mut(), watchdog, ready).await?;
         notify::stopping();
         threads.stop.send_replace(true);
@@ -247,7 +249,8 @@ fn start_threads(config: Config, line: Line, vitals: &Arc<Vitals>) -> Result<Thr
     let (stop, stopped) = watch::channel(false);
     let aim = Aim { plan, publish_ns: daemon.publish_ns, epoch: 1, line };
     let engine = start_thread("engine", move || pipeline::run(queue, aim, publisher))?;
-    let ingest = Ingest { inputs, line, batches, vitals: Arc::clone(vitals) };
+    let inherited = Inherited::take();
+    let ingest = Ingest { inputs, inherited, line, batches, vitals: Arc::clone(vitals) };
     let ingest = start_thread("ingest", move || ingest.run(stopped))?;
     Ok(Threads { stop, ingest, engine, latest })
 }

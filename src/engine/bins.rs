@@ -77,6 +77,9 @@ impl BinScale {
     }
 }
 
+/// Bytes that one bin in use takes: its number and its count.
+pub const BIN_ENTRY_BYTES: usize = size_of::<(Bin, u64)>();
+
 /// How many values fell into which bins: ascending, without empty bins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BinCounts {

@@ -60,6 +60,14 @@ impl Chain {
         }
     }
 
+    /// Bytes of a chain with these rules, percentiles apart.
+    #[must_use]
+    pub fn bytes(rules: &Rules) -> usize {
+        let ring = |window: &Window| Ring::bytes(panes(window));
+        let levels = rules.windows.len() * size_of::<Level>();
+        size_of::<Self>() + levels + rules.windows.iter().map(ring).sum::<usize>()
+    }
+
     /// Where the values of this channel fall; absent if it has no percentiles.
     #[must_use]
     pub fn scale(&self) -> Option<BinScale> {
@@ -166,11 +174,9 @@ impl Chain {
 
 impl Level {
     fn new(window: Window) -> Self {
-        let panes = usize::try_from(window.length_ns / window.every_ns)
-            .expect("PANES_PER_WINDOW_MAX holds");
         Self {
             window,
-            ring: Ring::new(panes),
+            ring: Ring::new(panes(&window)),
             bins: BinRing::default(),
             growing_pane: 0,
             growing: Partial::EMPTY,
@@ -213,6 +219,11 @@ impl Level {
         self.ring.evict_below(pane);
         self.bins.evict_below(pane);
     }
+}
+
+/// Panes of a window.
+fn panes(window: &Window) -> usize {
+    usize::try_from(window.length_ns / window.every_ns).expect("PANES_PER_WINDOW_MAX holds")
 }
 
 /// One value per percentile: the middle of the bin, clamped to the exact extremes.

@@ -55,10 +55,15 @@ impl OpenPanes {
     /// A lane with panes of `pane_ns` and room for readings that are `lateness_ns` late.
     #[must_use]
     pub fn new(pane_ns: i64, lateness_ns: i64) -> Self {
-        let panes = usize::try_from(lateness_ns / pane_ns + 2).unwrap_or(usize::MAX);
-        let slots = panes.min(OPEN_SLOTS_MAX).next_power_of_two();
+        let slots = slots(pane_ns, lateness_ns);
         let held = vec![Held { pane: None, channels: Vec::new() }; slots];
         Self { pane_ns, slots, arena: Vec::new(), held, spilled: BTreeMap::new() }
+    }
+
+    /// Bytes that each channel of such a lane holds all the time.
+    #[must_use]
+    pub fn bytes_per_channel(pane_ns: i64, lateness_ns: i64) -> usize {
+        slots(pane_ns, lateness_ns) * size_of::<OpenPane>()
     }
 
     /// Adds a channel and returns its number.
@@ -149,6 +154,11 @@ impl OpenPanes {
     fn slot(&self, pane: i64) -> usize {
         pane.rem_euclid(self.slots as i64) as usize
     }
+}
+
+fn slots(pane_ns: i64, lateness_ns: i64) -> usize {
+    let panes = usize::try_from(lateness_ns / pane_ns + 2).unwrap_or(usize::MAX);
+    panes.min(OPEN_SLOTS_MAX).next_power_of_two()
 }
 
 impl OpenPane {

@@ -37,6 +37,12 @@ impl Ring {
         Self { slots: slots.into(), head: 0, len: 0, folded: 0, back: Partial::EMPTY }
     }
 
+    /// Bytes of a ring for windows of `panes` panes.
+    #[must_use]
+    pub fn bytes(panes: usize) -> usize {
+        panes * size_of::<Slot>()
+    }
+
     /// Whether no pane is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {

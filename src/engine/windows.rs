@@ -6,7 +6,7 @@ use super::{
     chain::{Chain, NEVER},
     open::{ClosedPane, OpenPanes},
     rules::Rules,
-    snapshot::ChannelInfo,
+    snapshot::{ChannelInfo, ChannelView},
     summary::{Flag, Summary},
 };
 
@@ -52,6 +52,19 @@ pub struct Emitted {
 pub trait Count {
     /// `n` accepted readings of `source` went from an open into a closed pane.
     fn closed(&mut self, source: usize, n: u64);
+}
+
+/// Bytes that the panes and windows of one channel with these rules take from the start,
+/// percentiles apart; what it takes for its views in snapshots is included.
+#[must_use]
+pub fn bytes_per_channel(rules: &Rules) -> usize {
+    let view = size_of::<ChannelView>() + rules.windows.len() * size_of::<Summary>();
+    // A view is made anew while the one before is still read.
+    size_of::<Channel>()
+        + size_of::<ChannelInfo>()
+        + OpenPanes::bytes_per_channel(rules.pane_ns, rules.lateness_ns)
+        + Chain::bytes(rules)
+        + 2 * view
 }
 
 impl Windows {

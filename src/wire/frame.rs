@@ -1,9 +1,9 @@
 //! Native frame v1: layout, check and conversion of one binary frame.
 //!
 //! `core` only, so that firmware compiles this very file and its folder: no allocation, no
-//! dependency, no other module of the program. Decoding borrows from the caller's bytes, encoding writes into the
-//! caller's buffer. What it does not do: find frames in a stream (that is COBS, next door), judge
-//! sequence numbers, or check authentication tags, for which it has no key.
+//! dependency, no other module of the program. Decoding borrows from the caller's bytes, encoding
+//! writes into the caller's buffer. What it does not do: find frames in a stream (that is COBS,
+//! next door), judge sequence numbers, or check authentication tags, for which it has no key.
 //!
 //! All numbers are little-endian:
 //!

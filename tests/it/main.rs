@@ -5,8 +5,11 @@
 mod client;
 mod daemon;
 mod model;
+mod process;
 mod scan;
 mod simulator;
 mod source;
 mod support;
+mod systemd;
+mod tidy;
 mod wire;

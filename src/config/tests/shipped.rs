@@ -50,7 +50,7 @@ fn runs_as_it_is() {
     let config = shipped(SHIPPED);
     let names: Vec<&str> = config.inputs.iter().map(|input| &*input.name).collect();
     assert_eq!(names, ["demo", "plant"]);
-    assert_eq!(config.plan.channels.len(), 2);
+    assert_eq!(config.plan.channels.len(), 5);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn its_commented_defaults_are_the_defaults() {
 fn its_examples_run_and_their_defaults_are_the_defaults() {
     let examples = with_tables(SHIPPED);
     let config = shipped(&examples);
-    assert_eq!((config.inputs.len(), config.plan.channels.len()), (4, 3));
+    assert_eq!((config.inputs.len(), config.plan.channels.len()), (4, 6));
     assert_eq!(shipped(&with_defaults(&examples)), config);
 }
 

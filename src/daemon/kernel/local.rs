@@ -36,23 +36,24 @@ pub fn clock_is_synced() -> Option<bool> {
     }
 }
 
-/// Takes the descriptors that the service manager passed under this name (LISTEN_FDS).
+/// Takes the descriptors that the service manager passed (LISTEN_FDS) under names that `wanted`
+/// accepts, each with its name.
 ///
 /// Each descriptor is given out once in the life of the process, whatever is asked.
 ///
 /// # Errors
 /// If the variables of the service manager contradict each other.
-pub fn inherited(name: &str) -> io::Result<Vec<OwnedFd>> {
+pub fn inherited(wanted: impl Fn(&str) -> bool) -> io::Result<Vec<(String, OwnedFd)>> {
     static TAKEN: Mutex<Vec<i32>> = Mutex::new(Vec::new());
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut fds = Vec::new();
-    for (fd, fd_name) in sd_notify::listen_fds_with_names()? {
-        if fd_name == name && !taken.contains(&fd) {
+    for (fd, name) in sd_notify::listen_fds_with_names()? {
+        if wanted(&name) && !taken.contains(&fd) {
             taken.push(fd);
             // SAFETY: the service manager left this descriptor open for this very process
             // (LISTEN_PID was compared), nothing else in it knows the number, and `taken`
             // makes this the only owner.
-            fds.push(unsafe { OwnedFd::from_raw_fd(fd) });
+            fds.push((name, unsafe { OwnedFd::from_raw_fd(fd) }));
         }
     }
     Ok(fds)
@@ -85,6 +86,6 @@ mod tests {
 
     #[test]
     fn nothing_is_inherited_without_a_service_manager() {
-        assert!(inherited("query").expect("no contradiction").is_empty());
+        assert!(inherited(|_| true).expect("no contradiction").is_empty());
     }
 }

@@ -149,7 +149,8 @@ impl Endpoint {
     pub fn inherited() -> Result<Option<Self>, ListenError> {
         let step = "take over the socket of the service manager at";
         let failed = |error| ListenError::Io { step, path: PathBuf::from(INHERITED_NAME), error };
-        let Some(fd) = kernel::inherited(INHERITED_NAME).map_err(failed)?.pop() else {
+        let mut fds = kernel::inherited(|name| name == INHERITED_NAME).map_err(failed)?;
+        let Some((_, fd)) = fds.pop() else {
             return Ok(None);
         };
         Self::adopt(fd).map(Some)

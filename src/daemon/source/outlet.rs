@@ -463,6 +463,7 @@ mod tests {
         assert_eq!(queue.recv().await.unwrap().link, Some(Link::Up("here".into())));
         outlet.offer(0).await.unwrap();
         assert_eq!(queue.recv().await.unwrap().link, Some(Link::Down("gone".into())));
+        outlet.offer(0).await.unwrap();
         assert!(queue.try_recv().is_err());
     }
 

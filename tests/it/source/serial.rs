@@ -33,7 +33,9 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Account, Batch, Dir, FrameRefusal, Line, Link, OnFull, Running, input, stuffed};
+use super::{
+    Account, Batch, Dir, FrameRefusal, Line, Link, OnFull, PATIENCE, Running, input, stuffed,
+};
 
 /// The far end of a serial line.
 struct Device {
@@ -213,7 +215,8 @@ async fn an_empty_read_is_the_end_and_is_not_repeated() {
     let (mut outlet, _queue) = outlet();
     let reads = Arc::new(AtomicU32::new(0));
     let fake = Fake { reader: tokio::io::empty(), reads: Arc::clone(&reads), framing: None };
-    let lost = serial::read(fake, Line::anchored(), &mut outlet).await.unwrap();
+    let read = serial::read(fake, Line::anchored(), &mut outlet);
+    let lost = tokio::time::timeout(PATIENCE, read).await.expect("it ends").unwrap();
     assert!(matches!(lost, Lost::HungUp), "{lost}");
     assert_eq!(reads.load(Relaxed), 1);
 }

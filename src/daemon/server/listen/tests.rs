@@ -1,3 +1,5 @@
+//! One owner, and no victim: who may bind, remove and take over.
+
 use std::{
     os::unix::fs::{PermissionsExt, symlink},
     process::Command,

@@ -1,0 +1,149 @@
+//! What tests of the real binary have in common: a directory, processes that end with their test,
+//! and patience.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use stillwell::daemon::clock;
+
+/// What takes this long never comes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Looks until there is something.
+///
+/// # Panics
+/// With what is missing, if there is nothing for [`PATIENCE`].
+pub(crate) fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let end_ns = clock::boot_ns() + i64::try_from(PATIENCE.as_nanos()).expect("a minute");
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(clock::boot_ns() < end_ns, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A directory of one test, gone with it.
+#[derive(Debug)]
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        // Short, since paths of sockets must be.
+        let name = format!("stillwell-house-{}-{count}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).expect("a new directory");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(crate) fn write(&self, name: impl AsRef<Path>, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("within the directory")).expect("a directory");
+        fs::write(&path, text).expect("a file");
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A process that is killed at the end of its test, if not before.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts it; what it says on standard error goes to a file in the directory.
+    pub(crate) fn start(command: &mut Command, scratch: &Scratch) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let log = scratch.path(format!("log.{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let stderr = File::create(&log).expect("a file");
+        let child = command.stderr(stderr).spawn().expect("the process starts");
+        Self { child, log }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// As [`wait_for`], and fails at once with its log if the process ends.
+    pub(crate) fn wait_for<T>(&mut self, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+        wait_for(what, || {
+            let ended = self.child.try_wait().expect("our child");
+            probe().or_else(|| match ended {
+                Some(status) => panic!("{what}: it ended ({status}): {}", self.log()),
+                None => None,
+            })
+        })
+    }
+
+    /// Sends a signal and waits for the end.
+    pub(crate) fn end(mut self, signal: Signal) -> (ExitStatus, String) {
+        kill_process(Pid::from_child(&self.child), signal).expect("our child");
+        let status = wait_for("the end", || self.child.try_wait().expect("our child"));
+        (status, self.log())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("it wrote: {}", self.log());
+        }
+    }
+}
+
+/// The daemon and client, with nothing on its standard input.
+pub(crate) fn stillwell() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stillwell"));
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+/// Whether a program of the system is there; if not, says that a test did not run.
+///
+/// # Panics
+/// With CI=true, if it is absent.
+pub(crate) fn has_tool(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
+    if !found {
+        did_not_run(&format!("{name} is not installed"));
+    }
+    found
+}
+
+/// Says that a test did not run, which is a failure with CI=true.
+pub(crate) fn did_not_run(why: &str) {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{why}");
+    println!("did not run: {why}");
+}
+
+/// A file that is shipped.
+pub(crate) fn shipped(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
