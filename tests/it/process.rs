@@ -19,13 +19,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Panics
 /// With what is missing, if there is nothing for [`PATIENCE`].
-pub(crate) fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    look(probe).unwrap_or_else(|| panic!("{what}: not within {PATIENCE:?}"))
+}
+
+/// Looks until there is something; `None` if there is nothing for [`PATIENCE`].
+pub(crate) fn look<T>(mut probe: impl FnMut() -> Option<T>) -> Option<T> {
     let end_ns = clock::boot_ns() + i64::try_from(PATIENCE.as_nanos()).expect("a minute");
     loop {
-        if let Some(found) = probe() {
+        let found = probe();
+        if found.is_some() || end_ns < clock::boot_ns() {
             return found;
         }
-        assert!(clock::boot_ns() < end_ns, "{what}: not within {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -99,9 +104,18 @@ impl Process {
         })
     }
 
-    /// Sends a signal and waits for the end.
-    pub(crate) fn end(mut self, signal: Signal) -> (ExitStatus, String) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("our child");
+    }
+
+    /// Sends a signal and waits for the end.
+    pub(crate) fn end(self, signal: Signal) -> (ExitStatus, String) {
+        self.signal(signal);
+        self.ended()
+    }
+
+    /// Waits for the end.
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         let status = wait_for("the end", || self.child.try_wait().expect("our child"));
         (status, self.log())
     }

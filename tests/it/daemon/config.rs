@@ -1,8 +1,16 @@
 //! A broken configuration: told in full, to everyone who asks, and by the exit code.
 
+use std::{
+    path::Path,
+    process::{Output, Stdio},
+};
+
 use serde_json::Value;
 
-use crate::support::{Client, Daemon, Dir, look, stillwell};
+use crate::{
+    process::{Scratch, look, stillwell},
+    support::{Client, Daemon},
+};
 
 /// Three mistakes; the last one stands where a person would not look for it.
 const BROKEN: &str = r#"
@@ -23,9 +31,14 @@ index = 0
 const WORDS: [&str; 3] = ["config.toml:3:1", "config.toml:7:10", "config.toml:11:10"];
 const EX_CONFIG: Option<i32> = Some(78);
 
+fn check(config: &Path) -> Output {
+    let mut command = stillwell();
+    command.arg("check").arg(config).stdout(Stdio::piped()).output().expect("it starts")
+}
+
 #[test]
 fn a_daemon_with_a_broken_configuration_serves_status_and_says_why() {
-    let daemon = Daemon::spawn_in(Dir::new(), BROKEN, &[]);
+    let daemon = Daemon::spawn_in(Scratch::new(), BROKEN, &[]);
     let client = look(|| Client::try_connect(&daemon.socket()));
     let mut client = client.unwrap_or_else(|| panic!("does not serve: {}", daemon.log()));
     let status = client.call(r#"{"method":"Status"}"#);
@@ -49,7 +62,7 @@ fn a_daemon_with_a_broken_configuration_serves_status_and_says_why() {
 
 #[test]
 fn a_strict_daemon_ends_at_once() {
-    let daemon = Daemon::spawn_in(Dir::new(), BROKEN, &["--strict"]);
+    let daemon = Daemon::spawn_in(Scratch::new(), BROKEN, &["--strict"]);
     let socket = daemon.socket();
     let (status, log) = daemon.wait();
     assert_eq!(status.code(), EX_CONFIG, "{log}");
@@ -60,9 +73,9 @@ fn a_strict_daemon_ends_at_once() {
 /// Each line that the daemon logs is in what `check` prints, which adds the help.
 #[test]
 fn check_says_what_the_daemon_says() {
-    let dir = Dir::new();
+    let dir = Scratch::new();
     let config = dir.write("config.toml", BROKEN);
-    let output = stillwell(&["check"]).arg(&config).output().expect("it starts");
+    let output = check(&config);
     let printed = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), EX_CONFIG, "{printed}");
     assert!(output.stdout.is_empty(), "there is nothing to report on");
@@ -80,9 +93,9 @@ fn check_says_what_the_daemon_says() {
 
 #[test]
 fn a_configuration_that_is_absent_is_named() {
-    let dir = Dir::new();
+    let dir = Scratch::new();
     let missing = dir.path("nowhere.toml");
-    let output = stillwell(&["check"]).arg(&missing).output().expect("it starts");
+    let output = check(&missing);
     let printed = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), EX_CONFIG, "{printed}");
     assert!(printed.contains(missing.to_str().expect("UTF-8")), "{printed}");

@@ -10,12 +10,16 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::support::{Daemon, Dir, Steady, stillwell};
+use crate::{
+    process::{Scratch, stillwell},
+    support::{Daemon, Steady},
+};
 
 /// A daemon at a socket of the test's choice, which is expected not to start.
-fn refused(dir: &Dir, socket: &Path) -> (Option<i32>, String) {
+fn refused(dir: &Scratch, socket: &Path) -> (Option<i32>, String) {
     let config = dir.write("second.toml", "");
-    let mut command = stillwell(&["run", "--config"]);
+    let mut command = stillwell();
+    command.args(["run", "--config"]);
     let Output { status, stderr, .. } =
         command.arg(config).arg("--socket").arg(socket).output().expect("it starts");
     (status.code(), String::from_utf8(stderr).expect("text"))
@@ -44,7 +48,7 @@ fn a_second_daemon_leaves_the_first_alone() {
 
 #[test]
 fn a_socket_left_behind_is_replaced() {
-    let dir = Dir::new();
+    let dir = Scratch::new();
     let socket = dir.path("query.sock");
     drop(UnixListener::bind(&socket).expect("binds"));
     assert!(fs::metadata(&socket).expect("it is left behind").file_type().is_socket());
@@ -59,9 +63,10 @@ fn a_socket_left_behind_is_replaced() {
 
 #[test]
 fn what_is_no_socket_is_left_alone() {
-    let dir = Dir::new();
+    let dir = Scratch::new();
     let target = dir.write("target", "precious");
-    let make: [(&str, &str, &dyn Fn(&Path)); 5] = [
+    type Make<'a> = &'a dyn Fn(&Path);
+    let make: [(&str, &str, Make<'_>); 5] = [
         ("file", "is a file", &|path| fs::write(path, "precious").expect("writes")),
         ("directory", "is a directory", &|path| fs::create_dir(path).expect("creates")),
         ("link", "is a symbolic link", &|path| symlink(&target, path).expect("links")),
@@ -86,7 +91,7 @@ fn what_is_no_socket_is_left_alone() {
 
 #[test]
 fn a_directory_that_is_absent_is_named() {
-    let dir = Dir::new();
+    let dir = Scratch::new();
     let path = dir.path("nowhere/query.sock");
     let (code, log) = refused(&dir, &path);
     assert_eq!(code, Some(73), "{log}");

@@ -4,12 +4,12 @@
 //! Tumbling ones of pandas are `[t, t + 10m)` and named by their begin; its rolling ones are
 //! `(t - 10m, t]`, which for readings on whole minutes is our `[t - 9m, t + 1m)`.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Stdio};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::support::{recorded, stillwell};
+use crate::{process::stillwell, support::recorded};
 
 const DAY: &str = "timeseries/midc_bms_ghi_20220120.csv";
 /// The tables of the oracle have ten digits.
@@ -22,8 +22,9 @@ const DRIFT: f64 = 3e-6;
 /// pandas gives a window to its end. `deviation`: how far the standard deviations may differ.
 fn agrees(window: &str, oracle: &str, shift: SignedDuration, deviation: f64) {
     let (Some(day), Some(oracle)) = (recorded(DAY), recorded(oracle)) else { return };
-    let output = stillwell(&["replay", "--timestamp", "1", "--window", window]).arg(&day).output();
-    let output = output.expect("it starts");
+    let mut replay = stillwell();
+    replay.args(["replay", "--timestamp", "1", "--window", window]).arg(&day);
+    let output = replay.stdout(Stdio::piped()).output().expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let results = String::from_utf8(output.stdout).expect("text");
     let results: Vec<Value> =

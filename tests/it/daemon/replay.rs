@@ -1,21 +1,29 @@
 //! Logs that cannot be replayed, and a log that a daemon plays to the same results.
 
-use std::{fs, path::Path, process::Output};
+use std::{
+    fs,
+    path::Path,
+    process::{Output, Stdio},
+};
 
 use serde_json::Value;
 
-use crate::support::{Daemon, Dir, number, stillwell};
+use crate::{
+    process::{Scratch, stillwell},
+    support::{Daemon, number},
+};
 
 fn replay(log: &Path, more: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } =
-        stillwell(&["replay"]).arg(log).args(more).output().expect("it starts");
+    let mut command = stillwell();
+    command.arg("replay").arg(log).args(more).stdout(Stdio::piped());
+    let Output { status, stdout, stderr } = command.output().expect("it starts");
     let text = |bytes| String::from_utf8(bytes).expect("text");
     (status.code(), text(stdout), text(stderr))
 }
 
 #[test]
 fn a_broken_line_is_named() {
-    let dir = Dir::new();
+    let dir = Scratch::new();
     let cases = [
         ("#stillwell-log 1\n1000 413a310a\n2000 4g\n", 3, "hexadecimal"),
         ("#stillwell-log 1\n# a remark\n1000 413a310a\nsoon 41\n", 4, "time"),
@@ -33,14 +41,14 @@ fn a_broken_line_is_named() {
 
 #[test]
 fn a_file_that_is_absent_is_named() {
-    let (code, printed, errors) = replay(&Dir::new().path("nowhere.log"), &[]);
+    let (code, printed, errors) = replay(&Scratch::new().path("nowhere.log"), &[]);
     assert_eq!(code, Some(66), "{errors}");
     assert!(printed.is_empty() && errors.contains("nowhere.log"), "{errors}");
 }
 
 #[test]
 fn an_empty_file_has_no_results_and_a_ledger_of_zeros() {
-    let (code, printed, errors) = replay(&Dir::new().write("empty.log", ""), &["--ledger"]);
+    let (code, printed, errors) = replay(&Scratch::new().write("empty.log", ""), &["--ledger"]);
     assert_eq!(code, Some(0), "{errors}");
     let ledger: Value = serde_json::from_str(&printed).expect("one line of JSON");
     assert_eq!(number(&ledger, "bytes_in"), 0, "{ledger}");
@@ -50,9 +58,9 @@ fn an_empty_file_has_no_results_and_a_ledger_of_zeros() {
 /// which is shorter than the window. (Times differ: a daemon plays a log as if it arrived now.)
 #[test]
 fn a_daemon_plays_a_log_to_the_same_end() {
-    let dir = Dir::new();
+    let dir = Scratch::new();
     let lines: String = (0..500).map(|i| format!("t:{}\nh:{}\nnoise\n", i % 37, i % 11)).collect();
-    let log = dir.write("lines.log", lines);
+    let log = dir.write("lines.log", &lines);
     let config = "[defaults]\nwindows = [{ length = \"1h\", every = \"100ms\" }]\n\
         [[source]]\nname = \"log\"\nkind = \"replay\"\npath = \"lines.log\"\nformat = \"text\"\n\
         interval = \"1ms\"\nunknown = \"discover\"\n";

@@ -5,7 +5,10 @@ use std::{thread, time::Duration};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Daemon, Steady, assert_balanced, look, number};
+use crate::{
+    process::{Scratch, look},
+    support::{Daemon, Steady, assert_balanced, number},
+};
 
 /// One window longer than the test, so that it counts everything, shown with each pane.
 fn config() -> String {
@@ -65,7 +68,7 @@ fn sigint_is_the_same() {
 /// A log that is played has come to its end while the daemon still serves: nothing is open then.
 #[test]
 fn the_end_of_an_input_closes_its_windows() {
-    let dir = crate::support::Dir::new();
+    let dir = Scratch::new();
     dir.write("lines.log", "t:1\nt:2\nt:3\n");
     let config = "[[source]]\nname = \"log\"\nkind = \"replay\"\npath = \"lines.log\"\n\
         format = \"text\"\ninterval = \"10ms\"\nunknown = \"discover\"\n";

@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Daemon, Steady, did_not_run};
+use crate::{
+    process::did_not_run,
+    support::{Daemon, Steady},
+};
 
 /// Runs a program with some input; `None` if it is not installed.
 fn run(program: &str, arguments: &[&str], input: &str) -> Option<Output> {

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::PATIENCE;
+use crate::process::PATIENCE;
 
 /// A connection to the query socket.
 #[derive(Debug)]
