@@ -41,7 +41,7 @@ pub struct Batch {
     pub link: Option<Link>,
 }
 
-/// Counts of a datagram socket.
+/// Counts of a source's transport.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Transport {
     /// Datagrams received.
@@ -50,6 +50,10 @@ pub struct Transport {
     pub kernel_dropped: u64,
     /// Line errors of a serial port (TIOCGICOUNT): framing, parity, overrun, buffer overrun.
     pub line_errors: u64,
+    /// Batches that found the queue to the engine full; their readings are counted apart.
+    pub batches_refused: u64,
+    /// Receive calls that failed and say nothing about a datagram.
+    pub receive_errors: u64,
 }
 
 impl Transport {
@@ -58,6 +62,8 @@ impl Transport {
         self.datagrams += other.datagrams;
         self.kernel_dropped += other.kernel_dropped;
         self.line_errors += other.line_errors;
+        self.batches_refused += other.batches_refused;
+        self.receive_errors += other.receive_errors;
     }
 }
 

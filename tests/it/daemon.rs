@@ -1,13 +1,13 @@
 //! Whole daemons: the real binary, its real inputs, its real socket.
 
-//mod clients;
-//mod varlink;
-//mod config;
+mod clients;
+mod varlink;
+mod config;
 mod garbage;
-//mod instances;
+mod instances;
 mod ledger;
-//mod oracle;
-//mod replay;
+mod oracle;
+mod replay;
 mod serial;
-//mod shutdown;
+mod shutdown;
 mod udp;

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module a subject.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the harness shows it on failure")]
 
 mod client;
 mod daemon;

@@ -106,9 +106,18 @@ impl Process {
         })
     }
 
-    /// Sends a signal and waits for the end.
-    pub(crate) fn end(mut self, signal: Signal) -> (ExitStatus, String) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("our child");
+    }
+
+    /// Sends a signal and waits for the end.
+    pub(crate) fn end(self, signal: Signal) -> (ExitStatus, String) {
+        self.signal(signal);
+        self.ended()
+    }
+
+    /// Waits for the end.
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         let status = wait_for("the end", || self.child.try_wait().expect("our child"));
         (status, self.log())
     }

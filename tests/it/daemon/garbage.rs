@@ -4,7 +4,10 @@ use std::net::UdpSocket;
 
 use rand::{Rng, RngExt, SeedableRng, rngs::ChaCha8Rng};
 
-use crate::support::{Daemon, Device, Dir, Pty, Steady, number, refused};
+use crate::{
+    process::Scratch,
+    support::{Daemon, Device, Pty, Steady, number, refused},
+};
 
 /// Noise for each input.
 const BYTES: usize = 1 << 20;
@@ -18,7 +21,7 @@ const DATAGRAMS: u64 = 64;
 fn noise_on_every_input_makes_no_value() {
     let (binary, text) = (Pty::open(), Pty::open());
     let daemon = Daemon::start_in(
-        Dir::new(),
+        Scratch::new(),
         &format!(
             r#"{}
             [[source]]
@@ -100,7 +103,6 @@ fn flood(daemon: &Daemon, address: std::net::SocketAddr) -> u64 {
 
 /// Random bytes, with enough of those that begin and end things.
 fn noise(seed: u64) -> Vec<u8> {
-    println!("seed {seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut bytes = vec![0; BYTES];
     random.fill_bytes(&mut bytes);

@@ -1,15 +1,19 @@
 //! A million readings with every fault there is: the ledger is what the simulator says it must be,
 //! reason by reason, to the unit.
 
-use std::{fmt::Write as _, path::PathBuf, process::Command, sync::OnceLock};
+use std::{
+    fmt::Write as _,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
 
 use rustix::process::Signal;
 use serde_json::Value;
 use stillwell::{daemon::clock::Line, limits::SECOND};
 
-use crate::support::{
-    Daemon, Dir, Simulator, assert_as_reported, assert_balanced, look, number, refused, shipped,
-};
+use crate::process::{Scratch, look, shipped, stillwell};
+use crate::support::{Daemon, Simulator, assert_as_reported, assert_balanced, number, refused};
 
 /// The shipped scenario, played flat out: its time passes faster than that of the host, so it
 /// begins far enough in the past to end there too.
@@ -34,7 +38,7 @@ impl Play {
     }
 
     /// Plays it into a file; the file, and the report, which the other ways out must repeat.
-    fn rehearse(&self, dir: &Dir) -> (PathBuf, Value) {
+    fn rehearse(&self, dir: &Scratch) -> (PathBuf, Value) {
         let log = dir.path("rehearsal.log");
         let file = log.to_str().expect("a path in UTF-8");
         let report = Simulator::play(&scenario(), &self.arguments(&["--file", file]));
@@ -78,7 +82,7 @@ fn assert_everything_happened(report: &Value) {
 
 #[test]
 fn a_million_readings_by_datagram_are_all_accounted_for() {
-    let (dir, play) = (Dir::new(), Play::of(1_000_000));
+    let (dir, play) = (Scratch::new(), Play::of(1_000_000));
     let (_, planned) = play.rehearse(&dir);
     assert_everything_happened(&planned);
     let daemon = Daemon::start(&plant("kind = \"udp\"\nlisten = \"127.0.0.1:0\"", &planned));
@@ -96,7 +100,7 @@ fn a_million_readings_by_datagram_are_all_accounted_for() {
 
 #[test]
 fn a_million_readings_by_serial_line_are_all_accounted_for() {
-    let (dir, play) = (Dir::new(), Play::of(1_000_000));
+    let (dir, play) = (Scratch::new(), Play::of(1_000_000));
     let (_, planned) = play.rehearse(&dir);
     let link = dir.path("port").to_str().expect("a path in UTF-8").to_owned();
     let port = format!("kind = \"serial\"\npath = {link:?}\non_full = \"wait\"");
@@ -116,10 +120,11 @@ fn a_million_readings_by_serial_line_are_all_accounted_for() {
 
 #[test]
 fn a_log_of_a_million_readings_is_replayed_to_the_same_ledger() {
-    let (dir, play) = (Dir::new(), Play::of(1_000_000));
+    let (dir, play) = (Scratch::new(), Play::of(1_000_000));
     let (log, report) = play.rehearse(&dir);
-    let config = dir.write("config.toml", plant("kind = \"udp\"\nlisten = \"[::1]:9\"", &report));
-    let mut replay = crate::support::stillwell(&["replay", "--ledger", "--window", "1h"]);
+    let config = dir.write("config.toml", &plant("kind = \"udp\"\nlisten = \"[::1]:9\"", &report));
+    let mut replay = stillwell();
+    replay.args(["replay", "--ledger", "--window", "1h"]).stdout(Stdio::piped());
     let first = finished(replay.arg("--config").arg(config).arg(log));
     let ledger = first.lines().last().expect("a ledger");
     let ledger = serde_json::from_str(ledger).expect("JSON");

@@ -5,7 +5,10 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{Daemon, Device, Dir, Pty, Steady, number, refused};
+use crate::{
+    process::Scratch,
+    support::{Daemon, Device, Pty, Steady, number, refused},
+};
 
 fn port(name: &str, path: &Path, more: &str) -> String {
     format!(
@@ -20,7 +23,7 @@ fn native(path: &Path) -> String {
 
 #[test]
 fn a_device_that_comes_late_is_found_and_read() {
-    let dir = Dir::new();
+    let dir = Scratch::new();
     let link = dir.path("port");
     let config = format!("{}{}", Steady::CONFIG, native(&link));
     let daemon = Daemon::start_in(dir, &config);
@@ -47,7 +50,7 @@ fn a_device_that_comes_late_is_found_and_read() {
 /// device of the system.
 #[test]
 fn a_line_that_hangs_up_in_mid_frame_costs_that_frame() {
-    let dir = Dir::new();
+    let dir = Scratch::new();
     let link = dir.path("port");
     let first = Pty::open();
     first.link(&link);
@@ -105,7 +108,7 @@ fn a_line_is_joined_in_mid_frame_and_split_anywhere() {
 /// What is no serial port is said to be none, for each in its own words, and is not touched.
 #[test]
 fn what_is_no_port_is_told_in_words() {
-    let dir = Dir::new();
+    let dir = Scratch::new();
     let file = dir.write("file", "not a port");
     let directory = dir.path("directory");
     fs::create_dir(&directory).expect("a new directory");

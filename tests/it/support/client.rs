@@ -4,11 +4,12 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     os::unix::net::UnixStream,
     path::Path,
+    time::Duration,
 };
 
 use serde_json::Value;
 
-use super::PATIENCE;
+use crate::process::PATIENCE;
 
 /// A connection to the query socket.
 #[derive(Debug)]
@@ -26,6 +27,17 @@ impl Client {
     /// Sends bytes as they are.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.0.get_mut().write_all(bytes.as_ref())
+    }
+
+    /// Whether there is something to read, or the end, within this time.
+    pub(crate) fn has_input(&mut self, within: Duration) -> bool {
+        let limit = |stream: &UnixStream, timeout| {
+            stream.set_read_timeout(Some(timeout)).expect("a socket takes a timeout");
+        };
+        limit(self.0.get_ref(), within);
+        let filled = self.0.fill_buf().map(drop);
+        limit(self.0.get_ref(), PATIENCE);
+        !matches!(filled, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// The next line, without its end; `None` if the connection is over.

@@ -1,73 +1,50 @@
 //! A daemon of one test: started, asked, stopped, and its books checked.
 
-use std::{
-    fs::{self, File},
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-};
+use std::{net::SocketAddr, path::PathBuf, process::ExitStatus};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{Client, Dir, assert_balanced, look, number};
+use super::{Client, assert_balanced, number};
+use crate::process::{Process, Scratch, look, stillwell};
 
 const CONFIG: &str = "config.toml";
 const SOCKET: &str = "query.sock";
-const LOG: &str = "stderr.log";
 
 /// A running daemon in a directory of its own.
 #[derive(Debug)]
 pub(crate) struct Daemon {
-    dir: Dir,
-    child: Child,
-}
-
-/// The binary, with nothing on its standard input.
-pub(crate) fn stillwell(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stillwell"));
-    command.args(arguments).stdin(Stdio::null()).env("NO_COLOR", "1");
-    command
+    // First, so that it ends before its directory is removed.
+    process: Process,
+    dir: Scratch,
 }
 
 impl Daemon {
     /// Starts it and waits until it answers.
     pub(crate) fn start(config: &str) -> Self {
-        Self::start_in(Dir::new(), config)
+        Self::start_in(Scratch::new(), config)
     }
 
     /// Starts it in a directory that is prepared, and waits until it answers.
-    pub(crate) fn start_in(dir: Dir, config: &str) -> Self {
+    pub(crate) fn start_in(dir: Scratch, config: &str) -> Self {
         let mut daemon = Self::spawn_in(dir, config, &[]);
-        let answers = look(|| {
-            if let Some(status) = daemon.child.try_wait().expect("it is our child") {
-                panic!("the daemon ended ({status}): {}", daemon.log());
-            }
-            Client::try_connect(&daemon.socket())
-        });
-        assert!(answers.is_some(), "the daemon does not serve: {}", daemon.log());
+        let socket = daemon.socket();
+        daemon.process.wait_for("a daemon that serves", || Client::try_connect(&socket));
         let sources = daemon.status()["sources"].as_array().map_or(0, Vec::len);
         assert_eq!(sources, config.matches("[[source]]").count(), "told from the first reply on");
         daemon
     }
 
     /// Starts it and waits for nothing.
-    pub(crate) fn spawn_in(dir: Dir, config: &str, more: &[&str]) -> Self {
+    pub(crate) fn spawn_in(dir: Scratch, config: &str, more: &[&str]) -> Self {
         let config = dir.write(CONFIG, config);
-        let log = File::create(dir.path(LOG)).expect("a new file");
-        let child = stillwell(&["run", "--config"])
-            .arg(config)
-            .arg("--socket")
-            .arg(dir.path(SOCKET))
-            .args(more)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("the daemon starts");
-        Self { dir, child }
+        let mut command = stillwell();
+        command.args(["run", "--config"]).arg(config);
+        command.arg("--socket").arg(dir.path(SOCKET)).args(more);
+        Self { process: Process::start(&mut command, &dir), dir }
     }
 
-    pub(crate) fn dir(&self) -> &Dir {
+    pub(crate) fn dir(&self) -> &Scratch {
         &self.dir
     }
 
@@ -76,12 +53,12 @@ impl Daemon {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.pid()
     }
 
     /// What it wrote to standard error so far.
     pub(crate) fn log(&self) -> String {
-        log_in(&self.dir)
+        self.process.log()
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -134,37 +111,30 @@ impl Daemon {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it is our child");
+        self.process.signal(signal);
+    }
+
+    /// Kills it as a crash would; what is left of it.
+    pub(crate) fn killed(self) -> Scratch {
+        let Self { process, dir } = self;
+        process.end(Signal::KILL);
+        dir
     }
 
     /// Waits for it to end by itself; its exit status, and what it wrote to standard error.
-    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
-        let ended = look(|| self.child.try_wait().expect("it is our child"));
-        let log = self.log();
-        (ended.unwrap_or_else(|| panic!("the daemon does not end: {log}")), log)
+    pub(crate) fn wait(self) -> (ExitStatus, String) {
+        self.process.ended()
     }
 
     /// Checks the books, stops it as a service manager does, and returns what it wrote to
     /// standard error.
     pub(crate) fn stop(self) -> String {
         assert_balanced(&self.status());
-        let socket = self.socket();
-        self.signal(Signal::TERM);
-        let ended = look(|| (!Path::exists(&socket)).then_some(()));
-        assert!(ended.is_some(), "the socket is still there: {}", self.log());
-        let (status, log) = self.wait();
+        let Self { process, dir } = self;
+        let (status, log) = process.end(Signal::TERM);
         assert_eq!(status.code(), Some(0), "{log}");
+        assert!(!dir.path(SOCKET).exists(), "the socket is removed: {log}");
         log
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("the daemon wrote: {}", self.log());
-        }
     }
 }
 
@@ -174,9 +144,4 @@ pub(crate) fn is_up(source: &Value) -> bool {
 
 fn source_in<'a>(status: &'a Value, name: &str) -> Option<&'a Value> {
     status["sources"].as_array()?.iter().find(|source| source["name"] == name)
-}
-
-fn log_in(dir: &Dir) -> String {
-    let bytes = fs::read(dir.path(LOG)).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
 }

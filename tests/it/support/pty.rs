@@ -8,8 +8,6 @@ use std::{
         unix::{ffi::OsStrExt, fs::symlink},
     },
     path::{Path, PathBuf},
-    thread,
-    time::Duration,
 };
 
 use rustix::{
@@ -17,7 +15,7 @@ use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
 };
 
-use super::{Deadline, PATIENCE};
+use crate::process::wait_for;
 
 /// The end of the line that the device holds; dropping it unplugs the device.
 #[derive(Debug)]
@@ -52,16 +50,15 @@ impl Pty {
 
     /// Writes everything; the daemon must have opened the line, which makes it raw.
     pub(crate) fn write(&self, mut bytes: &[u8]) {
-        let deadline = Deadline::of(PATIENCE);
-        while !bytes.is_empty() {
-            match rustix::io::write(&self.master, bytes) {
-                Ok(n) if 0 < n => bytes = &bytes[n..],
-                Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {
-                    assert!(!deadline.has_passed(), "nobody reads the terminal");
-                    thread::sleep(Duration::from_millis(1));
+        wait_for("a reader of the terminal", || {
+            while !bytes.is_empty() {
+                match rustix::io::write(&self.master, bytes) {
+                    Ok(n) if 0 < n => bytes = &bytes[n..],
+                    Ok(_) | Err(Errno::AGAIN | Errno::INTR) => return None,
+                    Err(error) => panic!("the terminal takes nothing: {error}"),
                 }
-                Err(error) => panic!("the terminal takes nothing: {error}"),
             }
-        }
+            Some(())
+        });
     }
 }

@@ -1,0 +1,92 @@
+//! Logs that cannot be replayed, and a log that a daemon plays to the same results.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Output, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::{
+    process::{Scratch, stillwell},
+    support::{Daemon, number},
+};
+
+fn replay(log: &Path, more: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = stillwell();
+    command.arg("replay").arg(log).args(more).stdout(Stdio::piped());
+    let Output { status, stdout, stderr } = command.output().expect("it starts");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn a_broken_line_is_named() {
+    let dir = Scratch::new();
+    let cases = [
+        ("#stillwell-log 1\n1000 413a310a\n2000 4g\n", 3, "hexadecimal"),
+        ("#stillwell-log 1\n# a remark\n1000 413a310a\nsoon 41\n", 4, "time"),
+        ("#stillwell-log 9\n1000 41\n", 1, "version"),
+    ];
+    for (text, line, words) in cases {
+        let log = dir.write("broken.log", text);
+        let (code, _, errors) = replay(&log, &["--format", "text"]);
+        assert_eq!(code, Some(65), "{text:?}: {errors}");
+        assert!(errors.contains(log.to_str().expect("UTF-8")), "{errors}");
+        assert!(errors.contains(&format!("line {line}: ")), "{errors}");
+        assert!(errors.contains(words), "{errors}");
+    }
+}
+
+#[test]
+fn a_file_that_is_absent_is_named() {
+    let (code, printed, errors) = replay(&Scratch::new().path("nowhere.log"), &[]);
+    assert_eq!(code, Some(66), "{errors}");
+    assert!(printed.is_empty() && errors.contains("nowhere.log"), "{errors}");
+}
+
+#[test]
+fn an_empty_file_has_no_results_and_a_ledger_of_zeros() {
+    let (code, printed, errors) = replay(&Scratch::new().write("empty.log", ""), &["--ledger"]);
+    assert_eq!(code, Some(0), "{errors}");
+    let ledger: Value = serde_json::from_str(&printed).expect("one line of JSON");
+    assert_eq!(number(&ledger, "bytes_in"), 0, "{ledger}");
+}
+
+/// The same bytes through a daemon: the same ledger, and the same statistics of the whole log,
+/// which is shorter than the window. (Times differ: a daemon plays a log as if it arrived now.)
+#[test]
+fn a_daemon_plays_a_log_to_the_same_end() {
+    let dir = Scratch::new();
+    let lines: String = (0..500).map(|i| format!("t:{}\nh:{}\nnoise\n", i % 37, i % 11)).collect();
+    let log = dir.write("lines.log", &lines);
+    let config = "[defaults]\nwindows = [{ length = \"1h\", every = \"100ms\" }]\n\
+        [[source]]\nname = \"log\"\nkind = \"replay\"\npath = \"lines.log\"\nformat = \"text\"\n\
+        interval = \"1ms\"\nunknown = \"discover\"\n";
+    let same = dir.write("same.toml", config);
+    let same = same.to_str().expect("UTF-8");
+    let (code, printed, errors) = replay(&log, &["--config", same, "--ledger"]);
+    assert_eq!(code, Some(0), "{errors}");
+    let mut replayed: Vec<Value> =
+        printed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let ledger = replayed.pop().expect("a ledger");
+    let daemon = Daemon::start_in(dir, config);
+    let source = daemon.until("log", "its end", |source| source["state"] == "ended");
+    assert_eq!(source["ledger"], ledger);
+    for id in ["log.t", "log.h"] {
+        let last = replayed.iter().rfind(|result| result["id"] == id).expect("a result");
+        let summary = &daemon.get(id)["summaries"][0];
+        for key in ["n", "min", "max", "first", "last", "percentiles", "flags", "status"] {
+            assert_eq!(summary[key], last[key], "{id} {key}: {summary} {last}");
+        }
+        // The panes begin at other readings, and so do the roundings.
+        for key in ["mean", "stddev"] {
+            let of = |summary: &Value| summary[key].as_f64().expect("a number");
+            let (ours, theirs) = (of(summary), of(last));
+            assert!((ours - theirs).abs() <= 1e-12 * theirs, "{id} {key}: {ours} {theirs}");
+        }
+    }
+    assert_eq!(fs::metadata(log).expect("it is only read").len(), ledger["bytes_in"]);
+    daemon.stop();
+}
