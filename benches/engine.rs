@@ -9,8 +9,8 @@ use std::{
     sync::Arc,
 };
 
-use rustix::time::{ClockId, clock_gettime};
 use stillwell::{
+    daemon::clock::cpu_ns,
     engine::{
         Batch, ChannelKey, ChannelPlan, Input, Plan, Rules, SourcePlan, TimeMode, Unknown, Window,
         batch::Transport, normalize::Normalize, plan::Linear, rolling::Rolling, unit::Conversion,
@@ -165,9 +165,4 @@ fn plan(channels: usize, percentiles: bool) -> Plan {
         channels: (0..channels).map(channel).collect(),
         defaults: rules,
     }
-}
-
-fn cpu_ns() -> i64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec * SECOND + time.tv_nsec
 }

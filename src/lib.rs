@@ -92,6 +92,10 @@
 //! **Invariant:** a [`config::Config`] is valid; one with errors does not exist, and all errors of
 //! a file are told at once. **Invariant:** `config.toml` shows every key.
 //!
+//! ## [`recording`]
+//!
+//! Recorded logs and raw files, cut into records: for the daemon's replay source and for `replay`.
+//!
 //! ## [`query`]
 //!
 //! What the engine's values look like as JSON, and which of them a request selects. Shared by the
