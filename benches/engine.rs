@@ -72,7 +72,7 @@ fn cost_ns(channels: usize, hz: i64, percentiles: bool, readings: usize) -> f64 
         let batch = batch(&mut frame, devices, hz);
         done += batch.frames.samples.len();
         let before_ns = cpu_ns();
-        let checked = validate.step(Input::Batch(batch));
+        let checked = validate.step(Input { now_ns: batch.now_ns, batch: Some(batch) });
         let checked = checked.and_then(|checked| normalize.step(checked));
         drop(checked.and_then(|checked| rolling.step(checked)));
         spent_ns += cpu_ns() - before_ns;

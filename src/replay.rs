@@ -74,7 +74,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), ReplayFailure> {
     let batches = std::iter::from_fn(|| match input.next_batch() {
         Ok(batch) => {
             progress.set_position(input.bytes_read());
-            batch.map(Input::Batch)
+            batch.map(|batch| Input { now_ns: batch.now_ns, batch: Some(batch) })
         }
         Err(error) => {
             failed = Some(error);

@@ -6,15 +6,12 @@ use crate::wire::{FieldTable, Frames, WireTally};
 
 /// One item of the engine's input stream.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "batches are the rule: a box would cost each one")]
-pub enum Input {
-    /// Frames of one source, and what happened to it.
-    Batch(Batch),
-    /// Time has passed on the daemon's line.
-    Tick {
-        /// The line's time, nanoseconds.
-        now_ns: i64,
-    },
+pub struct Input {
+    /// The engine's own time, by which it publishes: nanoseconds on the daemon's line. A source's
+    /// time is another matter, as that of a recording may be years away.
+    pub now_ns: i64,
+    /// Frames of one source, and what happened to it; nothing if only time has passed.
+    pub batch: Option<Batch>,
 }
 
 /// Many frames of one source: batches, not readings, cross queues.

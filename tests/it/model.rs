@@ -461,7 +461,8 @@ impl Front {
     }
 
     fn step(&mut self, batch: Batch) -> Checked {
-        let checked = self.0.step(Input::Batch(batch)).expect("one for one");
+        let checked =
+            self.0.step(Input { now_ns: batch.now_ns, batch: Some(batch) }).expect("one for one");
         self.1.step(checked).expect("one for one")
     }
 }
