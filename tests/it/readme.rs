@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use serde_json::{Deserializer, Value};
 use stillwell::{engine::ReadingRefusal, limits, wire::FrameRefusal};
 
-use crate::process::{PATIENCE, Process, Scratch, did_not_run, has_tool, look, shipped};
+use crate::process::{PATIENCE, Process, Scratch, did_not_run, has_tool, look, shipped, stillwell};
 
 const RUN: &str = "cargo run --release -- run --config config.toml";
 const STILLWELL: &str = "cargo run --release -- ";
@@ -219,7 +219,10 @@ fn the_protocol_page_shows_what_is_said() {
         // The first second of a daemon has windows with a single reading.
         let alike = look(|| {
             said = ask(&socket, &request, documented.len());
-            said.iter().zip(&documented).all(|(said, page)| is_alike(page, said)).then_some(())
+            let mut pairs = said.iter().zip(&documented);
+            let all =
+                said.len() == documented.len() && pairs.all(|(said, page)| is_alike(page, said));
+            all.then_some(())
         });
         assert!(alike.is_some(), "{request}\npage: {documented:?}\nsaid: {said:?}");
     }
@@ -259,6 +262,33 @@ fn the_pages_state_the_bounds_and_the_reasons() {
     let frames = FrameRefusal::ALL.iter().map(|why| why.name());
     for why in frames.chain(ReadingRefusal::ALL.iter().map(|why| why.name())) {
         assert!(formats.contains(&format!("`{why}`")), "docs/formats.md does not explain {why}");
+    }
+}
+
+#[test]
+fn every_subcommand_that_a_text_names_exists() {
+    let in_directory = |name: &str| {
+        let entries = fs::read_dir(shipped(name)).expect("is there");
+        entries.map(|entry| entry.expect("reads").path()).filter(|path| path.is_file())
+    };
+    let files = ["README.md", "config.toml"].map(shipped).into_iter();
+    let mut named = BTreeSet::new();
+    for file in files.chain(in_directory("docs")).chain(in_directory("systemd")) {
+        let text = fs::read_to_string(&file).expect("text");
+        let places = text.match_indices("stillwell ");
+        let commands = places
+            .filter(|(at, _)| text[..*at].ends_with(['`', '/']) || text[..*at].ends_with("  "));
+        named.extend(commands.map(|(at, name)| {
+            let word = text[at + name.len()..].split(|c: char| !c.is_ascii_lowercase()).next();
+            word.unwrap_or_default().to_owned()
+        }));
+    }
+    // `/usr/bin/stillwell /usr/lib` in a unit is no command.
+    named.remove("");
+    assert!(3 < named.len(), "found only {named:?}");
+    for name in named {
+        let help = stillwell().args([&name, "--help"]).status().expect("runs");
+        assert!(help.success(), "there is no stillwell {name}");
     }
 }
 
