@@ -9,8 +9,8 @@ use std::{
     sync::Arc,
 };
 
-use rustix::time::{ClockId, clock_gettime};
 use stillwell::{
+    daemon::clock::cpu_ns,
     engine::{
         Batch, ChannelKey, ChannelPlan, Input, Plan, Rules, SourcePlan, TimeMode, Unknown, Window,
         batch::Transport, normalize::Normalize, plan::Linear, rolling::Rolling, unit::Conversion,
@@ -72,7 +72,7 @@ fn cost_ns(channels: usize, hz: i64, percentiles: bool, readings: usize) -> f64 
         let batch = batch(&mut frame, devices, hz);
         done += batch.frames.samples.len();
         let before_ns = cpu_ns();
-        let checked = validate.step(Input::Batch(batch));
+        let checked = validate.step(Input { now_ns: batch.now_ns, batch: Some(batch) });
         let checked = checked.and_then(|checked| normalize.step(checked));
         drop(checked.and_then(|checked| rolling.step(checked)));
         spent_ns += cpu_ns() - before_ns;
@@ -165,9 +165,4 @@ fn plan(channels: usize, percentiles: bool) -> Plan {
         channels: (0..channels).map(channel).collect(),
         defaults: rules,
     }
-}
-
-fn cpu_ns() -> i64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec * SECOND + time.tv_nsec
 }

@@ -118,6 +118,8 @@ pub const PUBLISH_MIN_NS: i64 = 10 * MS;
 pub const PUBLISH_MAX_NS: i64 = 60 * SECOND;
 /// Default period of publishing.
 pub const PUBLISH_DEFAULT_NS: i64 = 100 * MS;
+/// Longest time from arrival to publication that counts as one: an hour.
+pub const LATENCY_MAX_NS: i64 = 3_600 * SECOND;
 /// Channels that share one allocation in a snapshot.
 pub const CHANNELS_PER_CHUNK: usize = 64;
 /// Longest request line.

@@ -74,7 +74,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), ReplayFailure> {
     let batches = std::iter::from_fn(|| match input.next_batch() {
         Ok(batch) => {
             progress.set_position(input.bytes_read());
-            batch.map(Input::Batch)
+            batch.map(|batch| Input { now_ns: batch.now_ns, batch: Some(batch) })
         }
         Err(error) => {
             failed = Some(error);
@@ -192,11 +192,11 @@ impl Show {
     }
 }
 
-fn progress(bytes_total: Option<u64>) -> ProgressBar {
+fn progress(bytes_total: u64) -> ProgressBar {
     // Draws on standard error, and only if that is a terminal.
-    let Some(bytes_total) = bytes_total.filter(|_| io::stderr().is_terminal()) else {
+    if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
-    };
+    }
     let style = "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
     let style = ProgressStyle::with_template(style).expect("a constant template");
     ProgressBar::new(bytes_total).with_style(style)

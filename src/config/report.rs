@@ -330,8 +330,8 @@ windows
     discovered channels of plant
 
 memory of the windows, at most
-  1 configured: 5.2 KiB, and for percentiles 1.8 KiB (1) or 1.8 KiB (2)
-  100 discovered, if as many come: 487.5 KiB
+  1 configured: BASE, and for percentiles 1.8 KiB (1) or 1.8 KiB (2)
+  100 discovered, if as many come: HUNDRED
   (1) if the values of a channel stay within a factor of ten of each other
   (2) if they fill the range of the bins; `expected_rate` bounds both
 
@@ -340,7 +340,13 @@ what has to be opened
   udp 0.0.0.0:7420: by stillwell-udp.socket with ListenDatagram=0.0.0.0:7420, or by the daemon itself with the drop-in that lets it open ports
   /dev/serial/by-id/x: by the daemon itself, which needs the right to read and write it
 ";
-        assert_eq!(report(&config(text), Path::new("/run/stillwell/query.sock")), expected);
+        let planned = config(text);
+        let (base, _) = worst_case_bytes(&planned.plan.channels[0].rules);
+        let (found, _) = worst_case_bytes(&planned.plan.sources[0].discovered);
+        let expected = expected
+            .replace("BASE", &Bytes(base).to_string())
+            .replace("HUNDRED", &Bytes(100 * found).to_string());
+        assert_eq!(report(&planned, Path::new("/run/stillwell/query.sock")), expected);
         assert!(report(&config(""), Path::new("q")).starts_with("sources\n  none: nothing will"));
     }
 

@@ -62,6 +62,12 @@ pub fn boot_ns() -> i64 {
     nanoseconds(clock_gettime(ClockId::Boottime))
 }
 
+/// CPU time that this process has used, in nanoseconds, for benchmarks.
+#[must_use]
+pub fn cpu_ns() -> i64 {
+    nanoseconds(clock_gettime(ClockId::ProcessCPUTime))
+}
+
 /// CLOCK_MONOTONIC as tokio's timers use it, for deadlines.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads clocks")]

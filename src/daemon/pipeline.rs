@@ -26,8 +26,8 @@ pub struct Aim {
 
 /// Runs until every source has dropped its end of the queue, and the last snapshot is out.
 ///
-/// Time comes with the batches; while none comes, ticks tell it, so that a daemon without input
-/// goes on publishing. A tick moves no window: how far a source's time has come is for the
+/// While no batch comes, ticks tell the time, so that a daemon without input goes on publishing. A
+/// tick moves no window: how far a source's time has come is for the
 /// source to say, which knows what it has handed over.
 pub async fn run(batches: mpsc::Receiver<Batch>, aim: Aim, mut publisher: Publisher) {
     let Aim { plan, publish_ns, epoch, line } = aim;
@@ -36,10 +36,7 @@ pub async fn run(batches: mpsc::Receiver<Batch>, aim: Aim, mut publisher: Publis
         .timeout_repeating(ticks())
         .map(|item| {
             vitals.engine_turns.fetch_add(1, Relaxed);
-            match item {
-                Ok(batch) => Input::Batch(batch),
-                Err(_elapsed) => Input::Tick { now_ns: line.now_ns() },
-            }
+            Input { now_ns: line.now_ns(), batch: item.ok() }
         })
         .validate(&plan)
         .normalize()

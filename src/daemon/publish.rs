@@ -8,7 +8,10 @@ use std::sync::{
 use tokio::sync::{mpsc, watch};
 
 use super::meter::Meter;
-use crate::engine::{Batch, Snapshot};
+use crate::{
+    engine::{Batch, Snapshot},
+    limits::LATENCY_MAX_NS,
+};
 
 /// Puts snapshots where everyone sees them.
 #[derive(Debug)]
@@ -59,7 +62,11 @@ impl Publisher {
     pub fn publish(&mut self, snapshot: Arc<Snapshot>, now_ns: i64) {
         let vitals = &self.vitals;
         if let Some(oldest_ns) = snapshot.oldest_arrival_ns {
-            vitals.arrival_to_visible.record_ns(now_ns - oldest_ns);
+            let waited_ns = now_ns - oldest_ns;
+            // The arrivals of a recording are of another time and say nothing of this daemon.
+            if (0..LATENCY_MAX_NS).contains(&waited_ns) {
+                vitals.arrival_to_visible.record_ns(waited_ns);
+            }
         }
         if let Some(queue) = self.queue.upgrade() {
             let waiting = (queue.max_capacity() - queue.capacity()) as u64;

@@ -6,15 +6,12 @@ use crate::wire::{FieldTable, Frames, WireTally};
 
 /// One item of the engine's input stream.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "batches are the rule: a box would cost each one")]
-pub enum Input {
-    /// Frames of one source, and what happened to it.
-    Batch(Batch),
-    /// Time has passed on the daemon's line.
-    Tick {
-        /// The line's time, nanoseconds.
-        now_ns: i64,
-    },
+pub struct Input {
+    /// The engine's own time, by which it publishes: nanoseconds on the daemon's line. A source's
+    /// time is another matter, as that of a recording may be years away.
+    pub now_ns: i64,
+    /// Frames of one source, and what happened to it; nothing if only time has passed.
+    pub batch: Option<Batch>,
 }
 
 /// Many frames of one source: batches, not readings, cross queues.
@@ -41,7 +38,7 @@ pub struct Batch {
     pub link: Option<Link>,
 }
 
-/// Counts of a datagram socket.
+/// Counts of a source's transport.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Transport {
     /// Datagrams received.
@@ -50,6 +47,10 @@ pub struct Transport {
     pub kernel_dropped: u64,
     /// Line errors of a serial port (TIOCGICOUNT): framing, parity, overrun, buffer overrun.
     pub line_errors: u64,
+    /// Batches that found the queue to the engine full; their readings are counted apart.
+    pub batches_refused: u64,
+    /// Receive calls that failed and say nothing about a datagram.
+    pub receive_errors: u64,
 }
 
 impl Transport {
@@ -58,6 +59,8 @@ impl Transport {
         self.datagrams += other.datagrams;
         self.kernel_dropped += other.kernel_dropped;
         self.line_errors += other.line_errors;
+        self.batches_refused += other.batches_refused;
+        self.receive_errors += other.receive_errors;
     }
 }
 

@@ -14,6 +14,9 @@ use crate::limits::BIN_VALUE_MAX;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BinScale {
     resolution: f64,
+    /// 1 / resolution, if it is a whole number: dividing by it gives back 1.38 where multiplying
+    /// by 0.001 gives 1.3800000000000001.
+    per_unit: Option<f64>,
     /// log2 of the bins per power of two.
     magnitude: u32,
 }
@@ -35,7 +38,9 @@ impl BinScale {
             3 => 10,
             _ => panic!("{figures} significant figures: 1, 2 or 3 are possible"),
         };
-        Self { resolution, magnitude }
+        let per_unit = (1.0 / resolution).round();
+        let whole = 1.0 <= per_unit && (per_unit * resolution - 1.0).abs() < 1e-12;
+        Self { resolution, per_unit: whole.then_some(per_unit), magnitude }
     }
 
     /// The bin of a finite value, and whether the value lies within the range of the bins; the
@@ -53,7 +58,11 @@ impl BinScale {
     #[must_use]
     pub fn middle(&self, bin: Bin) -> f64 {
         let (lowest, width) = self.range(bin.unsigned_abs());
-        let middle = (lowest + width / 2) as f64 * self.resolution;
+        let middle = (lowest + width / 2) as f64;
+        let middle = match self.per_unit {
+            Some(per_unit) => middle / per_unit,
+            None => middle * self.resolution,
+        };
         if bin < 0 { -middle } else { middle }
     }
 

@@ -55,12 +55,14 @@ impl Rolling {
             self.gallery.add(Arc::clone(&added.info));
             self.windows.add(added.info);
         }
+        // Near enough for an age: the frames of a batch are a moment apart.
+        let mut arrived_ns = checked.now_ns;
         if let Some(report) = checked.report.take() {
+            arrived_ns = report.last_arrival_ns.unwrap_or(arrived_ns);
             self.oldest_arrival_ns = self.oldest_arrival_ns.or(report.first_arrival_ns);
             self.books.enter(report);
         }
         let Self { windows, books, gallery, .. } = self;
-        let arrived_ns = checked.now_ns;
         in_order(&checked.readings, &checked.advances, |event| match event {
             Event::Reading(&Reading { channel, flag, at_ns, value }) => {
                 windows.push(channel, at_ns, value, flag);

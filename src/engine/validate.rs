@@ -25,7 +25,7 @@ use crate::{
 /// A batch after validation, or a tick.
 #[derive(Debug)]
 pub struct Checked {
-    /// Time on the daemon's line.
+    /// The engine's own time on the daemon's line.
     pub now_ns: i64,
     /// Accepted readings, and notes that a device had no value to give.
     pub readings: Vec<Reading>,
@@ -156,35 +156,24 @@ impl Validate {
         Self { registry, timelines, sources: sources.collect() }
     }
 
-    fn batch(&mut self, batch: Batch) -> Checked {
+    fn batch(&mut self, batch: Batch, checked: &mut Checked) {
         let Batch { source, now_ns, frames, fields, .. } = &batch;
-        let mut checked = Checked {
-            now_ns: *now_ns,
-            readings: Vec::with_capacity(frames.samples.len()),
-            advances: Vec::new(),
-            added: Vec::new(),
-            report: None,
-        };
+        checked.readings.reserve_exact(frames.samples.len());
         let mut tally = ReadingTally::default();
         let mut samples = frames.samples.as_slice();
         for head in &frames.heads {
             let own = if head.shed { 0 } else { head.samples as usize };
             let (mine, rest) = samples.split_at(own.min(samples.len()));
             samples = rest;
-            let counted = self.frame(*source, head, mine, fields, &mut checked);
-            tally.add(&counted);
+            tally.add(&self.frame(*source, head, mine, fields, checked));
         }
         tally.received += batch.shed_readings;
         tally.refuse(ReadingRefusal::QueueFull, batch.shed_readings);
-        self.drain_if_idle(*source, *now_ns, &mut checked);
+        self.drain_if_idle(*source, *now_ns, checked);
         if batch.link == Some(Link::Ended) {
-            self.close(*source, &mut checked);
-        }
-        if self.registry.has_added() {
-            checked.added = self.registry.take_added();
+            self.close(*source, checked);
         }
         checked.report = Some(self.report(batch, tally));
-        checked
     }
 
     /// Judges one frame and returns what it adds to the books.
@@ -377,20 +366,21 @@ impl Step for Validate {
     type Out = Checked;
 
     fn step(&mut self, input: Input) -> Option<Checked> {
-        Some(match input {
-            Input::Batch(batch) => self.batch(batch),
-            Input::Tick { now_ns } => Checked {
-                now_ns,
-                readings: Vec::new(),
-                advances: Vec::new(),
-                added: if self.registry.has_added() {
-                    self.registry.take_added()
-                } else {
-                    Vec::new()
-                },
-                report: None,
-            },
-        })
+        let mut checked = Checked {
+            now_ns: input.now_ns,
+            readings: Vec::new(),
+            advances: Vec::new(),
+            added: Vec::new(),
+            report: None,
+        };
+        if let Some(batch) = input.batch {
+            self.batch(batch, &mut checked);
+        }
+        // Also those of the configuration, which no batch brings.
+        if self.registry.has_added() {
+            checked.added = self.registry.take_added();
+        }
+        Some(checked)
     }
 
     fn finish(&mut self) -> Option<Checked> {

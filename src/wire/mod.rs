@@ -37,6 +37,24 @@ impl Frames {
         self.heads.is_empty()
     }
 
+    /// Takes the frames from these places on as having arrived when they say that they were made,
+    /// if they say so, and never before `now_ns` or one another: for recordings that noted no
+    /// arrivals. Returns the last arrival.
+    pub fn arrive_as_made(&mut self, heads: usize, samples: usize, mut now_ns: i64) -> i64 {
+        let mut samples = &self.samples[samples..];
+        for head in &mut self.heads[heads..] {
+            let (own, rest) = samples.split_at(head.samples as usize);
+            samples = rest;
+            let newest_ns = own.iter().map(|sample| sample.at_ns).max();
+            if let (DeviceClock::Utc | DeviceClock::Tai, Some(newest_ns)) = (head.clock, newest_ns)
+            {
+                now_ns = now_ns.max(newest_ns);
+                head.arrived_ns = now_ns;
+            }
+        }
+        now_ns
+    }
+
     /// Forgets the contents and keeps the allocations.
     pub fn clear(&mut self) {
         self.heads.clear();

@@ -7,6 +7,7 @@ mod client;
 mod daemon;
 mod model;
 mod process;
+mod readme;
 mod scan;
 mod simulator;
 mod source;

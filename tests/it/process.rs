@@ -1,6 +1,8 @@
 //! What tests of the real binary have in common: a directory, processes that end with their test,
 //! and patience.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test speaks through its output")]
+
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
@@ -15,24 +17,24 @@ use stillwell::daemon::clock;
 /// What takes this long never comes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Looks until there is something; `None` if there is nothing for [`PATIENCE`].
+pub(crate) fn look<T>(mut probe: impl FnMut() -> Option<T>) -> Option<T> {
+    let end_ns = clock::boot_ns() + i64::try_from(PATIENCE.as_nanos()).expect("a minute");
+    loop {
+        let found = probe();
+        if found.is_some() || end_ns <= clock::boot_ns() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Looks until there is something.
 ///
 /// # Panics
 /// With what is missing, if there is nothing for [`PATIENCE`].
 pub(crate) fn wait_for<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
     look(probe).unwrap_or_else(|| panic!("{what}: not within {PATIENCE:?}"))
-}
-
-/// Looks until there is something; `None` if there is nothing for [`PATIENCE`].
-pub(crate) fn look<T>(mut probe: impl FnMut() -> Option<T>) -> Option<T> {
-    let end_ns = clock::boot_ns() + i64::try_from(PATIENCE.as_nanos()).expect("a minute");
-    loop {
-        let found = probe();
-        if found.is_some() || end_ns < clock::boot_ns() {
-            return found;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// A directory of one test, gone with it.

@@ -12,18 +12,32 @@ use std::{
 use self::source::{Source, names_after};
 
 /// The modules in reading order, each with the others it may use; a module may use itself.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("limits", &[]),
     ("wire", &["limits"]),
     ("simulate", &["limits", "wire"]),
     ("scan", &["limits"]),
     ("engine", &["limits", "wire", "scan"]),
     ("config", &["limits", "wire", "simulate", "engine"]),
+    ("recording", &["limits", "wire"]),
     ("query", &["limits", "wire", "engine"]),
     ("endpoint", &["limits"]),
-    ("daemon", &["limits", "wire", "simulate", "scan", "engine", "config", "query", "endpoint"]),
+    (
+        "daemon",
+        &[
+            "limits",
+            "wire",
+            "simulate",
+            "scan",
+            "engine",
+            "config",
+            "recording",
+            "query",
+            "endpoint",
+        ],
+    ),
     ("client", &["limits", "endpoint"]),
-    ("replay", &["limits", "wire", "engine", "config", "query"]),
+    ("replay", &["limits", "wire", "engine", "config", "recording", "query"]),
 ];
 
 /// Modules that touch nothing outside the program.

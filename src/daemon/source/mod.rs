@@ -20,7 +20,7 @@ pub mod serial;
 pub mod simulated;
 pub mod udp;
 
-use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, pin::pin, time::Duration};
 
 use tokio::{
     sync::mpsc,
@@ -28,7 +28,7 @@ use tokio::{
 };
 
 use self::{
-    outlet::{EngineGone, Outlet, OutletParts, SourceCounters},
+    outlet::{EngineGone, Outlet, OutletParts},
     udp::Udp,
 };
 use super::clock::{self, Line};
@@ -47,7 +47,6 @@ pub struct Source {
     line: Line,
     batches: mpsc::Sender<Batch>,
     adopted: Option<std::net::UdpSocket>,
-    counters: Arc<SourceCounters>,
 }
 
 /// How a source came to its end: always news for the supervisor.
@@ -66,7 +65,7 @@ impl Source {
     /// A source that is `index` in the plan and feeds `batches`.
     #[must_use]
     pub fn new(index: usize, input: InputConfig, line: Line, batches: mpsc::Sender<Batch>) -> Self {
-        Self { index, input, line, batches, adopted: None, counters: Arc::default() }
+        Self { index, input, line, batches, adopted: None }
     }
 
     /// Has a UDP source receive from this socket instead of binding its own.
@@ -76,18 +75,12 @@ impl Source {
         self
     }
 
-    /// What the source counts besides the ledger.
-    #[must_use]
-    pub fn counters(&self) -> Arc<SourceCounters> {
-        Arc::clone(&self.counters)
-    }
-
     /// Reads until `stop` completes, the input ends or the engine is gone.
     ///
     /// Nothing that goes wrong with the input ends it: that is told by [`crate::engine::Link`]
     /// and tried again.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Outcome {
-        let Self { index, input, line, batches, adopted, counters } = self;
+        let Self { index, input, line, batches, adopted } = self;
         let InputConfig { name, kind, format, on_full } = input;
         // A file that is played as fast as it goes would flood the queue by its own haste.
         let on_full = match &kind {
@@ -99,7 +92,7 @@ impl Source {
             InputKind::Serial(_) | InputKind::Replay(_) => Framing::Stream,
         };
         let decoder = Decoder::new(&format, framing);
-        let parts = OutletParts { name, index, batches, on_full, decoder, counters };
+        let parts = OutletParts { name, index, batches, on_full, decoder };
         let mut outlet = Outlet::new(parts);
         let outcome = match kind {
             InputKind::Udp(config) => {

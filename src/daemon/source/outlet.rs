@@ -4,13 +4,7 @@
 //! the loss into the kernel. When the queue is full the values are dropped and everything that
 //! was counted is kept, so that the ledger balances as soon as the next batch gets through.
 
-use std::{
-    mem,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
+use std::{mem, sync::Arc};
 
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
@@ -37,7 +31,6 @@ pub struct Outlet {
     decoder: Decoder,
     load: Load,
     journal: Journal,
-    counters: Arc<SourceCounters>,
 }
 
 /// What an outlet is made of.
@@ -53,17 +46,6 @@ pub struct OutletParts {
     pub on_full: OnFull,
     /// Turns the source's bytes into frames.
     pub decoder: Decoder,
-    /// Counters that others may look at.
-    pub counters: Arc<SourceCounters>,
-}
-
-/// What a source counts besides the ledger; shared with whoever reports on it.
-#[derive(Debug, Default)]
-pub struct SourceCounters {
-    /// Times that a batch found the queue full.
-    pub batches_refused: AtomicU64,
-    /// Receive calls that failed.
-    pub receive_errors: AtomicU64,
 }
 
 /// The engine has ended: there is nobody to hand anything to.
@@ -74,7 +56,7 @@ impl Outlet {
     /// An outlet that has handed over nothing.
     #[must_use]
     pub fn new(parts: OutletParts) -> Self {
-        let OutletParts { name, index, batches, on_full, decoder, counters } = parts;
+        let OutletParts { name, index, batches, on_full, decoder } = parts;
         Self {
             name,
             batches,
@@ -82,7 +64,6 @@ impl Outlet {
             decoder,
             load: Load { source: index, ..Load::default() },
             journal: Journal::default(),
-            counters,
         }
     }
 
@@ -92,10 +73,15 @@ impl Outlet {
         &self.name
     }
 
-    /// Counters that others may look at.
-    #[must_use]
-    pub fn counters(&self) -> &SourceCounters {
-        &self.counters
+    /// Decodes bytes whose arrival nobody noted: a frame that tells when it was made has arrived
+    /// then, any other at `arrived_ns`. Returns how far time has come.
+    pub fn feed_unstamped(&mut self, bytes: &[u8], arrived_ns: i64) -> i64 {
+        let frames = &self.load.frames;
+        let (heads, samples) = (frames.heads.len(), frames.samples.len());
+        self.feed(bytes, arrived_ns);
+        let now_ns = self.load.frames.arrive_as_made(heads, samples, arrived_ns);
+        self.load.now_ns = self.load.now_ns.max(now_ns);
+        now_ns
     }
 
     /// Decodes bytes that arrived at `arrived_ns`.
@@ -175,7 +161,7 @@ impl Outlet {
             Ok(permit) => permit.send(self.load.take(&self.decoder)),
             Err(TrySendError::Full(())) if self.load.is_empty() => {}
             Err(TrySendError::Full(())) => {
-                self.counters.batches_refused.fetch_add(1, Relaxed);
+                self.load.transport.batches_refused += 1;
                 self.journal.shed(&self.name, self.load.shed(), now_ns);
             }
             Err(TrySendError::Closed(())) => return Err(EngineGone),
@@ -329,7 +315,6 @@ mod tests {
             batches,
             on_full,
             decoder: Decoder::new(&Format::Native, Framing::Datagram),
-            counters: Arc::default(),
         });
         (outlet, queue)
     }
@@ -376,7 +361,6 @@ mod tests {
             decode(&mut outlet, sequence, 2);
             outlet.offer(i64::from(sequence)).await.unwrap();
         }
-        assert_eq!(outlet.counters().batches_refused.load(Relaxed), 3);
         let first = queue.recv().await.unwrap();
         assert_eq!((first.source, first.now_ns, readings(&first)), (3, 0, (2, 0)));
 
@@ -386,6 +370,7 @@ mod tests {
         assert_eq!(readings(&second), (5, 6));
         assert_eq!(second.wire.readings, 11);
         assert_eq!(second.wire.frames_ok, 4);
+        assert_eq!(second.transport.batches_refused, 3);
         let sequences: Vec<_> = second.frames.heads.iter().map(|head| head.sequence).collect();
         assert_eq!(sequences, [Some(1), Some(2), Some(3), Some(4)]);
         assert_eq!(second.frames.heads.iter().filter(|head| head.shed).count(), 3);
@@ -416,10 +401,11 @@ mod tests {
         let (mut outlet, mut queue) = outlet(1, OnFull::Count);
         outlet.tick(5).await.unwrap();
         outlet.tick(6).await.unwrap();
-        assert_eq!(outlet.counters().batches_refused.load(Relaxed), 0);
         assert_eq!(queue.recv().await.unwrap().now_ns, 5);
         outlet.tick(4).await.unwrap();
-        assert_eq!(queue.recv().await.unwrap().now_ns, 6, "time does not go back");
+        let last = queue.recv().await.unwrap();
+        assert_eq!(last.now_ns, 6, "time does not go back");
+        assert_eq!(last.transport.batches_refused, 0);
     }
 
     #[tokio::test]

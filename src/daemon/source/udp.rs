@@ -4,9 +4,7 @@
 //! what is still in the socket: the kernel's drop counter (SO_MEMINFO) is read with each batch, on
 //! a tick while nothing comes, and once more at the end.
 
-use std::{
-    convert::Infallible, io, net::SocketAddr, os::fd::AsFd, sync::atomic::Ordering::Relaxed,
-};
+use std::{convert::Infallible, io, net::SocketAddr, os::fd::AsFd};
 
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::{io::Interest, net::UdpSocket, time::sleep_until};
@@ -254,7 +252,7 @@ impl Open {
     /// A failed receive call is the kernel's news of another packet, or of itself: counted, told
     /// now and then, and not the end of the source.
     async fn pause(&mut self, error: &io::Error, outlet: &mut Outlet) -> Result<(), EngineGone> {
-        outlet.counters().receive_errors.fetch_add(1, Relaxed);
+        outlet.count(&Transport { receive_errors: 1, ..Transport::default() });
         if let Some(suppressed) = self.errors.allow(self.line.now_ns()) {
             tracing::warn!(source = outlet.name(), suppressed, "Receiving failed: {error}.");
         }

@@ -197,7 +197,6 @@ fn outlet() -> (Outlet, mpsc::Receiver<Batch>) {
         batches,
         on_full: OnFull::Count,
         decoder: Decoder::new(&Format::Native, Framing::Stream),
-        counters: Arc::default(),
     });
     (outlet, queue)
 }
