@@ -7,11 +7,11 @@ use std::{
         net::UnixListener,
     },
     path::Path,
-    process::{Command, Output},
+    process::Command,
 };
 
 use crate::{
-    process::{Scratch, stillwell},
+    process::{Process, Scratch, stillwell},
     support::{Daemon, Steady},
 };
 
@@ -19,10 +19,9 @@ use crate::{
 fn refused(dir: &Scratch, socket: &Path) -> (Option<i32>, String) {
     let config = dir.write("second.toml", "");
     let mut command = stillwell();
-    command.args(["run", "--config"]);
-    let Output { status, stderr, .. } =
-        command.arg(config).arg("--socket").arg(socket).output().expect("it starts");
-    (status.code(), String::from_utf8(stderr).expect("text"))
+    command.args(["run", "--config"]).arg(config).arg("--socket").arg(socket);
+    let (status, log) = Process::start(&mut command, dir).ended();
+    (status.code(), log)
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    process::did_not_run,
+    process::{did_not_run, look},
     support::{Daemon, Steady},
 };
 
@@ -21,7 +21,11 @@ fn run(program: &str, arguments: &[&str], input: &str) -> Option<Output> {
         return None;
     };
     child.stdin.take().expect("it is piped").write_all(input.as_bytes()).expect("it reads");
-    Some(child.wait_with_output().expect("it ends"))
+    // What it prints fits the pipes: nothing has to be read for it to end.
+    if look(|| child.try_wait().expect("our child")).is_none() {
+        let _ = child.kill();
+    }
+    Some(child.wait_with_output().expect("it ended"))
 }
 
 fn text(bytes: &[u8]) -> &str {

@@ -8,6 +8,8 @@ use std::{
 
 use serde_json::Value;
 
+use crate::process::wait_for;
+
 /// A play that goes on.
 #[derive(Debug)]
 pub(crate) struct Simulator(Child);
@@ -27,13 +29,15 @@ impl Simulator {
 
     /// Waits for the end; the report, which is the last line of what it prints.
     pub(crate) fn report(mut self) -> Value {
+        // What it prints fits the pipes: nothing has to be read for it to end.
+        let status = wait_for("the end of the play", || self.0.try_wait().expect("our child"));
         let mut printed = String::new();
         let stdout = self.0.stdout.as_mut().expect("it is piped");
         stdout.read_to_string(&mut printed).expect("text");
         let mut errors = String::new();
         let stderr = self.0.stderr.as_mut().expect("it is piped");
         stderr.read_to_string(&mut errors).expect("text");
-        assert!(self.0.wait().expect("it is our child").success(), "{errors}");
+        assert!(status.success(), "{errors}");
         let last = printed.lines().last().expect("a report");
         serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last}"))
     }
