@@ -2,11 +2,11 @@
 
 use std::{thread, time::Duration};
 
-use rustix::process::Signal;
+use rustix::process::{Signal, geteuid};
 use serde_json::Value;
 
 use crate::{
-    process::{Scratch, look},
+    process::{Scratch, look, wait_for},
     support::{Daemon, Steady, assert_balanced, number},
 };
 
@@ -16,9 +16,14 @@ fn config() -> String {
     format!("{windows}{}", Steady::CONFIG)
 }
 
+/// Frames that wait for the daemon: as many as its receive buffer surely holds.
+fn pile() -> u64 {
+    if geteuid().is_root() { 5_000 } else { 100 }
+}
+
 fn ends_well(signal: Signal) {
     let daemon = Daemon::start(&config());
-    let steady = Steady::send_to(daemon.address("steady"), Duration::from_micros(200));
+    let steady = Steady::send_to(daemon.address("steady"), Duration::from_micros(20));
     let mut watch = daemon.client();
     watch.send("{\"method\":\"Watch\",\"more\":true}\n").expect("the daemon reads");
     // Idle clients are no reason to wait.
@@ -29,8 +34,13 @@ fn ends_well(signal: Signal) {
     daemon.frames("steady", 500);
     assert_balanced(&daemon.status());
     let socket = daemon.socket();
+    // It stands still until more waits in the kernel than it can take before it hears the signal.
+    daemon.signal(Signal::STOP);
+    let piled = steady.sent() + pile();
+    wait_for("a pile of frames", || (piled <= steady.sent()).then_some(()));
     let sent = steady.sent();
     daemon.signal(signal);
+    daemon.signal(Signal::CONT);
     let (status, log) = daemon.wait();
     let sent_later = steady.stop();
     assert_eq!(status.code(), Some(0), "{log}");
