@@ -13,7 +13,7 @@ use tokio::{
     task::JoinSet,
     time::MissedTickBehavior,
 };
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::{
     clock::Line,
@@ -103,11 +103,8 @@ enum Complete {
 
 fn tell(name: &str, outcome: Outcome) -> Complete {
     match outcome {
-        Outcome::Stopped => Complete::Yes,
-        Outcome::Ended => {
-            info!(source = name, "came to its end");
-            Complete::Yes
-        }
+        // The source itself has told of its end.
+        Outcome::Stopped | Outcome::Ended => Complete::Yes,
         Outcome::EngineGone => {
             warn!(source = name, "its last counts did not reach the engine");
             Complete::No

@@ -88,7 +88,13 @@ impl Udp {
         };
         let set_up = || {
             socket.set_nonblocking(true)?;
-            let buffer = enlarge(&socket, self.config.receive_buffer)?;
+            // An adopted socket may hold datagrams already: it is never made smaller.
+            let has = SockRef::from(&socket).recv_buffer_size()?;
+            let buffer = if own || has < self.config.receive_buffer.saturating_mul(2) {
+                size_buffer(&socket, self.config.receive_buffer)?
+            } else {
+                has
+            };
             if let Err(error) = kernel::enable_timestamps(socket.as_fd()) {
                 tracing::warn!(
                     source = outlet.name(),
@@ -284,11 +290,9 @@ fn bound(listen: SocketAddr) -> io::Result<Socket> {
 
 /// Asks for a receive buffer of at least `bytes` and returns what there is, as the kernel
 /// accounts it: twice what it was asked for.
-fn enlarge(socket: &Socket, bytes: usize) -> io::Result<usize> {
+fn size_buffer(socket: &Socket, bytes: usize) -> io::Result<usize> {
     let reference = SockRef::from(socket);
-    if reference.recv_buffer_size()? < bytes.saturating_mul(2)
-        && kernel::force_receive_buffer(socket.as_fd(), bytes).is_err()
-    {
+    if kernel::force_receive_buffer(socket.as_fd(), bytes).is_err() {
         reference.set_recv_buffer_size(bytes)?;
     }
     reference.recv_buffer_size()
