@@ -108,13 +108,17 @@ impl Steady {
         let (counted, stopped) = (Arc::clone(&sent), Arc::clone(&stop));
         let thread = thread::spawn(move || {
             let mut device = Device::new(7);
-            while !stopped.load(Relaxed) {
+            // At least one, however soon it is stopped.
+            loop {
                 let value = f64::from(device.sequence);
                 let frame = device.frame(&[value; Self::READINGS as usize]);
                 if socket.send_to(&frame, address).is_err() {
                     return;
                 }
                 counted.fetch_add(1, Relaxed);
+                if stopped.load(Relaxed) {
+                    return;
+                }
                 thread::sleep(period);
             }
         });
