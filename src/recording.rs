@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    limits::{REPLAY_BLOCK_BYTES, REPLAY_CHUNK_BYTES_MAX},
+    limits::{EVENT_TIME_ABS_MAX_NS, REPLAY_BLOCK_BYTES, REPLAY_CHUNK_BYTES_MAX},
     wire::{
         decode::{Format, Framing},
         log::{self, LOG_LINE_BYTES_MAX, LogError, LogFault},
@@ -213,7 +213,8 @@ impl<R: BufRead> Recording<R> {
         self.bytes_read += length as u64;
         self.count += 1;
         let count = i64::try_from(self.count).unwrap_or(i64::MAX);
-        block.cuts.push((count.saturating_mul(self.interval_ns), block.bytes.len()));
+        let at_ns = count.saturating_mul(self.interval_ns).min(EVENT_TIME_ABS_MAX_NS);
+        block.cuts.push((at_ns, block.bytes.len()));
         Ok(true)
     }
 }

@@ -62,7 +62,7 @@ impl Publisher {
     pub fn publish(&mut self, snapshot: Arc<Snapshot>, now_ns: i64) {
         let vitals = &self.vitals;
         if let Some(oldest_ns) = snapshot.oldest_arrival_ns {
-            let waited_ns = now_ns - oldest_ns;
+            let waited_ns = now_ns.saturating_sub(oldest_ns);
             // The arrivals of a recording are of another time and say nothing of this daemon.
             if (0..LATENCY_MAX_NS).contains(&waited_ns) {
                 vitals.arrival_to_visible.record_ns(waited_ns);

@@ -6,6 +6,7 @@
 //! that and ends. One deadline stands over all of it.
 
 use std::{
+    cell::Cell,
     fmt, io,
     path::PathBuf,
     pin::{Pin, pin},
@@ -206,24 +207,26 @@ async fn wind_down(
     server: Pin<&mut impl Future<Output = io::Result<Drained>>>,
     end_serving: oneshot::Sender<()>,
 ) -> Result<(), RunError> {
-    let mut parts = vec!["sources", "engine", "server"];
-    let ending = async {
+    const PARTS: [&str; 3] = ["sources", "engine", "server"];
+    let ended = Cell::new(0);
+    let draining = async {
         for source in (&mut threads.ingest).await.unwrap_or_default() {
             warn!(source = &*source, "ended with counts that the ledger does not have");
         }
-        parts.remove(0);
+        ended.set(1);
         let _ = (&mut threads.engine).await;
-        parts.remove(0);
+        ended.set(2);
         let _ = end_serving.send(());
-        server.await
     };
+    // Who asks while the sources drain is answered.
+    let ending = async { tokio::join!(draining, server).1 };
     let end = tokio::select! {
         ended = timeout_at(clock::deadline_in(SHUTDOWN_NS), ending) => Some(ended),
         _ = signals.wait() => None,
     };
     match end {
         None => Err(RunError::Interrupted),
-        Some(Err(_elapsed)) => Err(RunError::Unfinished { parts }),
+        Some(Err(_elapsed)) => Err(RunError::Unfinished { parts: PARTS[ended.get()..].to_vec() }),
         Some(Ok(Err(error))) => Err(RunError::System { step: "serve the query socket", error }),
         Some(Ok(Ok(drained))) => {
             if 0 < drained.unfinished {

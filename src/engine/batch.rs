@@ -73,8 +73,8 @@ pub enum Link {
     Up(Arc<str>),
     /// Not to be opened or lost, with the reason; it is tried again.
     Down(Arc<str>),
-    /// Ended: a replay that came to its end.
-    Ended,
+    /// Ended for good, with the reason if it is not the end of the input.
+    Ended(Option<Arc<str>>),
 }
 
 impl Link {
@@ -85,7 +85,7 @@ impl Link {
             Self::Starting => "starting",
             Self::Up(_) => "up",
             Self::Down(_) => "down",
-            Self::Ended => "ended",
+            Self::Ended(_) => "ended",
         }
     }
 
@@ -94,7 +94,8 @@ impl Link {
     pub fn detail(&self) -> Option<&str> {
         match self {
             Self::Up(text) | Self::Down(text) => Some(text),
-            Self::Starting | Self::Ended => None,
+            Self::Ended(reason) => reason.as_deref(),
+            Self::Starting => None,
         }
     }
 }

@@ -187,9 +187,13 @@ impl BinCounts {
 }
 
 /// Rank of a percentile among n values: max(1, ceil(p n / 100)), at most n.
+///
+/// The product may miss a whole number by its rounding: it is taken for the whole number, since
+/// no percentile that people write lies as close to the next rank. So 99.9 % of 1,000 is 999.
 #[must_use]
 pub fn rank(percentile: f64, n: u64) -> u64 {
-    let rank = (percentile / 100.0 * n as f64).ceil() as u64;
+    let exact = percentile * n as f64 / 100.0;
+    let rank = (exact * (1.0 - 4.0 * f64::EPSILON)).ceil() as u64;
     rank.clamp(1, n.max(1))
 }
 
@@ -275,5 +279,18 @@ mod tests {
         assert_eq!(rank(50.0, 5), 3);
         assert_eq!(rank(0.001, 5), 1);
         assert_eq!(rank(100.0, 5), 5);
+        for (percentile, n, expected) in [(99.9, 1_000, 999), (7.0, 100, 7), (55.0, 100, 55)] {
+            assert_eq!(rank(percentile, n), expected, "{percentile} of {n}");
+        }
+    }
+
+    #[test]
+    fn ranks_are_those_of_whole_numbers() {
+        for thousandths in (1..=100_000_u64).step_by(37) {
+            for n in (1..5_000).step_by(41) {
+                let expected = (thousandths * n).div_ceil(100_000).max(1);
+                assert_eq!(rank(thousandths as f64 / 1_000.0, n), expected, "{thousandths} {n}");
+            }
+        }
     }
 }

@@ -58,7 +58,8 @@ impl Rolling {
         // Near enough for an age: the frames of a batch are a moment apart.
         let mut arrived_ns = checked.now_ns;
         if let Some(report) = checked.report.take() {
-            arrived_ns = report.last_arrival_ns.unwrap_or(arrived_ns);
+            // A recording of the future has arrived now at the latest.
+            arrived_ns = report.last_arrival_ns.unwrap_or(arrived_ns).min(arrived_ns);
             self.oldest_arrival_ns = self.oldest_arrival_ns.or(report.first_arrival_ns);
             self.books.enter(report);
         }

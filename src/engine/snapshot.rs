@@ -159,7 +159,7 @@ impl ChannelView {
     #[must_use]
     pub fn state(&self, now_ns: i64) -> ChannelState {
         let Some(live) = &self.live else { return ChannelState::Never };
-        let age_ns = now_ns - live.arrived_ns;
+        let age_ns = now_ns.saturating_sub(live.arrived_ns);
         if self.info.rules.silent_ns <= age_ns {
             ChannelState::Silent
         } else if self.info.rules.stale_ns <= age_ns {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{
     Batch, Input, Ledger, Link, Plan, ReadingRefusal, TimeMode,
-    device_clock::ClockMap,
+    device_clock::{ClockMap, Stamp},
     ledger::{ReadingTally, SequenceTally},
     registry::{Added, Registry, Target},
     sequence::{Sequences, Verdict},
@@ -113,7 +113,8 @@ struct Source {
     time: TimeMode,
     named_fields: bool,
     idle_ns: i64,
-    last_arrival_ns: Option<i64>,
+    /// When the latest frame arrived that had an accepted reading.
+    last_accepted_ns: Option<i64>,
     devices: Vec<Device>,
     /// Devices that sent something in this batch.
     touched: Vec<u32>,
@@ -149,7 +150,7 @@ impl Validate {
             time: source.time,
             named_fields: source.named_fields,
             idle_ns: source.idle_ns,
-            last_arrival_ns: None,
+            last_accepted_ns: None,
             devices: Vec::new(),
             touched: Vec::new(),
         });
@@ -170,7 +171,7 @@ impl Validate {
         tally.received += batch.shed_readings;
         tally.refuse(ReadingRefusal::QueueFull, batch.shed_readings);
         self.drain_if_idle(*source, *now_ns, checked);
-        if batch.link == Some(Link::Ended) {
+        if matches!(batch.link, Some(Link::Ended(_))) {
             self.close(*source, checked);
         }
         checked.report = Some(self.report(batch, tally));
@@ -186,7 +187,6 @@ impl Validate {
         checked: &mut Checked,
     ) -> ReadingTally {
         let mut tally = ReadingTally { received: u64::from(head.samples), ..Default::default() };
-        self.sources[source].last_arrival_ns = Some(head.arrived_ns);
         let device = match self.registry.device(source, head.device) {
             Ok(device) => device,
             Err(why) => {
@@ -208,6 +208,9 @@ impl Validate {
                 }
                 Err(why) => tally.refuse(why, 1),
             }
+        }
+        if 0 < tally.accepted {
+            self.sources[source].last_accepted_ns = Some(head.arrived_ns);
         }
         let after = checked.readings.len();
         self.timelines[source].accept(newest_ns, |lane, watermark_ns| {
@@ -234,16 +237,23 @@ impl Validate {
         since.boot = head.boot;
         since.health = head.health;
         since.last_arrival_ns = head.arrived_ns;
+        let resets = device.sequence.resets;
         let duplicate = head.sequence.is_some_and(|sequence| {
             let tally = &mut device.sequence;
             device.sequences.judge(head.boot, sequence, head.first, tally) == Verdict::Duplicate
         });
+        if resets < device.sequence.resets {
+            device.clock.restart(head.boot);
+        }
         let offset_ns = match time {
             TimeMode::Arrival => None,
-            // A frame that comes again must not teach the clock: it may have been kept back.
+            // A frame that comes again may have been kept back and must not teach the clock; its
+            // time decides nothing any more.
+            TimeMode::Device if duplicate => None,
             TimeMode::Device => {
                 samples.iter().map(|sample| sample.at_ns).max().and_then(|newest_ns| {
-                    device.clock.offset_ns(head.clock, head.boot, newest_ns, head.arrived_ns)
+                    let Head { clock, boot, arrived_ns, .. } = *head;
+                    device.clock.learn(Stamp { clock, boot, newest_ns, arrived_ns })
                 })
             }
         };
@@ -252,7 +262,8 @@ impl Validate {
             Health::OffSpec => Flag::Suspect,
             Health::Failure | Health::Check => Flag::Fail,
         };
-        Frame { source, device: number, arrived_ns: head.arrived_ns, offset_ns, duplicate, flag }
+        let arrived_ns = within_event_time(head.arrived_ns);
+        Frame { source, device: number, arrived_ns, offset_ns, duplicate, flag }
     }
 
     /// Judges one reading; its event time if it is accepted.
@@ -268,7 +279,7 @@ impl Validate {
             None => frame.arrived_ns,
             Some(offset_ns) => sample.at_ns.saturating_add(offset_ns),
         };
-        let at_ns = at_ns.clamp(-EVENT_TIME_ABS_MAX_NS, EVENT_TIME_ABS_MAX_NS);
+        let at_ns = within_event_time(at_ns);
         let place = self.timelines[frame.source].place(lane as usize, at_ns, frame.arrived_ns);
         let mut reading = Reading { channel, flag: frame.flag, at_ns, value: sample.value };
         if !sample.value.is_finite() {
@@ -312,8 +323,11 @@ impl Validate {
     }
 
     fn drain_if_idle(&mut self, source: usize, now_ns: i64, checked: &mut Checked) {
-        let Source { last_arrival_ns, idle_ns, .. } = &mut self.sources[source];
-        let since_ns = *last_arrival_ns.get_or_insert(now_ns);
+        // A source that sends what is refused is as silent as one that sends nothing: it must
+        // not hold its windows, nor may a stranger on the same port.
+        let Source { last_accepted_ns, idle_ns, .. } = &mut self.sources[source];
+        let now_ns = within_event_time(now_ns);
+        let since_ns = *last_accepted_ns.get_or_insert(now_ns);
         if *idle_ns <= now_ns.saturating_sub(since_ns) {
             let after = checked.readings.len();
             self.timelines[source].drain(now_ns, |lane, watermark_ns| {
@@ -359,6 +373,11 @@ impl Validate {
             devices,
         }
     }
+}
+
+/// Times that no sum with a length overflows; see [`EVENT_TIME_ABS_MAX_NS`].
+fn within_event_time(ns: i64) -> i64 {
+    ns.clamp(-EVENT_TIME_ABS_MAX_NS, EVENT_TIME_ABS_MAX_NS)
 }
 
 impl Step for Validate {

@@ -103,7 +103,7 @@ impl LogInput {
             },
             buffered: self.decoder.buffered() as u64,
             shed_readings: 0,
-            link: self.ended.then_some(Link::Ended),
+            link: self.ended.then_some(Link::Ended(None)),
         }))
     }
 

@@ -15,6 +15,7 @@
 use std::fmt;
 
 use super::decode::Framing;
+use crate::limits::EVENT_TIME_ABS_MAX_NS;
 
 /// The first line of every log.
 pub const LOG_HEADER: &str = "#stillwell-log 1";
@@ -37,7 +38,7 @@ pub struct LogError {
 pub enum LogFault {
     /// The header names a version or a word that this program does not know.
     Header,
-    /// No time at the start.
+    /// No time at the start, or one before 1970 or after 2116.
     Time,
     /// What follows the time is not pairs of hexadecimal digits.
     Hex,
@@ -49,7 +50,7 @@ impl fmt::Display for LogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.fault {
             LogFault::Header => "a log of a kind that this version does not read",
-            LogFault::Time => "no time in nanoseconds at the start",
+            LogFault::Time => "no time in nanoseconds since 1970 at the start",
             LogFault::Hex => "not pairs of hexadecimal digits after the time",
             LogFault::Length => "too long for a record",
         };
@@ -97,7 +98,9 @@ pub fn parse_line(number: u64, line: &[u8], bytes: &mut Vec<u8>) -> Result<Optio
         None => (line, &line[line.len()..]),
     };
     let time = std::str::from_utf8(time).ok().and_then(|time| time.parse().ok());
-    let at_ns = time.ok_or_else(|| fault(LogFault::Time))?;
+    let at_ns = time
+        .filter(|at_ns| (0..=EVENT_TIME_ABS_MAX_NS).contains(at_ns))
+        .ok_or_else(|| fault(LogFault::Time))?;
     let (pairs, rest) = hex.as_chunks::<2>();
     let start = bytes.len();
     for &[high, low] in pairs {
@@ -164,7 +167,7 @@ mod tests {
     #[test]
     fn records_comments_and_faults() {
         assert_eq!(parse("12 00Ff\n"), Ok(Some((12, vec![0, 255]))));
-        assert_eq!(parse("-5 \n"), Ok(Some((-5, vec![]))));
+        assert_eq!(parse("5 \n"), Ok(Some((5, vec![]))));
         assert_eq!(parse("12"), Ok(Some((12, vec![]))));
         assert_eq!(parse("# 12 00"), Ok(None));
         assert_eq!(parse("\n"), Ok(None));
@@ -172,6 +175,8 @@ mod tests {
             ("x 00", LogFault::Time),
             (" 00", LogFault::Time),
             ("1.5 00", LogFault::Time),
+            ("-1 00", LogFault::Time),
+            ("4611686018427387905 00", LogFault::Time),
             ("9223372036854775808 00", LogFault::Time),
             ("12 0", LogFault::Hex),
             ("12 00 00", LogFault::Hex),
@@ -181,14 +186,14 @@ mod tests {
         ] {
             assert_eq!(parse(line), Err(fault), "{line}");
         }
-        let long = format!("{} {}", i64::MIN, "00".repeat(LOG_RECORD_BYTES_MAX));
+        let long = format!("{EVENT_TIME_ABS_MAX_NS} {}", "00".repeat(LOG_RECORD_BYTES_MAX));
         assert_eq!(parse(&long).unwrap().unwrap().1.len(), LOG_RECORD_BYTES_MAX);
         assert_eq!(parse(&(long + "00")), Err(LogFault::Length));
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(at_ns: i64, bytes: Vec<u8>) {
+        fn what_is_written_is_read(at_ns in 0..=EVENT_TIME_ABS_MAX_NS, bytes: Vec<u8>) {
             let mut text = String::new();
             write_line(at_ns, &bytes, &mut text);
             prop_assert_eq!(parse(&text), Ok(Some((at_ns, bytes))));

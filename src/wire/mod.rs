@@ -14,6 +14,8 @@ pub mod native;
 pub mod refusal;
 pub mod text;
 
+use crate::limits::EVENT_TIME_ABS_MAX_NS;
+
 pub use decode::Decoder;
 pub use fields::FieldTable;
 pub use refusal::{FrameRefusal, WireTally};
@@ -48,11 +50,24 @@ impl Frames {
             let newest_ns = own.iter().map(|sample| sample.at_ns).max();
             if let (DeviceClock::Utc | DeviceClock::Tai, Some(newest_ns)) = (head.clock, newest_ns)
             {
-                now_ns = now_ns.max(newest_ns);
+                now_ns = now_ns.max(newest_ns.min(EVENT_TIME_ABS_MAX_NS));
                 head.arrived_ns = now_ns;
             }
         }
         now_ns
+    }
+
+    /// Moves the true times of the frames from these places on by `shift_ns`; times since a
+    /// device's start stay as they are, since only the arrival gives them a place.
+    pub fn shift_made(&mut self, heads: usize, samples: usize, shift_ns: i64) {
+        let mut samples = &mut self.samples[samples..];
+        for head in &self.heads[heads..] {
+            let (own, rest) = samples.split_at_mut(head.samples as usize);
+            samples = rest;
+            if let DeviceClock::Utc | DeviceClock::Tai = head.clock {
+                own.iter_mut().for_each(|s| s.at_ns = s.at_ns.saturating_add(shift_ns));
+            }
+        }
     }
 
     /// Forgets the contents and keeps the allocations.

@@ -5,6 +5,7 @@
 
 mod client;
 mod daemon;
+mod engine;
 mod model;
 mod process;
 mod readme;

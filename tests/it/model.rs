@@ -193,7 +193,8 @@ struct Model {
     seen: BTreeMap<u32, Vec<(u16, Vec<u32>)>>,
     newest_ns: Option<i64>,
     watermark_ns: Option<i64>,
-    last_arrival_ns: Option<i64>,
+    /// When the last frame arrived that had something accepted, or the first word of silence.
+    last_accepted_ns: Option<i64>,
 }
 
 impl Model {
@@ -202,6 +203,7 @@ impl Model {
         // before it.
         let duplicate = self.is_duplicate(event);
         let before = self.watermark_ns;
+        let mut accepted = false;
         for &(channel, at_ns, value) in &event.samples {
             let open = before.is_none_or(|w| w <= at_ns);
             let ahead = event.arrived_ns + setting.future_ns < at_ns;
@@ -226,16 +228,19 @@ impl Model {
                 };
                 self.kept.push(Kept { channel, at_ns, value, flag });
                 self.newest_ns = Some(self.newest_ns.map_or(at_ns, |m| m.max(at_ns)));
+                accepted = true;
                 continue;
             };
             *self.refused.entry(why).or_default() += 1;
         }
-        self.last_arrival_ns = Some(event.arrived_ns);
+        if accepted {
+            self.last_accepted_ns = Some(event.arrived_ns);
+        }
         self.advance(self.newest_ns, setting);
     }
 
     fn quiet(&mut self, now_ns: i64, setting: &Setting) {
-        if self.last_arrival_ns.is_some_and(|last| setting.idle_ns <= now_ns - last) {
+        if setting.idle_ns <= now_ns - *self.last_accepted_ns.get_or_insert(now_ns) {
             self.advance(Some(now_ns), setting);
         }
     }

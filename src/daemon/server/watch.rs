@@ -52,7 +52,7 @@ impl Session {
         let mut ended = false;
         self.tell(ask, &snapshot, &mut told).await?;
         while !ended {
-            ended = self.pause(Duration::from_millis(ask.min_interval_ms)).await;
+            ended = self.pause(Duration::from_millis(ask.min_interval_ms)).await?;
             ended = ended || self.next_publication(&mut snapshots).await?;
             self.drained().await?;
             // Taken only now, when the client has room: what it gets is the latest.
@@ -63,17 +63,26 @@ impl Session {
         self.send(Refusal::ShuttingDown.reply()).await.and(Err(Ending::Stopped))
     }
 
-    /// Waits for the time the client wants to have between messages; true if the daemon ends.
-    async fn pause(&mut self, wait: Duration) -> bool {
-        if wait.is_zero() {
-            // A timer of no length still takes its millisecond.
-            return *self.stop.borrow();
+    /// Waits for the time the client wants to have between messages; true if the daemon ends. A
+    /// client that leaves meanwhile gives its place back.
+    async fn pause(&mut self, mut wait: Duration) -> Result<bool, Ending> {
+        // A timer of no length would still take its millisecond.
+        while !wait.is_zero() {
+            let slice = wait.min(self.timeouts.watch_check);
+            wait -= slice;
+            let ends = tokio::select! {
+                biased;
+                _ = self.stop.wait_for(|stop| *stop) => true,
+                () = sleep(slice) => false,
+            };
+            if ends {
+                return Ok(true);
+            }
+            if self.has_left() {
+                return Err(Ending::Left);
+            }
         }
-        tokio::select! {
-            biased;
-            _ = self.stop.wait_for(|stop| *stop) => true,
-            () = sleep(wait) => false,
-        }
+        Ok(*self.stop.borrow())
     }
 
     /// Waits for a publication that was not looked at; true if the daemon ends.

@@ -98,8 +98,8 @@ impl Source {
             InputKind::Udp(config) => {
                 let mut udp = Udp::new(config, adopted, line);
                 let outcome = until(stop, endless(udp.run(&mut outlet))).await;
-                udp.stop(&mut outlet);
-                outcome
+                let stopped = udp.stop(&mut outlet).await;
+                stopped.map_or(Outcome::EngineGone, |()| outcome)
             }
             InputKind::Serial(config) => {
                 let outcome = until(stop, endless(serial::run(&config, line, &mut outlet))).await;

@@ -73,6 +73,15 @@ impl Outlet {
         &self.name
     }
 
+    /// Decodes bytes of a recording that is played `shift_ns` after its time: what its frames say
+    /// of coordinated time is moved with it.
+    pub fn feed_shifted(&mut self, bytes: &[u8], arrived_ns: i64, shift_ns: i64) {
+        let frames = &self.load.frames;
+        let (heads, samples) = (frames.heads.len(), frames.samples.len());
+        self.feed(bytes, arrived_ns);
+        self.load.frames.shift_made(heads, samples, shift_ns);
+    }
+
     /// Decodes bytes whose arrival nobody noted: a frame that tells when it was made has arrived
     /// then, any other at `arrived_ns`. Returns how far time has come.
     pub fn feed_unstamped(&mut self, bytes: &[u8], arrived_ns: i64) -> i64 {
@@ -161,11 +170,26 @@ impl Outlet {
             Ok(permit) => permit.send(self.load.take(&self.decoder)),
             Err(TrySendError::Full(())) if self.load.is_empty() => {}
             Err(TrySendError::Full(())) => {
-                self.load.transport.batches_refused += 1;
+                // What waits here already was refused once; only what is new counts again.
+                let fresh = self.load.shed_heads < self.load.frames.heads.len();
+                self.load.transport.batches_refused += u64::from(fresh);
                 self.journal.shed(&self.name, self.load.shed(), now_ns);
             }
             Err(TrySendError::Closed(())) => return Err(EngineGone),
         }
+        Ok(())
+    }
+
+    /// As [`Self::offer`], but waits for room whatever the source is set to: for a source that is
+    /// told to stop and from which nothing presses any more. It tells no time but that of what was
+    /// fed, since older arrivals may follow.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineGone`] if the queue is closed.
+    pub async fn offer_when_room(&mut self) -> Result<(), EngineGone> {
+        let permit = self.batches.reserve().await.map_err(|_| EngineGone)?;
+        permit.send(self.load.take(&self.decoder));
         Ok(())
     }
 
@@ -286,7 +310,8 @@ impl Journal {
                     tracing::warn!(source, suppressed, "The source is down: {reason}.");
                 }
             }
-            Link::Ended => tracing::info!(source, "The source has come to its end."),
+            Link::Ended(None) => tracing::info!(source, "The source has come to its end."),
+            Link::Ended(Some(reason)) => tracing::warn!(source, "The source has ended: {reason}."),
         }
     }
     fn shed(&mut self, source: &str, readings: u64, now_ns: i64) {

@@ -76,7 +76,7 @@ pub async fn run(
             Err(reason) => {
                 outlet.reset();
                 let reason = format!("{path}, {reason}; the rest is not played");
-                outlet.report(Link::Down(reason.into()), line.now_ns());
+                outlet.report(Link::Ended(Some(reason.into())), line.now_ns());
                 return Ok(());
             }
         };
@@ -92,7 +92,7 @@ pub async fn run(
             let datagrams = u64::from(framing == Framing::Datagram);
             outlet.count(&Transport { datagrams, ..Transport::default() });
             if config.paced || log.is_some() {
-                outlet.feed(bytes, arrived_ns);
+                outlet.feed_shifted(bytes, arrived_ns, shift_ns);
             } else {
                 arrived_ns = outlet.feed_unstamped(bytes, arrived_ns);
             }
@@ -102,7 +102,7 @@ pub async fn run(
         }
     }
     outlet.finish(arrived_ns);
-    outlet.report(Link::Ended, line.now_ns());
+    outlet.report(Link::Ended(None), line.now_ns());
     Ok(())
 }
 

@@ -110,16 +110,15 @@ where
             read = port.read(&mut buffer) => Some(read),
         };
         let now_ns = line.now_ns();
+        // Asked each time: a port that hangs up takes its counters with it.
+        let line_errors = errors_since(&mut counted, port.line_errors());
+        outlet.count(&Transport { line_errors, ..Transport::default() });
         match event {
             Some(Ok(0)) => return Ok(Lost::HungUp),
             Some(Ok(length)) => outlet.feed(&buffer[..length], now_ns),
             Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Some(Err(error)) => return Ok(Lost::Broken(error)),
-            None => {
-                let line_errors = errors_since(&mut counted, port.line_errors());
-                outlet.count(&Transport { line_errors, ..Transport::default() });
-                outlet.tick(now_ns).await?;
-            }
+            None => outlet.tick(now_ns).await?,
         }
         outlet.offer(now_ns).await?;
     }

@@ -37,6 +37,6 @@ pub async fn run(
             tokio::task::yield_now().await;
         }
     }
-    outlet.report(Link::Ended, line.now_ns());
+    outlet.report(Link::Ended(None), line.now_ns());
     Ok(())
 }

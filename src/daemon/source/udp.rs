@@ -72,15 +72,22 @@ impl Udp {
     ///
     /// A socket of the daemon's own is emptied, since what is in it would go uncounted; what is
     /// in an adopted one is for the next process.
-    pub fn stop(&mut self, outlet: &mut Outlet) {
-        if let Some(open) = &mut self.open {
-            open.stop(outlet);
+    ///
+    /// # Errors
+    ///
+    /// [`EngineGone`] if the queue is closed.
+    pub async fn stop(&mut self, outlet: &mut Outlet) -> Result<(), EngineGone> {
+        match &mut self.open {
+            Some(open) => open.stop(outlet).await,
+            None => Ok(()),
         }
     }
 
     fn bind(&mut self, outlet: &Outlet) -> Result<(Open, String), String> {
         let listen = self.config.listen;
-        let adopted = self.adopted.take();
+        // A copy: an adopted socket cannot be had again if it cannot be set up at once.
+        let adopted = self.adopted.as_ref().map(std::net::UdpSocket::try_clone).transpose();
+        let adopted = adopted.map_err(|error| format!("cannot use the socket: {error}"))?;
         let own = adopted.is_none();
         let socket = match adopted {
             Some(socket) => Socket::from(socket),
@@ -101,12 +108,15 @@ impl Udp {
                     "The kernel does not stamp datagrams ({error}): the time of reading counts."
                 );
             }
+            // What was dropped between the bind and now is this source's too.
             let drops = kernel::socket_drops(socket.as_fd()).ok();
+            let drops = drops.map(|drops| if own { 0 } else { drops });
             let socket = UdpSocket::from_std(socket.into())?;
             Ok((socket, buffer, drops))
         };
         let (socket, buffer, drops): (UdpSocket, usize, Option<u32>) = set_up()
             .map_err(|error: io::Error| format!("cannot set up the socket on {listen}: {error}"))?;
+        self.adopted = None;
         let address = socket.local_addr().unwrap_or(listen);
         if buffer < self.config.receive_buffer {
             tracing::warn!(
@@ -267,18 +277,28 @@ impl Open {
         Ok(())
     }
 
-    fn stop(&mut self, outlet: &mut Outlet) {
-        while self.decode_next(outlet) {}
+    async fn stop(&mut self, outlet: &mut Outlet) -> Result<(), EngineGone> {
+        self.decode_rest(outlet).await?;
         if self.own {
             for _ in 0..RECEIVE_CALLS_AT_STOP {
                 let Ok(_) = self.batch.receive(self.socket.as_fd()) else {
                     break;
                 };
                 self.clocks = Clocks::now();
-                while self.decode_next(outlet) {}
+                self.decode_rest(outlet).await?;
             }
         }
         self.count_drops(outlet);
+        Ok(())
+    }
+
+    async fn decode_rest(&mut self, outlet: &mut Outlet) -> Result<(), EngineGone> {
+        while self.decode_next(outlet) {
+            if outlet.is_full() {
+                outlet.offer_when_room().await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -58,7 +58,7 @@ async fn a_scenario_is_played_whole_at_its_own_times() {
     assert_eq!((seen.wire.frames_ok, seen.wire.refused_total()), (frames, 0));
     assert_eq!((seen.values, seen.shed), (readings, 0));
     assert_eq!(seen.transport.datagrams, frames);
-    assert_eq!(seen.links.last(), Some(&Link::Ended));
+    assert_eq!(seen.links.last(), Some(&Link::Ended(None)));
     let of_one = seen.heads.iter().filter(|head| head.device == 7);
     let arrivals: Vec<i64> = of_one.map(|head| head.arrived_ns).collect();
     assert!(arrivals.windows(2).all(|pair| pair[1] - pair[0] == 10 * MS), "{arrivals:?}");

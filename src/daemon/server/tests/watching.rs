@@ -190,3 +190,15 @@ async fn a_stuck_subscriber_does_not_hold_up_the_end() {
     daemon.until("/clients/requests", 2).await;
     assert_eq!(daemon.end().await, Drained { unfinished: 1 });
 }
+
+#[tokio::test]
+async fn a_client_that_leaves_while_it_wants_nothing_gives_its_place_back() {
+    let limits = Timeouts { watch_check: Duration::from_millis(5), ..patient() };
+    let daemon = Daemon::start(snapshot(&["a"]), limits);
+    let mut client = daemon.connect().await;
+    let hourly = r#"{"method":"Watch","parameters":{"min_interval_ms":3600000},"more":true}"#;
+    client.ask(hourly).await;
+    drop(client);
+    // Only the one that asks is left.
+    daemon.until("/clients/open", 1).await;
+}

@@ -1,0 +1,220 @@
+//! Histories that the random ones of the model do not reach: what a broken, a foreign or a
+//! restarted device does to the windows of a source.
+
+use std::sync::Arc;
+
+use stillwell::{
+    engine::{
+        Batch, ChannelKey, ChannelPlan, Input, Plan, ReadingRefusal, Rules, Snapshot, SourcePlan,
+        TimeMode, Unknown, Window, batch::Transport, normalize::Normalize, plan::Linear,
+        rolling::Rolling, snapshot::ChannelState, unit::Conversion, validate::Validate,
+    },
+    limits::{MS, SECOND},
+    scan::Step,
+    wire::{DeviceClock, FieldTable, Frames, Head, Health, Sample, WireTally},
+};
+
+const START_NS: i64 = 1_700_000_000 * SECOND;
+
+/// A frame of one sample.
+#[derive(Clone, Copy)]
+struct Frame {
+    device: u32,
+    boot: u16,
+    sequence: u32,
+    first: bool,
+    clock: DeviceClock,
+    made_ns: i64,
+    arrived_ns: i64,
+    value: f64,
+}
+
+impl Frame {
+    const PLAIN: Self = Self {
+        device: 1,
+        boot: 1,
+        sequence: 0,
+        first: false,
+        clock: DeviceClock::None,
+        made_ns: 0,
+        arrived_ns: START_NS,
+        value: 7.0,
+    };
+
+    /// The n-th of a series, one each 100 ms.
+    fn nth(n: u32) -> Self {
+        Self { sequence: n, arrived_ns: START_NS + i64::from(n) * 100 * MS, ..Self::PLAIN }
+    }
+}
+
+/// The stages, and the engine's own time, which goes on whatever that of the source does.
+struct Engine(Validate, Normalize, Rolling, i64);
+
+impl Engine {
+    fn new(time: TimeMode, lateness_ns: i64) -> Self {
+        let plan = plan(time, lateness_ns);
+        Self(Validate::new(&plan), Normalize::new(), Rolling::new(&plan, MS, 1), START_NS)
+    }
+
+    /// Takes one frame in a batch of its own, and shows what there is.
+    fn take(&mut self, frame: Frame) -> Arc<Snapshot> {
+        let mut frames = Frames::default();
+        frames.heads.push(Head {
+            device: frame.device,
+            boot: frame.boot,
+            sequence: Some(frame.sequence),
+            first: frame.first,
+            health: Health::Good,
+            clock: frame.clock,
+            time_error: 255,
+            arrived_ns: frame.arrived_ns,
+            samples: 1,
+            shed: false,
+        });
+        frames.samples.push(Sample { field: 0, at_ns: frame.made_ns, value: frame.value });
+        let mut wire = WireTally { bytes_in: 10, ..WireTally::default() };
+        wire.accept(10, 1);
+        self.step(frames, wire, frame.arrived_ns)
+    }
+
+    /// Nothing came until then.
+    fn silence(&mut self, now_ns: i64) -> Arc<Snapshot> {
+        self.step(Frames::default(), WireTally::default(), now_ns)
+    }
+
+    fn step(&mut self, frames: Frames, wire: WireTally, now_ns: i64) -> Arc<Snapshot> {
+        let batch = Batch {
+            source: 0,
+            now_ns,
+            frames,
+            fields: Arc::new(FieldTable::default()),
+            wire,
+            transport: Transport::default(),
+            buffered: 0,
+            shed_readings: 0,
+            link: None,
+        };
+        self.3 += MS;
+        let checked = self.0.step(Input { now_ns: self.3, batch: Some(batch) }).unwrap();
+        let snapshot = self.2.step(self.1.step(checked).unwrap()).expect("each step publishes");
+        assert_eq!(snapshot.total.imbalance(), None);
+        snapshot
+    }
+}
+
+fn plan(time: TimeMode, lateness_ns: i64) -> Plan {
+    let rules = Rules {
+        pane_ns: 100 * MS,
+        lateness_ns,
+        future_ns: 2 * SECOND,
+        windows: [Window { length_ns: SECOND, every_ns: 100 * MS }].into(),
+        percentiles: [].into(),
+        figures: 2,
+        resolution: 0.01,
+        expected_rate: None,
+        stale_ns: SECOND,
+        silent_ns: 60 * SECOND,
+    };
+    Plan {
+        sources: vec![SourcePlan {
+            name: "s".into(),
+            time,
+            unknown: Unknown::Reject,
+            named_fields: false,
+            idle_ns: SECOND,
+            discovered: rules.clone(),
+        }],
+        channels: vec![ChannelPlan {
+            id: "c".into(),
+            source: 0,
+            key: ChannelKey::Numbered { device: 1, index: 0 },
+            unit: None,
+            calibration: Linear::IDENTITY,
+            conversion: Conversion::IDENTITY,
+            rules: rules.clone(),
+        }],
+        defaults: rules,
+    }
+}
+
+/// Readings in the window, of the last of `frames`.
+fn n_at_the_end(frames: impl Iterator<Item = Frame>) -> Option<u64> {
+    let mut engine = Engine::new(TimeMode::Arrival, 0);
+    let (arrived_ns, last) =
+        frames.map(|frame| (frame.arrived_ns, engine.take(frame))).last().expect("frames");
+    let behind_ns = arrived_ns - last.watermarks[0];
+    assert!(behind_ns < 2 * SECOND, "the watermark is {behind_ns} ns behind");
+    last.find("c").expect("configured").summaries[0].as_ref().map(|summary| summary.n)
+}
+
+#[test]
+fn a_sensor_that_has_nothing_to_say_does_not_hold_its_windows() {
+    let frames = (0..600).map(|n| {
+        let value = if n < 20 { 7.0 } else { f64::NAN };
+        Frame { value, ..Frame::nth(n) }
+    });
+    assert_eq!(n_at_the_end(frames), None);
+}
+
+#[test]
+fn a_stranger_does_not_hold_the_windows_of_others() {
+    let frames = (0..600).map(|n| {
+        let device = if n < 20 { 1 } else { 99 };
+        Frame { device, ..Frame::nth(n) }
+    });
+    assert_eq!(n_at_the_end(frames), None);
+}
+
+#[test]
+fn a_sender_of_old_news_does_not_hold_the_windows() {
+    let frames = (0..600).map(|n| Frame { sequence: n.min(20), ..Frame::nth(n) });
+    assert_eq!(n_at_the_end(frames), None);
+}
+
+#[test]
+fn a_restart_without_a_mark_teaches_the_clock() {
+    let mut engine = Engine::new(TimeMode::Device, 200 * MS);
+    let play = |engine: &mut Engine, start_ns: i64| {
+        let frame = |n: u32| {
+            let made_ns = i64::from(n) * 100 * MS;
+            let (first, clock, arrived_ns) = (n == 0, DeviceClock::SinceBoot, start_ns + made_ns);
+            Frame { sequence: n, first, clock, made_ns, arrived_ns, ..Frame::PLAIN }
+        };
+        (0..1_000).map(|n| engine.take(frame(n))).last().expect("frames")
+    };
+    play(&mut engine, START_NS);
+    let total = play(&mut engine, START_NS + 103 * SECOND).total;
+    assert_eq!((total.readings.accepted, total.sequence.resets), (2_000, 1));
+}
+
+#[test]
+fn a_straggler_of_an_old_start_unlearns_nothing() {
+    let mut engine = Engine::new(TimeMode::Device, 200 * MS);
+    let mut at_ns = |boot, sequence, made_s: i64, arrived_ms: i64| {
+        let arrived_ns = START_NS + arrived_ms * MS;
+        let (clock, made_ns) = (DeviceClock::SinceBoot, made_s * SECOND);
+        let frame = Frame { boot, sequence, clock, made_ns, arrived_ns, ..Frame::PLAIN };
+        let live = engine.take(frame).find("c").expect("configured").live;
+        live.expect("a value").at_ns - START_NS
+    };
+    at_ns(1, 10, 1_000, 0);
+    at_ns(2, 0, 0, 1_000);
+    assert_eq!(at_ns(2, 1, 1, 2_400), 2 * SECOND);
+    at_ns(1, 9, 999, 2_500);
+    assert_eq!(at_ns(2, 2, 2, 3_400), 3 * SECOND);
+}
+
+#[test]
+fn no_time_is_too_far() {
+    for end_ns in [i64::MAX, i64::MIN] {
+        let mut engine = Engine::new(TimeMode::Arrival, 0);
+        engine.take(Frame::PLAIN);
+        engine.silence(end_ns);
+        let snapshot = engine.take(Frame { arrived_ns: end_ns, sequence: 1, ..Frame::PLAIN });
+        let readings = &snapshot.total.readings;
+        let late = readings.refused[ReadingRefusal::Late as usize];
+        assert_eq!(readings.accepted + late, 2);
+        let view = snapshot.find("c").expect("configured");
+        assert_ne!(view.state(START_NS), ChannelState::Never);
+    }
+}
