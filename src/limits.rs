@@ -37,7 +37,7 @@ pub const RECEIVE_DATAGRAMS: usize = 64;
 /// Receive calls a UDP source makes before it lets the other sources run.
 pub const RECEIVE_CALLS_PER_TURN: usize = 16;
 /// Default capacity, in batches, of the queue between the sources and the engine.
-pub const QUEUE_BATCHES_DEFAULT: usize = 1_024;
+pub const QUEUE_BATCHES_DEFAULT: usize = 256;
 /// Largest capacity that may be configured for that queue.
 pub const QUEUE_BATCHES_MAX: usize = 65_536;
 /// Frame heads kept for the engine when their readings were shed by a full queue.

@@ -17,8 +17,8 @@ use crate::{
         Rules, SourcePlan, TimeMode, Unknown, bins::BIN_ENTRY_BYTES, duration::Nanoseconds,
         windows::bytes_per_channel,
     },
-    limits::{BIN_VALUE_MAX, SECOND},
-    wire::decode::Format,
+    limits::{BATCH_READINGS_MAX, BIN_VALUE_MAX, FRAME_BYTES_MAX, SECOND},
+    wire::{Sample, decode::Format},
 };
 
 /// Bytes of one percentile bin in use.
@@ -48,6 +48,14 @@ pub fn report(config: &Config, socket: &Path) -> String {
 #[must_use]
 pub fn worst_case_bytes(rules: &Rules) -> (u64, u64) {
     (bytes_per_channel(rules) as u64, percentile_bytes(rules, u64::MAX))
+}
+
+/// Bytes of a full queue: a batch is handed over when it is full, and one datagram or frame may
+/// have come on top.
+fn queue_bytes(config: &Config) -> u64 {
+    let readings = (BATCH_READINGS_MAX + FRAME_BYTES_MAX) as u64;
+    let batch = readings * size_of::<Sample>() as u64;
+    (config.daemon.queue_batches as u64).saturating_mul(batch)
 }
 
 /// Bytes for the percentiles of one channel whose values fall into `bins_max` bins.
@@ -240,6 +248,7 @@ fn write_memory(text: &mut String, config: &Config) -> fmt::Result {
     if 0 < discoverable {
         writeln!(text, "  {discoverable} discovered, if as many come: {discovered}")?;
     }
+    writeln!(text, "  queue to the engine, full: {}", Bytes(queue_bytes(config)))?;
     writeln!(text, "  (1) if the values of a channel stay within a factor of ten of each other")?;
     writeln!(text, "  (2) if they fill the range of the bins; `expected_rate` bounds both")
 }
@@ -332,6 +341,7 @@ windows
 memory of the windows, at most
   1 configured: BASE, and for percentiles 1.8 KiB (1) or 1.8 KiB (2)
   100 discovered, if as many come: HUNDRED
+  queue to the engine, full: 78.0 MiB
   (1) if the values of a channel stay within a factor of ten of each other
   (2) if they fill the range of the bins; `expected_rate` bounds both
 
