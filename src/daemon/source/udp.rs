@@ -96,12 +96,11 @@ impl Udp {
         let set_up = || {
             socket.set_nonblocking(true)?;
             // An adopted socket may hold datagrams already: it is never made smaller.
-            let has = SockRef::from(&socket).recv_buffer_size()?;
-            let buffer = if own || has < self.config.receive_buffer.saturating_mul(2) {
-                size_buffer(&socket, self.config.receive_buffer)?
-            } else {
-                has
-            };
+            let asked = self.config.receive_buffer;
+            if own || granted_buffer(&socket)? < asked {
+                ask_for_buffer(&socket, asked)?;
+            }
+            let buffer = granted_buffer(&socket)?;
             if let Err(error) = kernel::enable_timestamps(socket.as_fd()) {
                 tracing::warn!(
                     source = outlet.name(),
@@ -308,14 +307,18 @@ fn bound(listen: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Asks for a receive buffer of at least `bytes` and returns what there is, as the kernel
-/// accounts it: twice what it was asked for.
-fn size_buffer(socket: &Socket, bytes: usize) -> io::Result<usize> {
-    let reference = SockRef::from(socket);
-    if kernel::force_receive_buffer(socket.as_fd(), bytes).is_err() {
-        reference.set_recv_buffer_size(bytes)?;
+/// Asks for a receive buffer, beyond net.core.rmem_max if this process may.
+fn ask_for_buffer(socket: &Socket, bytes: usize) -> io::Result<()> {
+    match kernel::force_receive_buffer(socket.as_fd(), bytes) {
+        Ok(()) => Ok(()),
+        Err(_) => SockRef::from(socket).set_recv_buffer_size(bytes),
     }
-    reference.recv_buffer_size()
+}
+
+/// The buffer in the terms in which it is asked for: the kernel doubles that for its own overhead
+/// (socket(7)) and tells the double.
+fn granted_buffer(socket: &Socket) -> io::Result<usize> {
+    SockRef::from(socket).recv_buffer_size().map(|bytes| bytes / 2)
 }
 
 fn bind_failure(listen: SocketAddr, error: &io::Error) -> String {
