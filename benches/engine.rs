@@ -4,21 +4,17 @@
 //! row once, to see that it runs. Times are those of the process's own CPU, best of several
 //! rounds, because machines are noisy; compare ratios within one run.
 
-use std::{
-    io::{self, Write},
-    sync::Arc,
-};
+use std::io::{self, Write};
 
 use stillwell::{
     daemon::clock::cpu_ns,
     engine::{
         Batch, ChannelKey, ChannelPlan, Input, Plan, Rules, SourcePlan, TimeMode, Unknown, Window,
-        batch::Transport, normalize::Normalize, plan::Linear, rolling::Rolling, unit::Conversion,
-        validate::Validate,
+        normalize::Normalize, plan::Linear, rolling::Rolling, unit::Conversion, validate::Validate,
     },
     limits::{MS, SECOND},
     scan::Step,
-    wire::{DeviceClock, FieldTable, Frames, Head, Health, Sample, WireTally},
+    wire::{DeviceClock, Frames, Head, Health, Sample, WireTally},
 };
 
 /// Channels of one device, which are the readings of one frame.
@@ -109,17 +105,7 @@ fn batch(frame: &mut usize, devices: usize, hz: i64) -> Batch {
         wire.accept(10, CHANNELS_PER_DEVICE);
         *frame += 1;
     }
-    Batch {
-        source: 0,
-        now_ns,
-        frames,
-        fields: Arc::new(FieldTable::default()),
-        wire,
-        transport: Transport::default(),
-        buffered: 0,
-        shed_readings: 0,
-        link: None,
-    }
+    Batch { now_ns, frames, wire, ..Batch::default() }
 }
 
 fn plan(channels: usize, percentiles: bool) -> Plan {

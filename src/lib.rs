@@ -117,7 +117,8 @@
 //! **Invariant:** a task never waits for a slower one: a full queue drops readings and keeps their
 //! counts, a slow client misses intermediate snapshots. **Invariant:** the only things that outside
 //! parties can write to are the inputs and the query socket, and the latter changes nothing.
-//! **Invariant:** nothing is spawned that is not joined, and a panic ends the process.
+//! **Invariant:** the end of every task and thread is awaited, but for the reader of a replayed
+//! file, which ends with its channel; a panic ends the process.
 //!
 //! ## [`client`]
 //!

@@ -121,7 +121,7 @@ fn run(args: RunArgs) -> u8 {
             if args.strict {
                 return CONFIG;
             }
-            error!("running without inputs; mend the configuration and start again");
+            error!("Running without inputs: mend the configuration and start again.");
             (Config::without_inputs(), Some(errors.lines().collect::<Vec<_>>().join("; ")))
         }
     };

@@ -7,18 +7,15 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use futures::{
-    Stream,
-    stream::{Fuse, FusedStream, StreamExt as _},
-};
+use futures::{Stream, stream::FusedStream};
 use pin_project_lite::pin_project;
 
 use crate::limits::STEPS_PER_POLL_MAX;
 
 /// A state machine that is fed items and now and then has something to say.
 ///
-/// The engine's stages implement it, so that the same stage runs under a stream in the daemon, in
-/// a plain loop in a test, and in a fuzz target.
+/// The engine's stages implement it, so that the same stage runs under a stream in the daemon,
+/// over a file in `replay`, and in a plain loop in a test.
 pub trait Step {
     /// What it is fed.
     type In;
@@ -109,7 +106,7 @@ pin_project! {
     #[must_use = "streams do nothing unless polled"]
     pub struct ScanWith<St, S> {
         #[pin]
-        stream: Fuse<St>,
+        stream: St,
         step: S,
         finished: bool,
     }
@@ -117,18 +114,12 @@ pin_project! {
 
 impl<St: Stream, S> ScanWith<St, S> {
     fn new(stream: St, step: S) -> Self {
-        Self { stream: stream.fuse(), step, finished: false }
+        Self { stream, step, finished: false }
     }
 
     /// The state machine.
     pub fn state(&self) -> &S {
         &self.step
-    }
-
-    /// Ends the stream early and returns the state machine. Items that the input still has are
-    /// dropped with it, and [`Step::finish`] is not called.
-    pub fn into_state(self) -> S {
-        self.step
     }
 }
 

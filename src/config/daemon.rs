@@ -19,6 +19,10 @@ pub(super) fn read(root: &Section<'_>, dir: &Path) -> DaemonConfig {
     let Some(section) = root.section("daemon", "[daemon]", keys::DAEMON) else { return daemon };
     daemon.socket = path(&section, "socket", dir, SOCKET_PATH_BYTES_MAX);
     daemon.state_dir = path(&section, "state_dir", dir, PATH_BYTES_MAX);
+    if let Some(span) = section.key_span("state_dir") {
+        let remark = Remark::new("this version keeps no state across restarts");
+        section.sink.warn(&span, remark.help("`state_dir` is checked and not used"));
+    }
     if let Some(found) = section.duration("publish", PUBLISH_MIN_NS..=PUBLISH_MAX_NS) {
         daemon.publish_ns = found.value;
     }

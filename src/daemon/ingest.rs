@@ -75,12 +75,10 @@ impl Ingest {
                 Event::Turn => {
                     vitals.ingest_turns.fetch_add(1, Relaxed);
                 }
-                Event::Ended(Ok((name, outcome))) => {
-                    if tell(&name, outcome) == Complete::No {
-                        cut_off.push(name);
-                    }
-                }
-                Event::Ended(Err(error)) => warn!(%error, "a source's task was lost"),
+                // The source itself has told of its end.
+                Event::Ended(Ok((_, Outcome::Stopped | Outcome::Ended))) => {}
+                Event::Ended(Ok((name, Outcome::EngineGone))) => cut_off.push(name),
+                Event::Ended(Err(error)) => warn!(%error, "A source's task was lost."),
             }
             if stopping && sources.is_empty() {
                 return cut_off;
@@ -93,23 +91,6 @@ enum Event {
     Stop,
     Turn,
     Ended(Result<(Arc<str>, Outcome), tokio::task::JoinError>),
-}
-
-#[derive(PartialEq)]
-enum Complete {
-    Yes,
-    No,
-}
-
-fn tell(name: &str, outcome: Outcome) -> Complete {
-    match outcome {
-        // The source itself has told of its end.
-        Outcome::Stopped | Outcome::Ended => Complete::Yes,
-        Outcome::EngineGone => {
-            warn!(source = name, "its last counts did not reach the engine");
-            Complete::No
-        }
-    }
 }
 
 /// Completes when the flag is raised, or when nobody is left who could raise it.

@@ -38,7 +38,7 @@ impl Inherited {
         match kernel::inherited(|_| true) {
             Ok(fds) => Self::of(fds),
             Err(error) => {
-                warn!(%error, "the service manager's sockets are left alone");
+                warn!(%error, "The service manager's sockets are left alone.");
                 Self::default()
             }
         }
@@ -49,7 +49,7 @@ impl Inherited {
         for (name, fd) in fds {
             match udp(fd) {
                 Ok((address, socket)) => sockets.push(Inheritance { name, address, socket }),
-                Err(why) => warn!(name, "a descriptor of the service manager is of no use: {why}"),
+                Err(why) => warn!(name, "A descriptor of the service manager is of no use: {why}."),
             }
         }
         Self { sockets }
@@ -60,7 +60,10 @@ impl Inherited {
         let InputKind::Udp(udp) = &input.kind else { return None };
         let at = self.sockets.iter().position(|found| found.address == udp.listen)?;
         let Inheritance { name, address, socket } = self.sockets.swap_remove(at);
-        info!(source = &*input.name, name, "receives from the service manager's socket {address}");
+        info!(
+            source = &*input.name,
+            name, "The source receives from the service manager's socket {address}."
+        );
         Some(socket)
     }
 

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::limits::LATENCY_MAX_NS;
+
 /// A histogram of durations, shared by those who measure and those who ask.
 #[derive(Debug)]
 pub struct Meter {
@@ -13,7 +15,7 @@ pub struct Meter {
 }
 
 /// Longest duration that is told apart from longer ones: an hour, in microseconds.
-const LONGEST_US: u64 = 3_600_000_000;
+const LONGEST_US: u64 = LATENCY_MAX_NS.unsigned_abs() / 1_000;
 
 impl Default for Meter {
     fn default() -> Self {

@@ -98,7 +98,7 @@ impl Progress {
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        warn!(%error, "the service manager cannot be told: is NOTIFY_SOCKET right?");
+        warn!(%error, "The service manager cannot be told: is NOTIFY_SOCKET right?");
     }
 }
 

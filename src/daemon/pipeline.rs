@@ -26,9 +26,9 @@ pub struct Aim {
 
 /// Runs until every source has dropped its end of the queue, and the last snapshot is out.
 ///
-/// While no batch comes, ticks tell the time, so that a daemon without input goes on publishing. A
-/// tick moves no window: how far a source's time has come is for the
-/// source to say, which knows what it has handed over.
+/// While no batch comes, ticks tell the time, so that a daemon without input goes on publishing.
+/// A tick moves no window: how far a source's time has come is for the source to say, which
+/// knows what it has handed over.
 pub async fn run(batches: mpsc::Receiver<Batch>, aim: Aim, mut publisher: Publisher) {
     let Aim { plan, publish_ns, epoch, line } = aim;
     let vitals = publisher.vitals();

@@ -161,7 +161,7 @@ impl Daemon {
         notify::stopping();
         threads.stop.send_replace(true);
         wind_down(&mut signals, threads, server, end_serving).await?;
-        info!(published = vitals.published.load(Relaxed), "stopped");
+        info!(published = vitals.published.load(Relaxed), "Stopped.");
         Ok(())
     }
 }
@@ -188,7 +188,7 @@ async fn live(
         match event {
             Event::Ready => announced = true,
             Event::Signal(name) => {
-                info!(signal = name, "stopping: the sources drain");
+                info!(signal = name, "Stopping: the sources drain.");
                 return Ok(());
             }
             Event::ServerEnded(Some(error)) => {
@@ -211,7 +211,7 @@ async fn wind_down(
     let ended = Cell::new(0);
     let draining = async {
         for source in (&mut threads.ingest).await.unwrap_or_default() {
-            warn!(source = &*source, "ended with counts that the ledger does not have");
+            warn!(source = &*source, "A source ended with counts that the ledger does not have.");
         }
         ended.set(1);
         let _ = (&mut threads.engine).await;
@@ -230,7 +230,7 @@ async fn wind_down(
         Some(Ok(Err(error))) => Err(RunError::System { step: "serve the query socket", error }),
         Some(Ok(Ok(drained))) => {
             if 0 < drained.unfinished {
-                warn!(clients = drained.unfinished, "clients were cut off");
+                warn!(clients = drained.unfinished, "Clients were cut off.");
             }
             Ok(())
         }
@@ -295,9 +295,12 @@ async fn ready(mut latest: watch::Receiver<Arc<Snapshot>>, inputs: usize, degrad
     let wait = Duration::from_nanos(READY_NS.unsigned_abs());
     let _ = tokio::time::timeout(wait, async { latest.wait_for(attempted).await.map(drop) }).await;
     let status = if degraded {
-        "degraded: the configuration has errors, no input is read".to_owned()
+        "Degraded: the configuration has errors, no input is read.".to_owned()
     } else {
-        format!("reading {inputs} inputs")
+        match inputs {
+            1 => "Reading one input.".to_owned(),
+            _ => format!("Reading {inputs} inputs."),
+        }
     };
     info!("{status}");
     notify::ready(&status);
@@ -305,11 +308,11 @@ async fn ready(mut latest: watch::Receiver<Arc<Snapshot>>, inputs: usize, degrad
 
 fn say_where(endpoint: &Endpoint) {
     let Some(path) = endpoint.path() else {
-        error!("the inherited query socket has no path: clients cannot be told where it is");
+        error!("The inherited query socket has no path: clients cannot be told where it is.");
         return;
     };
     let path = path.display();
-    info!("query socket: {path}");
-    info!("ask it:  stillwell get --socket {path}");
-    info!("or:      echo '{{\"method\":\"Get\"}}' | socat - UNIX-CONNECT:{path} | jq .");
+    info!("Query socket: {path}");
+    info!("Ask it:  stillwell get --socket {path}");
+    info!("Or:      echo '{{\"method\":\"Get\"}}' | socat - UNIX-CONNECT:{path} | jq .");
 }

@@ -15,7 +15,7 @@ pub struct Input {
 }
 
 /// Many frames of one source: batches, not readings, cross queues.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Batch {
     /// Index of the source in the plan.
     pub source: usize,

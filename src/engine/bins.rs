@@ -119,12 +119,6 @@ impl BinCounts {
         self.entries.is_empty()
     }
 
-    /// Bins with their counts, ascending.
-    #[must_use]
-    pub fn entries(&self) -> &[(Bin, u64)] {
-        &self.entries
-    }
-
     /// Adds other counts; `scratch` lends its allocation.
     pub fn add(&mut self, other: &Self, scratch: &mut Vec<(Bin, u64)>) {
         if self.entries.is_empty() {
@@ -163,11 +157,6 @@ impl BinCounts {
             *count != 0
         });
         assert!(theirs.next().is_none(), "only what was added is subtracted");
-    }
-
-    /// Forgets everything and keeps the allocation.
-    pub fn clear(&mut self) {
-        self.entries.clear();
     }
 
     /// The bins that hold the values of the given ranks, which ascend and count from 1.

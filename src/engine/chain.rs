@@ -278,7 +278,7 @@ fn summary(
     }
 }
 
-/// Good from 75 % good readings of those expected, bad from 50 % bad ones of those noted.
+/// Good from 75 % good readings of those noted and 75 % coverage, bad from 50 % bad ones.
 fn status(partial: &Partial, coverage: Option<f64>) -> Status {
     let noted: u64 = partial.flags.iter().sum();
     let bad = partial.flags[Flag::Fail as usize] + partial.flags[Flag::Missing as usize];

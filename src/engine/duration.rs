@@ -80,7 +80,8 @@ fn scaled(number: &str, unit_ns: i64) -> Result<i64, DurationError> {
     let mut place_ns = unit_ns;
     for digit in fraction.bytes() {
         place_ns /= 10;
-        total += i64::from(digit - b'0') * place_ns;
+        let part_ns = i64::from(digit - b'0') * place_ns;
+        total = total.checked_add(part_ns).ok_or(DurationError::TooLong)?;
     }
     Ok(total)
 }
@@ -134,6 +135,7 @@ mod tests {
             ("1..5s", DurationError::Number),
             ("-1s", DurationError::Number),
             ("99999999999h", DurationError::TooLong),
+            ("9223372036.9s", DurationError::TooLong),
             ("99999999999999999999s", DurationError::TooLong),
         ];
         for (text, error) in cases {

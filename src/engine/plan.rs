@@ -12,8 +12,7 @@ pub struct Plan {
     pub sources: Vec<SourcePlan>,
     /// Configured channels.
     pub channels: Vec<ChannelPlan>,
-    /// Rules of discovered channels that name no lateness of their own; see
-    /// [`SourcePlan::discovered`].
+    /// Rules of channels that say nothing of their own, by arrival time.
     pub defaults: Rules,
 }
 

@@ -11,8 +11,11 @@ use super::{
 };
 use crate::{
     engine::ledger::ReadingRefusal,
-    limits::{CHANNELS_MAX, CHANNELS_PER_DEVICE, DEVICES_PER_SOURCE_MAX, VALUE_ABS_MAX},
+    limits::{CHANNELS_MAX, DEVICES_PER_SOURCE_MAX, VALUE_ABS_MAX},
 };
+
+/// Room for channels that a device gets with its first.
+const TARGETS_FIRST: usize = 8;
 
 /// A channel as validation sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -141,21 +144,9 @@ impl Registry {
         self.meet(source, device, field, name(), timeline)
     }
 
-    /// Whether [`Self::take_added`] has anything to give.
-    #[must_use]
-    pub fn has_added(&self) -> bool {
-        !self.added.is_empty()
-    }
-
     /// Channels added since the last call, in the order of their indexes.
     pub fn take_added(&mut self) -> Vec<Added> {
         std::mem::take(&mut self.added)
-    }
-
-    /// Id of a device, by its number within the source.
-    #[must_use]
-    pub fn device_id(&self, source: usize, device: u32) -> u32 {
-        self.sources[source].devices.channels[device as usize].id
     }
 
     fn meet(
@@ -273,7 +264,7 @@ impl DeviceChannels {
     fn set(&mut self, field: u32, target: Target) {
         let field = field as usize;
         if self.targets.len() <= field {
-            self.targets.resize((field + 1).max(CHANNELS_PER_DEVICE.min(8)), None);
+            self.targets.resize((field + 1).max(TARGETS_FIRST), None);
         }
         self.targets[field] = Some(target);
     }

@@ -43,12 +43,6 @@ impl Ring {
         panes * size_of::<Slot>()
     }
 
-    /// Whether no pane is held.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Number of the newest pane.
     #[must_use]
     pub fn newest(&self) -> Option<i64> {

@@ -118,7 +118,7 @@ pub struct ChannelView {
 /// Latest accepted value of a channel, by event time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Live {
-    /// The value; absent when the device said that there is none.
+    /// The value.
     pub value: f64,
     /// Event time, nanoseconds since 1970 on the daemon's line.
     pub at_ns: i64,

@@ -32,18 +32,6 @@ impl Flag {
         }
     }
 
-    /// Number of the QARTOD scheme.
-    #[must_use]
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Pass => 1,
-            Self::NotEvaluated => 2,
-            Self::Suspect => 3,
-            Self::Fail => 4,
-            Self::Missing => 9,
-        }
-    }
-
     /// Whether a reading with this flag enters the value statistics.
     #[must_use]
     pub fn counts(self) -> bool {
@@ -97,11 +85,11 @@ pub struct Values {
 /// How far a summary is to be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// At least 75 % of what was expected came and is good.
+    /// At least 75 % of the expected readings came, and at least 75 % of those noted are good.
     Good,
     /// Neither good nor bad.
     Uncertain,
-    /// At least half is bad, or nothing came.
+    /// At least half of what was noted failed or had no value.
     Bad,
 }
 

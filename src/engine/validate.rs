@@ -396,9 +396,7 @@ impl Step for Validate {
             self.batch(batch, &mut checked);
         }
         // Also those of the configuration, which no batch brings.
-        if self.registry.has_added() {
-            checked.added = self.registry.take_added();
-        }
+        checked.added = self.registry.take_added();
         Some(checked)
     }
 

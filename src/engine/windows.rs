@@ -88,24 +88,6 @@ impl Windows {
         self.look_ns.push(NEVER);
     }
 
-    /// Number of channels.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.channels.len()
-    }
-
-    /// Whether there is no channel.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.channels.is_empty()
-    }
-
-    /// What never changes about a channel.
-    #[must_use]
-    pub fn info(&self, channel: u32) -> &Arc<ChannelInfo> {
-        &self.channels[channel as usize].info
-    }
-
     /// Watermark of each lane.
     pub fn watermarks(&self) -> impl Iterator<Item = i64> {
         self.lanes.iter().map(|lane| lane.watermark_ns)

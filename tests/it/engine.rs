@@ -6,12 +6,12 @@ use std::sync::Arc;
 use stillwell::{
     engine::{
         Batch, ChannelKey, ChannelPlan, Input, Plan, ReadingRefusal, Rules, Snapshot, SourcePlan,
-        TimeMode, Unknown, Window, batch::Transport, normalize::Normalize, plan::Linear,
-        rolling::Rolling, snapshot::ChannelState, unit::Conversion, validate::Validate,
+        TimeMode, Unknown, Window, normalize::Normalize, plan::Linear, rolling::Rolling,
+        snapshot::ChannelState, unit::Conversion, validate::Validate,
     },
     limits::{MS, SECOND},
     scan::Step,
-    wire::{DeviceClock, FieldTable, Frames, Head, Health, Sample, WireTally},
+    wire::{DeviceClock, Frames, Head, Health, Sample, WireTally},
 };
 
 const START_NS: i64 = 1_700_000_000 * SECOND;
@@ -83,17 +83,7 @@ impl Engine {
     }
 
     fn step(&mut self, frames: Frames, wire: WireTally, now_ns: i64) -> Arc<Snapshot> {
-        let batch = Batch {
-            source: 0,
-            now_ns,
-            frames,
-            fields: Arc::new(FieldTable::default()),
-            wire,
-            transport: Transport::default(),
-            buffered: 0,
-            shed_readings: 0,
-            link: None,
-        };
+        let batch = Batch { now_ns, frames, wire, ..Batch::default() };
         self.3 += MS;
         let checked = self.0.step(Input { now_ns: self.3, batch: Some(batch) }).unwrap();
         let snapshot = self.2.step(self.1.step(checked).unwrap()).expect("each step publishes");

@@ -5,7 +5,7 @@
 //! disorder, lateness, gaps, duplicates, restarts, jumps in time, missing and infinite values,
 //! and are cut into batches at random; results must not depend on the cuts.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use proptest::prelude::*;
@@ -13,7 +13,6 @@ use stillwell::{
     engine::{
         Batch, ChannelKey, ChannelPlan, Input, Plan, ReadingRefusal, Rules, Snapshot, SourcePlan,
         TimeMode, Unknown, Window,
-        batch::Transport,
         normalize::Normalize,
         plan::Linear,
         rolling::{Rolling, RollingThrough},
@@ -23,7 +22,7 @@ use stillwell::{
         windows::Emitted,
     },
     scan::Step,
-    wire::{DeviceClock, FieldTable, Frames, Head, Health, Sample, WireTally},
+    wire::{DeviceClock, Frames, Head, Health, Sample, WireTally},
 };
 
 const MS: i64 = 1_000_000;
@@ -199,8 +198,6 @@ struct Model {
 
 impl Model {
     fn frame(&mut self, event: &Event, setting: &Setting) {
-        // A source that was silent for long has drained, as the batch that ended the silence said
-        // before it.
         let duplicate = self.is_duplicate(event);
         let before = self.watermark_ns;
         let mut accepted = false;
@@ -413,8 +410,7 @@ fn plan(setting: &Setting) -> Plan {
             idle_ns: setting.idle_ns,
             discovered: rules.clone(),
         }],
-        // Both devices feed one model: channel c of device d is c alone for d = 1, and unknown
-        // to the model for d = 2, where it is checked by the ledger only.
+        // Channel c of device d is the model's channel (d - 1) * CHANNELS + c: see `mapped`.
         channels: (1..=DEVICES)
             .flat_map(|d| (0..CHANNELS).map(move |c| (d, c)))
             .map(|(d, c)| channel(d, c))
@@ -445,17 +441,7 @@ fn batch_of(events: &[Event], now_ns: i64) -> Batch {
         wire.accept(10, event.samples.len());
         wire.bytes_in += 10;
     }
-    Batch {
-        source: 0,
-        now_ns,
-        frames,
-        fields: Arc::new(FieldTable::default()),
-        wire,
-        transport: Transport::default(),
-        buffered: 0,
-        shed_readings: 0,
-        link: None,
-    }
+    Batch { now_ns, frames, wire, ..Batch::default() }
 }
 
 struct Front(Validate, Normalize);

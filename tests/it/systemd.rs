@@ -91,7 +91,7 @@ fn it_tells_when_it_is_ready_that_it_lives_and_that_it_stops() {
     let status = status(&socket).expect("it serves when it is ready");
     let state = |n: usize| status["sources"][n]["state"].as_str().expect("a state").to_owned();
     assert_eq!((state(0), state(1)), ("up".into(), "down".into()), "{status:#}");
-    assert!(ready.contains("STATUS=reading 2 inputs"), "{ready}");
+    assert!(ready.contains("STATUS=Reading 2 inputs."), "{ready}");
 
     let mut before_ns = clock::boot_ns();
     for _ in 0..2 {
@@ -119,7 +119,7 @@ fn a_broken_configuration_is_ready_and_says_so() {
         .env("NOTIFY_SOCKET", scratch.path("notify"));
     let daemon = Process::start(&mut command, &scratch);
     let ready = manager.told("READY=1");
-    assert!(ready.contains("STATUS=degraded: "), "{ready}");
+    assert!(ready.contains("STATUS=Degraded: "), "{ready}");
     let status = status(&scratch.path("query.sock")).expect("it serves");
     assert!(status["degraded"].as_str().expect("why").contains("publich"), "{status:#}");
     let (exit, log) = daemon.end(Signal::TERM);

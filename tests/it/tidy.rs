@@ -84,7 +84,7 @@ const TOP: &[&str] = &[
     "systemd",
     "target",
     "tests",
-    // What a property leaves behind that failed; git ignores it.
+    // Seeds of properties that failed once.
     "proptest-regressions",
 ];
 

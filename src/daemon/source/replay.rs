@@ -11,7 +11,7 @@
 //! | log | yes | the record's time, moved so that the first record arrives now |
 //! | log | no | the record's time as it stands |
 //! | raw | yes | now for the first chunk, `interval_ns` more for each |
-//! | raw | no | 1970 and `interval_ns` for the first chunk, `interval_ns` more for each |
+//! | raw | no | the frame's own UTC time, else 1970 and `interval_ns` for each chunk so far |
 //!
 //! Without pace the time is that of the file, as it is for `stillwell replay`: the same file gives
 //! the same summaries whenever it is played. A source's time ends with its file.
