@@ -23,8 +23,10 @@ use crate::{
 
 mod aim;
 mod input;
+mod timestamp;
 
 pub use aim::AimError;
+pub use timestamp::AbsentField;
 
 /// What is replayed, and what of it is shown.
 #[derive(Clone, Debug, clap::Args)]
@@ -45,6 +47,10 @@ pub struct ReplayArgs {
     /// configuration.
     #[arg(long, conflicts_with = "config")]
     pub timestamp: Option<String>,
+    /// Time between two lines or frames of raw bytes that carry no time, where there is no
+    /// configuration.
+    #[arg(long, value_name = "DURATION", conflicts_with = "config")]
+    pub interval: Option<String>,
     /// Windows to show, such as 10m or 10m/1m (length/every); without a configuration, windows
     /// to compute.
     #[arg(long, value_delimiter = ',')]
@@ -101,7 +107,14 @@ pub fn run(args: &ReplayArgs) -> Result<(), ReplayFailure> {
         return Err(error.into());
     }
     let total = written.map_err(ReplayFailure::Output)?;
-    tell(&total).map_err(ReplayFailure::Output)
+    tell(&total).map_err(ReplayFailure::Output)?;
+    match timestamp::absent(&inputs[source].format, &input.header(), &total) {
+        Some(absent) => Err(ReplayFailure::Timestamp(absent)),
+        None if args.config.is_none() => {
+            timestamp::hint(&args.file, &inputs[source].format).map_err(ReplayFailure::Output)
+        }
+        None => Ok(()),
+    }
 }
 
 /// Why a replay did not come to its end.
@@ -111,6 +124,8 @@ pub enum ReplayFailure {
     Aim(AimError),
     /// The log cannot be read.
     Log(ReplayError),
+    /// No line has the field that was to hold its time.
+    Timestamp(AbsentField),
     /// The output failed.
     Output(io::Error),
 }
@@ -120,6 +135,7 @@ impl std::fmt::Display for ReplayFailure {
         match self {
             Self::Aim(error) => error.fmt(f),
             Self::Log(error) => error.fmt(f),
+            Self::Timestamp(absent) => absent.fmt(f),
             Self::Output(error) => write!(f, "cannot write the results: {error}"),
         }
     }
@@ -140,6 +156,7 @@ impl ReplayFailure {
         match self {
             Self::Aim(error) => error.exit_code(),
             Self::Log(error) => error.exit_code(),
+            Self::Timestamp(_) => 65,
             Self::Output(_) => 74,
         }
     }

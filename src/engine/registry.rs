@@ -1,6 +1,9 @@
 //! Which channel a field of a frame is.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{
     plan::{ChannelKey, ChannelPlan, Linear, Plan, Unknown},
@@ -32,7 +35,7 @@ pub struct Target {
 #[derive(Debug)]
 pub struct Registry {
     /// Names taken, so that a found channel never passes for a configured one.
-    ids: std::collections::BTreeSet<Arc<str>>,
+    ids: BTreeSet<Arc<str>>,
     sources: Vec<SourceChannels>,
     lanes: usize,
     /// Channels not yet told to the stages behind.
@@ -170,7 +173,10 @@ impl Registry {
             return Err(ReadingRefusal::Cardinality);
         }
         let (id, key) = match name {
-            Some(name) => (format!("{}.{name}", found.name), ChannelKey::Named(name)),
+            Some(name) => {
+                let id = format!("{}.{}", found.name, id_part(&name));
+                (untaken(&self.ids, id), ChannelKey::Named(name))
+            }
             None => {
                 let index = u8::try_from(field).map_err(|_| ReadingRefusal::UnknownChannel)?;
                 let device = channels.id;
@@ -270,6 +276,38 @@ impl DeviceChannels {
     }
 }
 
+/// What a field is called within an id: its name, with one `_` for each run of characters that
+/// an id does not have, and none for such a run at the end.
+///
+/// Not longer than the name; `field` for a name that has nothing to keep.
+fn id_part(name: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    let words: Vec<&str> = name.split(|c| !fits(c)).collect();
+    let Some(last) = words.iter().rposition(|word| !word.is_empty()) else {
+        return "field".to_owned();
+    };
+    let mut id = String::with_capacity(name.len());
+    for (at, word) in words[..=last].iter().enumerate() {
+        if 0 < at && !word.is_empty() {
+            id.push('_');
+        }
+        id.push_str(word);
+    }
+    id
+}
+
+/// The id itself, or the first of `id_2`, `id_3` and so on that nobody has.
+fn untaken(ids: &BTreeSet<Arc<str>>, id: String) -> String {
+    if !ids.contains(&*id) {
+        return id;
+    }
+    let numbered = (2_u32..).map(|number| format!("{id}_{number}"));
+    numbered
+        .into_iter()
+        .find(|id| !ids.contains(&**id))
+        .expect("CHANNELS_MAX ids are taken at most")
+}
+
 /// The largest raw magnitude for which `(raw * scale + offset) * factor + offset'` stays below
 /// [`VALUE_ABS_MAX`], by solving the triangle inequality from the outside in.
 fn raw_abs_max(calibration: Linear, conversion: Conversion) -> f64 {
@@ -284,6 +322,33 @@ fn raw_abs_max(calibration: Linear, conversion: Conversion) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_part_of_an_id_keeps_to_the_rule_of_ids() {
+        for (name, part) in [
+            ("t", "t"),
+            ("a__b-c.d/e_", "a__b-c.d/e_"),
+            ("Global CMP22 (vent/cor) [W/m^2]", "Global_CMP22_vent/cor_W/m_2"),
+            ("temp (°C)", "temp_C"),
+            ("humidity %", "humidity"),
+            ("Außen", "Au_en"),
+            ("Älter", "_lter"),
+            ("温度", "field"),
+        ] {
+            assert_eq!(id_part(name), part, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_come_to_the_same_id_are_numbered_as_they_are_met() {
+        let mut ids = BTreeSet::new();
+        let met = ["t %", "t", "t_2", "t (°)", "h"].map(|name| {
+            let id = untaken(&ids, format!("log.{}", id_part(name)));
+            ids.insert(Arc::from(&*id));
+            id
+        });
+        assert_eq!(met, ["log.t", "log.t_2", "log.t_2_2", "log.t_3", "log.h"]);
+    }
 
     #[test]
     fn what_validation_lets_through_stays_a_number() {

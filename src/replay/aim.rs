@@ -40,13 +40,20 @@ pub enum AimError {
         /// What is wrong with it.
         what: String,
     },
+    /// An interval that is no duration.
+    Interval {
+        /// What was asked for.
+        text: String,
+        /// What is wrong with it.
+        what: String,
+    },
 }
 
 impl AimError {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) => 78,
-            Self::Source { .. } | Self::Window { .. } => 64,
+            Self::Source { .. } | Self::Window { .. } | Self::Interval { .. } => 64,
         }
     }
 }
@@ -67,6 +74,7 @@ impl fmt::Display for AimError {
                 write!(f, "there is no source {wanted}: there is {}", names.join(", "))
             }
             Self::Window { text, what } => write!(f, "--window {text}: {what}"),
+            Self::Interval { text, what } => write!(f, "--interval {text}: {what}"),
         }
     }
 }
@@ -126,6 +134,13 @@ fn improvised(args: &ReplayArgs) -> Result<Config, AimError> {
          time = \"{time}\"\nunknown = \"discover\"\n"
     )
     .expect("writing to a string cannot fail");
+    if let Some(interval) = &args.interval {
+        duration::parse(interval).map_err(|error| AimError::Interval {
+            text: interval.clone(),
+            what: error.to_string(),
+        })?;
+        text += &format!("interval = {}\n", toml_string(interval));
+    }
     if let Some(timestamp) = &args.timestamp {
         text += &format!("timestamp = {}\n", toml_string(timestamp));
     }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Time between two chunks of a raw file unless the configuration says otherwise.
-const INTERVAL_NS: i64 = crate::limits::SECOND;
+const INTERVAL_NS: i64 = 100 * crate::limits::MS;
 
 /// The batches of one file.
 #[derive(Debug)]
@@ -71,6 +71,14 @@ impl LogInput {
     /// How far it is read.
     pub(super) fn bytes_read(&self) -> u64 {
         self.recording.bytes_read()
+    }
+
+    /// The columns of the headers that hold; empty for formats without headers.
+    pub(super) fn header(&self) -> Vec<&str> {
+        match &self.decoder {
+            Decoder::Text(decoder) => decoder.header().collect(),
+            Decoder::Native(_) => Vec::new(),
+        }
     }
 
     /// The next batch, of one block of the file or of what comes before a silence in it; `None`

@@ -178,7 +178,7 @@ impl ValueType {
 /// Why bytes are not a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Too short for a header and a checksum.
+    /// Too short for a header and a checksum, or for the tag that its flags announce.
     Truncated,
     /// Does not begin with [`MAGIC`].
     Magic,

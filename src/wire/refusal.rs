@@ -5,7 +5,7 @@
 pub enum FrameRefusal {
     /// Nothing in it: a datagram of no bytes.
     Empty,
-    /// Ended before its own lengths said so.
+    /// Too short to hold a header and a checksum, or a tag where it says that it has one.
     Truncated,
     /// Longer than the documented bound.
     Oversize,
@@ -19,7 +19,7 @@ pub enum FrameRefusal {
     Flags,
     /// A header field has a value that the format does not define.
     Header,
-    /// The checksum does not fit the bytes.
+    /// The checksum does not fit the bytes, also because the last of them are lost.
     Checksum,
     /// The blocks do not add up: sizes, types or counts that the format does not allow.
     Layout,
@@ -31,7 +31,7 @@ pub enum FrameRefusal {
     Malformed,
     /// Bytes that are not text where text is expected.
     NotText,
-    /// An authenticated frame that cannot be checked here.
+    /// A sound frame with an authentication tag, which cannot be checked here.
     Authentication,
 }
 

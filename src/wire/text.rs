@@ -3,14 +3,19 @@
 //! The shape is told line by line:
 //!
 //! - **Labelled**, if any part is `label:value` or `label=value` (the protocol of the Arduino
-//!   plotter): then every part must be. A label with nothing after it has no value. Labels
-//!   without a single value (`t:\th:`) are a header.
+//!   plotter): then every part must be. A label with nothing after it has no value. Two labels
+//!   or more without a single value (`t:\th:`) are a header; one such label is a missing value
+//!   if its name is known, else noise.
 //! - **Columns** otherwise: CSV, or words between spaces. A column is named by the header of the
-//!   same separator if that has at least as many columns and a name for this one, else by its
-//!   position, `1`, `2` and so on; by its position also where the options know that and not the
-//!   name. Parts that are all possible names and hold no value are a
-//!   header. An empty part has no value, never 0; the empty part after a separator that ends the
-//!   line is nothing at all, unless the header names it.
+//!   same separator if that has as many columns and a name for this one, else by its position,
+//!   `1`, `2` and so on; by its position also where the options know that and not the name. Two
+//!   columns or more that are all possible names and hold no value are a header; a word alone is
+//!   noise, so that what a board prints as it starts renames no single value. An empty part has
+//!   no value, never 0; the empty part after a separator that ends the line is nothing at all,
+//!   unless the header names it.
+//!
+//! A header holds until the next one of its separator or until the line goes down. In datagrams
+//! it holds to the end of its own, because the next may come from another sender.
 //!
 //! Real tables have columns that are no numbers. `true` and `false` are 1 and 0; a date or a time
 //! of day that is not the line's time gives no sample; any other text does so under a header if it
@@ -36,12 +41,15 @@ use self::{
     split::{Separator, is_missing, is_name, label, number},
 };
 use super::{
-    DeviceClock, FIELD_UNKNOWN, FieldTable, FrameRefusal, Frames, Head, Health, Sample, WireTally,
+    DeviceClock, FIELD_OVERFLOW, FIELD_UNKNOWN, FieldTable, FrameRefusal, Frames, Head, Health,
+    Sample, WireTally,
     decode::{Framing, TextOptions},
     delimited::Delimited,
 };
 use crate::limits;
 
+/// A word alone is no header: it may be anything that a board says.
+const HEADER_COLUMNS_MIN: usize = 2;
 /// The error of a time is not known.
 const TIME_ERROR_UNKNOWN: u8 = 255;
 
@@ -72,7 +80,7 @@ impl TextDecoder {
     ///
     /// A line is a frame; its end may be LF or CR LF, and the last line of a datagram needs none.
     /// Empty lines and lines that start with `#` are skipped. A header appears as a head without
-    /// samples. Sample times are UTC where the options name a time field, else 0.
+    /// samples, and holds no longer than its datagram. Sample times are UTC where the options name a time field, else 0.
     pub fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
         tally.bytes_in += bytes.len() as u64;
         if bytes.is_empty() && self.framing == Framing::Datagram {
@@ -84,6 +92,7 @@ impl TextDecoder {
         });
         if self.framing == Framing::Datagram {
             self.finish(arrived_ns, out, tally);
+            self.reader.headers = Default::default();
         }
     }
 
@@ -108,11 +117,27 @@ impl TextDecoder {
         self.lines.buffered()
     }
 
+    /// The columns of the headers that hold, an empty text for one without a name.
+    pub fn header(&self) -> impl Iterator<Item = &str> {
+        self.reader.headers.iter().flatten().map(|name| &**name)
+    }
+
     /// The names behind [`Sample::field`], configured ones first.
     #[must_use]
     pub fn fields(&self) -> &Arc<FieldTable> {
         self.reader.names.table()
     }
+}
+
+/// Whether the first of several columns, which are not just words between spaces, is a date and a
+/// time, or a number that is one of this century.
+///
+/// For hints to people: a number may look so and be something else.
+#[must_use]
+pub fn begins_with_time(line: &str) -> bool {
+    let separator = Separator::of(line);
+    let first = separator.parts(line).next().filter(|_| separator != Separator::Space);
+    first.and_then(time::parse).is_some_and(|time_ns| time::THIS_CENTURY.contains(&time_ns))
 }
 
 /// Names of columns; an empty one for a column without a name. No columns: no header.
@@ -172,6 +197,12 @@ impl Draft<'_> {
             FIELD_UNKNOWN
         });
         self.samples.push(Sample { field, at_ns: 0, value });
+    }
+
+    /// Whether a sample has a name that was not known before.
+    fn has_strangers(&self) -> bool {
+        let strange = |sample: &Sample| matches!(sample.field, FIELD_UNKNOWN | FIELD_OVERFLOW);
+        self.samples[self.start..].iter().any(strange)
     }
 
     fn forget(&mut self) {
@@ -237,7 +268,7 @@ impl Reader {
         let mut draft = Draft { start: samples.len(), samples, learn: Vec::new() };
         let labelled = line.contains([':', '=']) && separator.parts(line).any(is_labelled);
         let read = if labelled {
-            self.read_labelled(line, separator, &mut draft)?
+            self.read_labelled(line, separator, count, &mut draft)?
         } else {
             self.read_columns(line, separator, count, &mut draft)?
         };
@@ -270,11 +301,13 @@ impl Reader {
         &self,
         line: &str,
         separator: Separator,
+        count: usize,
         draft: &mut Draft<'_>,
     ) -> Result<Line, Malformed> {
+        let parts = separator.parts(line);
         let mut time_ns = None;
         let mut only_labels = true;
-        for (index, part) in separator.parts(line).enumerate() {
+        for (index, part) in parts.clone().enumerate() {
             let (name, text) = match label(part) {
                 Some(split) => split,
                 None if part.is_empty() => continue,
@@ -289,10 +322,14 @@ impl Reader {
                 draft.push(&self.names, name, value(text).ok_or(Malformed)?);
             }
         }
-        if only_labels {
+        let columns = columns(count, parts.clone().last());
+        if only_labels && HEADER_COLUMNS_MIN <= columns {
             draft.forget();
-            let names = separator.parts(line).map(|part| label(part).map_or("", |(name, _)| name));
+            let names = parts.map(|part| label(part).map_or("", |(name, _)| name));
             return Ok(Line::Header(names.map(Box::from).collect()));
+        }
+        if only_labels && draft.has_strangers() {
+            return Err(Malformed);
         }
         self.timed(time_ns)
     }
@@ -305,12 +342,14 @@ impl Reader {
         draft: &mut Draft<'_>,
     ) -> Result<Line, Malformed> {
         let parts = separator.parts(line);
-        let header = Some(&self.headers[separator as usize]).filter(|names| names.len() >= count);
+        let columns = columns(count, parts.clone().last());
+        let header = Some(&self.headers[separator as usize])
+            .filter(|names| names.len() == count || names_columns(names) == columns);
         let mut time_ns = None;
         let mut values = 0;
         let mut noise = false;
         for (index, text) in parts.clone().enumerate() {
-            let name = header.map_or("", |names| &*names[index]);
+            let name = header.and_then(|names| names.get(index)).map_or("", |name| &**name);
             if self.is_time(name, index) {
                 time_ns = time::parse(text);
             } else if let Some(value) = value(text) {
@@ -327,8 +366,9 @@ impl Reader {
             }
         }
         let mut filled = parts.clone().filter(|part| !part.is_empty()).peekable();
-        let names_only =
-            filled.peek().is_some() && filled.all(|part| is_name(part) && !is_missing(part));
+        let names_only = HEADER_COLUMNS_MIN <= columns
+            && filled.peek().is_some()
+            && filled.all(|part| is_name(part) && !is_missing(part));
         if values == 0 && time_ns.is_none() && names_only {
             draft.forget();
             return Ok(Line::Header(parts.map(Box::from).collect()));
@@ -347,6 +387,15 @@ impl Reader {
             (_, time_ns) => Ok(Line::Values(time_ns)),
         }
     }
+}
+
+/// Columns in this many parts, the last of which is no column if it is empty.
+fn columns(parts: usize, last: Option<&str>) -> usize {
+    parts - usize::from(last.is_some_and(str::is_empty))
+}
+
+fn names_columns(names: &Header) -> usize {
+    columns(names.len(), names.last().map(|name| &**name))
 }
 
 fn is_labelled(part: &str) -> bool {

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::FIELD_OVERFLOW;
 
 /// What lines with values gave: names and values, a missing one as `None`.
 type Values = Vec<(String, Option<f64>)>;
@@ -93,7 +92,10 @@ fn every_shape_of_line() {
         ("\"a\",\"b c\"\n1,\"2\"\n", &[("a", 1.0), ("b c", 2.0)]),
         (",b\n1,2\n", &[("1", 1.0), ("b", 2.0)]),
         ("a,b\n1,2,3\n", &[("1", 1.0), ("2", 2.0), ("3", 3.0)]),
-        ("a,b,c\n1,2\n", &[("a", 1.0), ("b", 2.0)]),
+        ("a,b,c\n1,2\n", &[("1", 1.0), ("2", 2.0)]),
+        ("a,b,\n1,2\n", &[("a", 1.0), ("b", 2.0)]),
+        ("a,b\n1,2,\n", &[("a", 1.0), ("b", 2.0)]),
+        ("a,b,\n1,2,3\n", &[("a", 1.0), ("b", 2.0), ("3", 3.0)]),
         ("a,b\nhello world\n1,2\n", &[("a", 1.0), ("b", 2.0)]),
         ("\u{feff}a,b\n1,2\n", &[("a", 1.0), ("b", 2.0)]),
         ("2024-01-01,14:15:00,5.5\n", &[("3", 5.5)]),
@@ -114,6 +116,9 @@ fn an_empty_field_is_missing_and_never_zero() {
         (",1\n", vec![("1", None), ("2", Some(1.0))]),
         ("1,,\n", vec![("1", Some(1.0)), ("2", None)]),
         ("a,b\n1,\n", vec![("a", Some(1.0)), ("b", None)]),
+        ("a,b\n1,,\n", vec![("a", Some(1.0)), ("b", None)]),
+        ("a,b,c\n1,2,\n", vec![("a", Some(1.0)), ("b", Some(2.0)), ("c", None)]),
+        ("t:5\nt:\n", vec![("t", Some(5.0)), ("t", None)]),
         ("a\tb\n\t1\n", vec![("a", None), ("b", Some(1.0))]),
         ("t: h:45\n", vec![("t", None), ("h", Some(45.0))]),
         ("t:,h:45\n", vec![("t", None), ("h", Some(45.0))]),
@@ -144,6 +149,9 @@ fn a_line_that_is_wrong_anywhere_gives_nothing() {
         "@#! $%&\n",
         "-----\n",
         "\"a,5\",3\n",
+        "Ready\n",
+        "Ready,\n",
+        "Ready:\n",
         "5,\"a\n",
     ] {
         let fed = lines(text);
@@ -190,6 +198,28 @@ fn a_banner_does_not_rename_a_column_that_is_known_by_position() {
     assert_eq!(read(&[], b"1,2\nt,h\n5,6\n"), ["1", "2", "t", "h"]);
 }
 
+#[test]
+fn a_banner_does_not_rename_a_value_that_stands_alone() {
+    for (banner, refused) in
+        [("hello world", 0), ("Boot ok", 0), ("Sensor hub v2 ready", 0), ("Ready", 1)]
+    {
+        let fed = lines(&format!("{banner}\n23.5\n"));
+        assert_eq!(fed.values(), [("1".to_owned(), Some(23.5))], "{banner}");
+        assert_eq!(fed.refused(FrameRefusal::Malformed), refused, "{banner}");
+    }
+    let fed = lines("Boot ok\n1,2\n1 2 3\n");
+    assert!(fed.values().iter().all(|(name, _)| name.parse::<u8>().is_ok()), "{:?}", fed.values());
+}
+
+#[test]
+fn a_label_alone_is_a_missing_value_only_of_a_name_that_is_known() {
+    for (known, discover, expected) in [(&["t"][..], 0, 1), (&[], 0, 0), (&[], 9, 0)] {
+        let fed = fed(&options(known, discover, None), Framing::Stream, &[b"t:\n"]);
+        assert_eq!(fed.out.samples.len(), expected, "{known:?} {discover}");
+        assert_eq!(fed.refused(FrameRefusal::Malformed), 1 - expected as u64);
+    }
+}
+
 const T_NS: i64 = 1_293_632_100_000_000_000;
 
 #[test]
@@ -232,15 +262,16 @@ fn a_line_without_its_time_is_malformed() {
 }
 
 #[test]
-fn a_datagram_is_whole_lines_and_its_header_lasts() {
+fn a_datagram_is_whole_lines_and_its_header_ends_with_it() {
     let fed = fed(
         &anything(),
         Framing::Datagram,
-        &[b"a,b", b"1,2\n3,4", b"", b"\n", &[b'5'; limits::LINE_BYTES_MAX + 1], b"5,6"],
+        &[b"a,b\n1,2\n3,4", b"", b"\n", &[b'5'; limits::LINE_BYTES_MAX + 1], b"5,6"],
     );
     let values: Vec<_> = fed.out.samples.iter().map(|sample| sample.value).collect();
     assert_eq!(values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-    assert_eq!(fed.values()[4].0, "a");
+    let names: Vec<_> = fed.values().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["a", "b", "a", "b", "1", "2"], "another sender may have sent the last");
     assert_eq!(fed.refused(FrameRefusal::Empty), 1);
     assert_eq!(fed.refused(FrameRefusal::Oversize), 1);
     assert_eq!((fed.tally.bytes_skipped, fed.decoder.buffered()), (1, 0));

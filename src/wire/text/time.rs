@@ -1,5 +1,7 @@
 //! The time field of a line.
 
+use std::ops::Range;
+
 use jiff::{
     Timestamp,
     civil::{Date, DateTime, Time},
@@ -12,6 +14,9 @@ const SECONDS_END: i64 = 100_000_000_000;
 const MILLIS_END: i64 = 1_000 * SECONDS_END;
 /// A time in microseconds is below this, one in nanoseconds is not.
 const MICROS_END: i64 = 1_000 * MILLIS_END;
+
+/// From 2001 to 2100, in nanoseconds since 1970.
+pub(super) const THIS_CENTURY: Range<i64> = 978_307_200_000_000_000..4_133_980_800_000_000_000;
 
 /// Nanoseconds since 1970 UTC, or `None` where the text is no time or beyond `i64`.
 ///

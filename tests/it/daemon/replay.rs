@@ -54,6 +54,75 @@ fn an_empty_file_has_no_results_and_a_ledger_of_zeros() {
     assert_eq!(number(&ledger, "bytes_in"), 0, "{ledger}");
 }
 
+#[test]
+fn a_time_field_that_no_header_has_is_named_with_those_there_are() {
+    let dir = Scratch::new();
+    let table = dir.write("table.csv", "time,t,h\n2026-01-01 00:00:00,1,2\n");
+    let (code, _, errors) = replay(&table, &["--timestamp", "when"]);
+    assert_eq!(code, Some(65), "{errors}");
+    assert!(errors.contains("no field `when`; the header has time, t, h"), "{errors}");
+    let labels = dir.write("labels.txt", "t:1\nt:2\n");
+    let (code, _, errors) = replay(&labels, &["--timestamp", "when"]);
+    assert_eq!(code, Some(65), "{errors}");
+    assert!(errors.contains("no field `when`; there is no header"), "{errors}");
+    for good in ["time", "1"] {
+        let (code, _, errors) = replay(&table, &["--timestamp", good]);
+        assert_eq!(code, Some(0), "{errors}");
+        assert!(!errors.contains("no field") && !errors.contains("try"), "{errors}");
+    }
+}
+
+#[test]
+fn a_first_column_of_times_is_pointed_out() {
+    let dir = Scratch::new();
+    const HINT: &str = "column 1 looks like a time: try --timestamp 1\n";
+    for (text, hinted) in [
+        ("time,t\n2026-01-01 00:00:00,1\n", true),
+        ("# a remark\n1767225600.5;21.5\n", true),
+        ("n,t\n17,1\n", false),
+        ("12:30:05,1\n", false),
+        ("1767225600 1\n", false),
+        ("t:1,h:2\n", false),
+        ("#stillwell-log 1\n1000 313736373232353630302c310a\n", false),
+    ] {
+        let (code, _, errors) = replay(&dir.write("table.csv", text), &["--format", "text"]);
+        assert_eq!((code, errors.contains(HINT)), (Some(0), hinted), "{text:?}: {errors}");
+    }
+}
+
+#[test]
+fn lines_without_a_time_follow_each_other_at_the_interval() {
+    let dir = Scratch::new();
+    let log = dir.write("lines.txt", &"t:1\n".repeat(120));
+    let readings = |more: &[&str]| {
+        let (code, printed, errors) = replay(&log, &[&["--window", "10s"], more].concat());
+        assert_eq!(code, Some(0), "{errors}");
+        let results = printed.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        results.map(|result: Value| number(&result, "n")).max()
+    };
+    assert_eq!(readings(&[]), Some(100), "in a full window");
+    assert_eq!(readings(&["--interval", "1s"]), Some(10));
+    let (code, _, errors) = replay(&log, &["--interval", "soon"]);
+    assert_eq!(code, Some(64), "{errors}");
+    assert!(errors.contains("--interval soon: "), "{errors}");
+}
+
+#[test]
+fn the_ids_of_a_table_are_ids() {
+    let dir = Scratch::new();
+    let text = "GHI (vent) [W/m^2],t %,t,temp °C\n1,2,3,4\n";
+    let (code, printed, errors) = replay(&dir.write("table.csv", text), &["--format", "text"]);
+    assert_eq!(code, Some(0), "{errors}");
+    for (id, value) in
+        [("log.GHI_vent_W/m_2", 1.0), ("log.t", 2.0), ("log.t_2", 3.0), ("log.temp_C", 4.0)]
+    {
+        let results =
+            printed.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let result = results.into_iter().find(|result| result["id"] == id).expect(id);
+        assert_eq!(result["last"].as_f64(), Some(value), "{result}");
+    }
+}
+
 /// The same bytes through a daemon: the same ledger, and the same statistics of the whole log,
 /// which is shorter than the window. (Times differ: a daemon plays a log as if it arrived now.)
 #[test]
