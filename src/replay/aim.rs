@@ -26,6 +26,8 @@ pub(super) struct Target {
 pub enum AimError {
     /// The configuration has errors.
     Config(Errors),
+    /// The arguments do not make a source.
+    Arguments(Errors),
     /// The configuration has no source, or several and none was named, or not the one named.
     Source {
         /// What was asked for.
@@ -53,7 +55,10 @@ impl AimError {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) => 78,
-            Self::Source { .. } | Self::Window { .. } | Self::Interval { .. } => 64,
+            Self::Arguments(_)
+            | Self::Source { .. }
+            | Self::Window { .. }
+            | Self::Interval { .. } => 64,
         }
     }
 }
@@ -61,7 +66,7 @@ impl AimError {
 impl fmt::Display for AimError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Config(errors) => errors.fmt(f),
+            Self::Config(errors) | Self::Arguments(errors) => errors.fmt(f),
             Self::Source { names, .. } if names.is_empty() => {
                 f.write_str("the configuration has no source that the log could belong to")
             }
@@ -116,6 +121,10 @@ pub(super) fn window(text: &str, config: &Config) -> Result<Window, AimError> {
         .ok_or_else(|| wrong("no channel has such a window".to_owned()))
 }
 
+/// Lateness of a log without a configuration: nobody waits for its results, so that a device that
+/// packs a second of samples into a frame loses none beside one that sends each at once.
+const LATENESS: &str = "2s";
+
 /// A configuration that takes everything in the log as it is.
 fn improvised(args: &ReplayArgs) -> Result<Config, AimError> {
     let format = args.format.clone().unwrap_or_else(|| guess(&args.file).to_owned());
@@ -131,7 +140,7 @@ fn improvised(args: &ReplayArgs) -> Result<Config, AimError> {
     write!(
         text,
         "[[source]]\nname = \"log\"\nkind = \"replay\"\npath = {path}\nformat = \"{format}\"\n\
-         time = \"{time}\"\nunknown = \"discover\"\n"
+         time = \"{time}\"\nunknown = \"discover\"\nlateness = \"{LATENESS}\"\n"
     )
     .expect("writing to a string cannot fail");
     if let Some(interval) = &args.interval {
@@ -146,7 +155,7 @@ fn improvised(args: &ReplayArgs) -> Result<Config, AimError> {
     }
     let nothing_else = |_: &Path| Err(io::ErrorKind::NotFound.into());
     let loaded = Config::parse(&text, Path::new("command line"), &nothing_else);
-    Ok(loaded.map_err(AimError::Config)?.config)
+    Ok(loaded.map_err(AimError::Arguments)?.config)
 }
 
 fn window_toml(text: &str) -> String {
