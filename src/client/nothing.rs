@@ -74,7 +74,10 @@ fn none_at_all(health: &Health) -> &'static str {
 fn none_of(patterns: &[String], named: &[String], count: usize) -> String {
     let etc = if named.len() < count { ", …" } else { "" };
     let patterns = patterns.join(" or ");
-    format!("no channel matches {patterns}; there are {}{etc} ({count} in all)", named.join(", "))
+    let named = named.join(", ");
+    // What a device named itself must not drive the terminal.
+    format!("no channel matches {patterns}; there are {named}{etc} ({count} in all)")
+        .replace(char::is_control, "\u{FFFD}")
 }
 
 #[cfg(test)]
@@ -92,8 +95,8 @@ mod tests {
             "no channel matches nope*; there are a, b, c, … (14 in all)"
         );
         assert_eq!(
-            none_of(&owned(&["x*", "y?"]), &owned(&["a", "b"]), 2),
-            "no channel matches x* or y?; there are a, b (2 in all)"
+            none_of(&owned(&["x*", "y?"]), &owned(&["a", "\x1bb"]), 2),
+            "no channel matches x* or y?; there are a, \u{FFFD}b (2 in all)"
         );
     }
 

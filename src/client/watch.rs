@@ -143,11 +143,11 @@ impl Board {
             .column("unit", false)
             .column("state", false)
             .column("window", true)
+            .column("trust", false)
             .column("mean", true)
             .column("min", true)
             .column("max", true)
             .column("n", true)
-            .column("trust", false)
             .spare(&["n"]);
         for live in self.live.values() {
             let range = (live.id.clone(), i64::MIN)..=(live.id.clone(), i64::MAX);
@@ -170,11 +170,11 @@ fn row(live: &Live, summary: Option<&Summary>) -> Vec<Cell> {
             let [_, trust] = trust_cells(live, summary);
             [
                 summary.window.as_str().into(),
+                trust,
                 number::optional(summary.mean).into(),
                 number::optional(summary.min).into(),
                 number::optional(summary.max).into(),
                 summary.n.to_string().into(),
-                trust,
             ]
         }
     };

@@ -16,6 +16,7 @@ use std::{
 use rustix::{
     process::{Resource, Rlimit, setrlimit},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    termios::{Winsize, tcsetwinsize},
 };
 use serde_json::Value;
 use stillwell::{
@@ -60,7 +61,8 @@ fn serves_for_the_others() {
     let stopped = async {
         let _ = stopped.await;
     };
-    let server = Server::new(endpoint, About::default());
+    let degraded = (channels == "0").then(|| "config.toml:3: no such key".to_owned());
+    let server = Server::new(endpoint, About { degraded, ..About::default() });
     let drained = runtime.expect("a runtime").block_on(async {
         let spare = std::env::var(FILES).ok().map(|spare| spare.parse().expect("a number"));
         let _taken = spare.map(take_descriptors);
@@ -270,7 +272,10 @@ fn without_channels_a_command_says_so() {
     for command in ["get", "list"] {
         let output = daemon.run(&[command]);
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), ""));
-        assert_eq!(text(&output.stderr), "stillwell: there are no channels\n");
+        assert_eq!(
+            text(&output.stderr),
+            "stillwell: there are no channels: the daemon runs without inputs, see `stillwell status`\n"
+        );
     }
 }
 
@@ -354,6 +359,9 @@ fn on_a_terminal_there_are_tables() {
     ] {
         let seen = on_terminal(daemon.command(&[command]).env("NO_COLOR", no_color));
         assert!(seen.contains(words), "{command}: {seen}");
+        let plain = anstream::adapter::strip_str(&seen).to_string();
+        let widest = plain.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(80) || command == "status", "{command}: {seen}");
         assert_eq!(seen.contains('\x1b'), no_color.is_empty() && command != "status", "{seen}");
     }
 }
@@ -364,6 +372,8 @@ fn on_terminal(command: &mut Command) -> String {
     grantpt(&master).expect("grants");
     unlockpt(&master).expect("unlocks");
     let name = ptsname(&master, Vec::new()).expect("has a name");
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&master, size).expect("sizes");
     let slave = File::options().read(true).write(true).open(text(name.as_bytes()));
     let mut child = command
         .env("TERM", "xterm")
