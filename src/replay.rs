@@ -4,8 +4,10 @@
 //! any machine at any speed.
 
 use std::{
+    collections::BTreeSet,
     io::{self, IsTerminal as _, Write},
     path::PathBuf,
+    sync::Arc,
 };
 
 use futures::{StreamExt as _, executor::block_on, stream};
@@ -17,7 +19,7 @@ use self::{
 };
 use crate::{
     config::Config,
-    engine::{Input, Ledger, stages::Stages as _, windows::Emitted},
+    engine::{Input, Ledger, glob::Glob, stages::Stages as _, windows::Emitted},
     query::{ledger::LedgerLine, selection::Selection, summary::summary_line},
 };
 
@@ -72,7 +74,7 @@ pub struct ReplayArgs {
 /// If the configuration does not fit, the log cannot be read to its end, or the output fails.
 pub fn run(args: &ReplayArgs) -> Result<(), ReplayFailure> {
     let Target { config, source } = aim::target(args).map_err(ReplayFailure::Aim)?;
-    let show = Show::new(args, &config)?;
+    let mut show = Show::new(args, &config)?;
     let Config { plan, inputs, .. } = &config;
     let mut input = LogInput::open(&args.file, source, &inputs[source])?;
     let progress = progress(input.bytes_total());
@@ -108,13 +110,13 @@ pub fn run(args: &ReplayArgs) -> Result<(), ReplayFailure> {
     }
     let total = written.map_err(ReplayFailure::Output)?;
     tell(&total).map_err(ReplayFailure::Output)?;
-    match timestamp::absent(&inputs[source].format, &input.header(), &total) {
-        Some(absent) => Err(ReplayFailure::Timestamp(absent)),
-        None if args.config.is_none() => {
-            timestamp::hint(&args.file, &inputs[source].format).map_err(ReplayFailure::Output)
-        }
-        None => Ok(()),
+    if let Some(absent) = timestamp::absent(&inputs[source].format, &input.header(), &total) {
+        return Err(ReplayFailure::Timestamp(absent));
     }
+    if args.config.is_none() {
+        timestamp::hint(&args.file, &inputs[source].format).map_err(ReplayFailure::Output)?;
+    }
+    show.unmatched(&args.channels)
 }
 
 /// Why a replay did not come to its end.
@@ -126,6 +128,8 @@ pub enum ReplayFailure {
     Log(ReplayError),
     /// No line has the field that was to hold its time.
     Timestamp(AbsentField),
+    /// A channel that was named is neither configured nor in the log.
+    NoSuchChannel(String),
     /// The output failed.
     Output(io::Error),
 }
@@ -136,6 +140,7 @@ impl std::fmt::Display for ReplayFailure {
             Self::Aim(error) => error.fmt(f),
             Self::Log(error) => error.fmt(f),
             Self::Timestamp(absent) => absent.fmt(f),
+            Self::NoSuchChannel(reason) => f.write_str(reason),
             Self::Output(error) => write!(f, "cannot write the results: {error}"),
         }
     }
@@ -157,6 +162,7 @@ impl ReplayFailure {
             Self::Aim(error) => error.exit_code(),
             Self::Log(error) => error.exit_code(),
             Self::Timestamp(_) => 65,
+            Self::NoSuchChannel(_) => 65,
             Self::Output(_) => 74,
         }
     }
@@ -171,6 +177,8 @@ impl ReplayFailure {
 /// What of the results is written, and how.
 struct Show {
     channels: Option<Selection>,
+    /// Ids of the configured channels and of those that had a result.
+    known: BTreeSet<Arc<str>>,
     windows: Vec<crate::engine::Window>,
     json: bool,
 }
@@ -182,13 +190,17 @@ impl Show {
         let patterns = args.channels.iter().map(String::as_str);
         Ok(Self {
             channels: (!args.channels.is_empty()).then(|| Selection::new(patterns)),
+            known: config.plan.channels.iter().map(|channel| channel.id.clone()).collect(),
             windows,
             json: args.json || !io::stdout().is_terminal(),
         })
     }
 
-    fn write(&self, result: &Emitted, out: &mut impl Write) -> io::Result<()> {
+    fn write(&mut self, result: &Emitted, out: &mut impl Write) -> io::Result<()> {
         let Emitted { channel, window, summary } = result;
+        if self.channels.is_some() && !self.known.contains(&channel.id) {
+            self.known.insert(channel.id.clone());
+        }
         let window = &channel.rules.windows[*window];
         let wanted = self.windows.is_empty() || self.windows.contains(window);
         let wanted = wanted && self.channels.as_ref().is_none_or(|all| all.matches(&channel.id));
@@ -207,6 +219,34 @@ impl Show {
             None => writeln!(out, "  no value"),
         }
     }
+
+    /// Says which patterns no channel matched; one that is a plain id is a mistake.
+    fn unmatched(&self, patterns: &[String]) -> Result<(), ReplayFailure> {
+        let globs = patterns.iter().map(|pattern| (pattern.as_str(), Glob::new(pattern)));
+        let missed: Vec<(&str, Glob)> =
+            globs.filter(|(_, glob)| !self.known.iter().any(|id| glob.matches(id))).collect();
+        if missed.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = missed.iter().map(|(pattern, _)| *pattern).collect();
+        let reason = none_matches(&names, &self.known);
+        if missed.iter().any(|(_, glob)| glob.literal().is_some()) {
+            return Err(ReplayFailure::NoSuchChannel(reason));
+        }
+        writeln!(io::stderr(), "stillwell: {reason}").map_err(ReplayFailure::Output)
+    }
+}
+
+fn none_matches(patterns: &[&str], known: &BTreeSet<Arc<str>>) -> String {
+    const NAMED_MAX: usize = 3;
+    let patterns = patterns.join(" or ");
+    if known.is_empty() {
+        return format!("no channel matches {patterns}; there are none");
+    }
+    let named: Vec<&str> = known.iter().take(NAMED_MAX).map(|id| &**id).collect();
+    let etc = if named.len() < known.len() { ", …" } else { "" };
+    let (named, count) = (named.join(", "), known.len());
+    format!("no channel matches {patterns}; there are {named}{etc} ({count} in all)")
 }
 
 fn progress(bytes_total: u64) -> ProgressBar {

@@ -7,11 +7,11 @@ use clap::{Args, Subcommand};
 /// The commands that ask a running daemon.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Show the latest values and summaries
+    /// Show the latest values and summaries; in JSON a channel's value is `live`
     Get(GetArgs),
     /// Show the channels
     List(ListArgs),
-    /// Follow values and summaries as they change
+    /// Follow values and summaries as they change; in JSON one line for each result
     Watch(WatchArgs),
     /// Show sources, losses, clients and latencies
     Status(StatusArgs),

@@ -70,6 +70,16 @@ impl Connection {
         Ok(Self { reader: BufReader::new(stream), path: path.to_owned(), line: Vec::new() })
     }
 
+    /// Asks once, and returns the parameters of the answer.
+    pub(super) fn ask(
+        &mut self,
+        method: &str,
+        parameters: &Map<String, Value>,
+    ) -> Result<Box<RawValue>, Failure> {
+        self.request(&json!({ "method": method, "parameters": parameters }))?;
+        self.message()
+    }
+
     /// Asks, and hands over the parameters of each page until there is no next one.
     pub(super) fn pages(
         &mut self,
@@ -79,8 +89,7 @@ impl Connection {
     ) -> Result<(), Failure> {
         let mut before = None;
         loop {
-            self.request(&json!({ "method": method, "parameters": parameters }))?;
-            let page = self.message()?;
+            let page = self.ask(method, &parameters)?;
             each(&page)?;
             let next: Next = parse(page.get())?;
             match &next.next {
@@ -182,10 +191,12 @@ impl Connection {
         struct Channel {
             id: String,
         }
+        let lower = id.to_lowercase();
         let mut near: Vec<(f64, String)> = Vec::new();
         self.pages("List", Map::new(), |page| {
             let page: Page = parse(page.get())?;
-            let scored = page.channels.into_iter().map(|c| (strsim::jaro_winkler(id, &c.id), c.id));
+            let score = |id: &str| strsim::jaro_winkler(&lower, &id.to_lowercase());
+            let scored = page.channels.into_iter().map(|c| (score(&c.id), c.id));
             near.extend(scored.filter(|(score, _)| 0.8 <= *score));
             near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
             near.truncate(SUGGESTIONS_MAX);

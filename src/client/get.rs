@@ -1,14 +1,14 @@
 //! `stillwell get`: the latest values and summaries, once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
     args::GetArgs,
     connection::{Connection, parse},
     failure::Failure,
-    number,
+    nothing, number,
     output::{Output, Reader},
-    replies::{Current, Live, Summary, live_cells, parameters, select},
+    replies::{Live, Summary, live_cells, parameters, rows, trust_cells},
     table::{Cell, Table},
 };
 
@@ -16,45 +16,27 @@ pub(super) fn run(args: &GetArgs) -> Result<(), Failure> {
     let (parameters, shown) = parameters(&args.patterns, args.window.as_deref())?;
     let mut connection = Connection::open(args.common.socket.as_deref())?;
     let mut output = Output::new(args.common.json);
-    let mut rows = Vec::new();
+    if let Some(reason) = nothing::selected(&mut connection, &args.patterns)? {
+        return nothing::tell(&reason);
+    }
+    let mut seen = Vec::new();
     connection.pages("Get", parameters, |page| {
-        let page: Current<'_> = parse(page.get())?;
-        let summaries = select(&page.summaries, &shown)?;
+        let rows = rows(&parse(page.get())?, &shown)?;
         match output.reader {
             Reader::Program => {
-                for (_, text) in summaries {
-                    output.line(text)?;
+                for row in rows {
+                    output.line(&row.line()?)?;
                 }
             }
-            Reader::Person => {
-                rows.extend(join(page.channels, summaries.into_iter().map(|(summary, _)| summary)));
-            }
+            Reader::Person => seen.extend(rows.into_iter().map(|row| (row.live, row.summary))),
         }
         Ok(())
     })?;
-    if output.reader == Reader::Person {
-        match rows.as_slice() {
-            [] => output.line("No channels.")?,
-            rows => output.table(&table(rows))?,
-        }
+    match output.reader {
+        Reader::Program => {}
+        Reader::Person => output.table(&table(&seen))?,
     }
     Ok(())
-}
-
-/// Each channel with each of its summaries; a channel without one stands alone.
-fn join(
-    channels: Vec<Live>,
-    summaries: impl IntoIterator<Item = Summary>,
-) -> Vec<(Live, Option<Summary>)> {
-    let mut of_channel: BTreeMap<String, Vec<Summary>> = BTreeMap::new();
-    for summary in summaries {
-        of_channel.entry(summary.id.clone()).or_default().push(summary);
-    }
-    let rows = |live: Live| match of_channel.remove(&live.id) {
-        None => vec![(live, None)],
-        Some(summaries) => summaries.into_iter().map(|s| (live.clone(), Some(s))).collect(),
-    };
-    channels.into_iter().flat_map(rows).collect()
 }
 
 fn table(rows: &[(Live, Option<Summary>)]) -> Table {
@@ -68,7 +50,7 @@ fn table(rows: &[(Live, Option<Summary>)]) -> Table {
         .column("age", true)
         .column("window", true)
         .column("n", true)
-        .column("there", true)
+        .column("coverage", true)
         .column("trust", false)
         .column("mean", true)
         .column("min", true)
@@ -77,11 +59,12 @@ fn table(rows: &[(Live, Option<Summary>)]) -> Table {
     if let Some((_, name)) = &shown {
         table = table.column(name, true);
     }
+    table = table.spare(&["stddev", "n", "age", "coverage", "p50", "p90", "p95", "p99"]);
     for (live, summary) in rows {
         let mut row = vec![Cell::from(live.id.as_str())];
         row.extend(live_cells(live));
         row.push(live.age_ms.map(number::span).unwrap_or_default().into());
-        row.extend(summary_cells(summary.as_ref()));
+        row.extend(summary_cells(live, summary.as_ref()));
         if let Some((key, _)) = &shown {
             let value = summary.as_ref().and_then(|s| s.percentiles.get(*key).copied());
             row.push(number::optional(value).into());
@@ -91,14 +74,14 @@ fn table(rows: &[(Live, Option<Summary>)]) -> Table {
     table
 }
 
-fn summary_cells(summary: Option<&Summary>) -> [Cell; 8] {
+fn summary_cells(live: &Live, summary: Option<&Summary>) -> [Cell; 8] {
     let Some(summary) = summary else { return Default::default() };
-    let coverage = summary.coverage.map_or_else(|| "-".to_owned(), number::percent);
+    let [coverage, trust] = trust_cells(live, summary);
     [
         summary.window.as_str().into(),
         summary.n.to_string().into(),
-        coverage.into(),
-        Cell::judged(&summary.status),
+        coverage,
+        trust,
         number::optional(summary.mean).into(),
         number::optional(summary.min).into(),
         number::optional(summary.max).into(),
@@ -119,27 +102,40 @@ fn shown_percentile<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::replies::Shown;
+
+    fn seen() -> Vec<(Live, Option<Summary>)> {
+        const PAGE: &str = r#"{"time":"t",
+            "channels":[{"id":"boiler.flow","unit":"Cel","state":"ok","value":63.1,"age_ms":412},
+                {"id":"plant.x","state":"never"}],
+            "summaries":[{"id":"boiler.flow","window":"1m","end":"","n":598,"coverage":0.9967,
+                "status":"good","min":61.2,"max":64.0,"mean":62.7126,"stddev":0.41,
+                "percentiles":{"50":62.7,"95":63.3}}]}"#;
+        let rows = rows(&parse(PAGE).expect("parses"), &Shown::One).expect("parses");
+        rows.into_iter().map(|row| (row.live, row.summary)).collect()
+    }
+
+    fn plain(width: Option<usize>) -> String {
+        let lines = table(&seen()).lines(width).join("\n");
+        anstream::adapter::strip_str(&lines).to_string()
+    }
 
     #[test]
     fn a_table_of_values_and_one_window() {
-        let live: Vec<Live> = serde_json::from_str(
-            r#"[{"id":"boiler.flow","unit":"Cel","state":"ok","value":63.1,"age_ms":412},
-                {"id":"plant.x","state":"never"}]"#,
-        )
-        .expect("parses");
-        let summary: Summary = serde_json::from_str(
-            r#"{"id":"boiler.flow","window":"1m","end":"","n":598,"coverage":0.9967,
-                "status":"good","min":61.2,"max":64.0,"mean":62.7126,"stddev":0.41,
-                "percentiles":{"50":62.7,"95":63.3}}"#,
-        )
-        .expect("parses");
-        let lines = table(&join(live, [summary])).lines(None).join("\n");
         assert_eq!(
-            anstream::adapter::strip_str(&lines).to_string(),
+            plain(None),
             "\
-id           value  unit  state     age  window    n  there  trust     mean   min  max  stddev   p95
-boiler.flow   63.1  Cel   ok     412 ms      1m  598    99%  good   62.7126  61.2   64    0.41  63.3
-plant.x          -        never                                                                    -"
+id           value  unit  state     age  window    n  coverage  trust     mean   min  max  stddev   p95
+boiler.flow   63.1  Cel   ok     412 ms      1m  598       99%  good   62.7126  61.2   64    0.41  63.3
+plant.x          -        never                                                                       -"
+        );
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_what_matters_most() {
+        assert_eq!(
+            plain(Some(80)).lines().next(),
+            Some("id           value  unit  state  window  trust     mean   min  max   p95")
         );
     }
 }

@@ -7,6 +7,7 @@ use super::{
     args::ListArgs,
     connection::{Connection, parse},
     failure::Failure,
+    nothing, number,
     output::{Output, Reader},
     table::{Cell, Table},
 };
@@ -37,6 +38,32 @@ pub(super) fn run(args: &ListArgs) -> Result<(), Failure> {
     }
     let mut connection = Connection::open(args.common.socket.as_deref())?;
     let mut output = Output::new(args.common.json);
+    if let Some(reason) = nothing::selected(&mut connection, &args.patterns)? {
+        return nothing::tell(&reason);
+    }
+    let mut channels: Vec<Channel> = Vec::new();
+    connection.pages("List", parameters, |page| {
+        let page: Page<'_> = parse(page.get())?;
+        for text in page.channels {
+            match output.reader {
+                Reader::Program => output.line(text.get())?,
+                Reader::Person => channels.push(parse(text.get())?),
+            }
+        }
+        Ok(())
+    })?;
+    if output.reader == Reader::Person {
+        let (note, table) = told(&channels);
+        output.table(&table)?;
+        if let Some(note) = note {
+            output.line(&note)?;
+        }
+    }
+    Ok(())
+}
+
+/// The table, and in a line of its own what is the same for all channels.
+fn told(channels: &[Channel]) -> (Option<String>, Table) {
     let mut table = Table::default()
         .column("id", false)
         .column("unit", false)
@@ -44,24 +71,17 @@ pub(super) fn run(args: &ListArgs) -> Result<(), Failure> {
         .column("source", false)
         .column("from", false)
         .column("windows", false);
-    let mut count = 0_usize;
-    connection.pages("List", parameters, |page| {
-        let page: Page<'_> = parse(page.get())?;
-        count += page.channels.len();
-        for text in page.channels {
-            match output.reader {
-                Reader::Program => output.line(text.get())?,
-                Reader::Person => table.push(row(&parse(text.get())?)),
-            }
+    channels.iter().for_each(|channel| table.push(row(channel)));
+    match channels {
+        [first, rest @ ..] if rest.iter().all(|channel| channel.windows == first.windows) => {
+            let count = number::count(channels.len() as u64, "channel");
+            (
+                Some(format!("{count}, windows {}", first.windows.join(" "))),
+                table.without("windows"),
+            )
         }
-        Ok(())
-    })?;
-    match output.reader {
-        Reader::Program => {}
-        Reader::Person if count == 0 => output.line("No channels.")?,
-        Reader::Person => output.table(&table)?,
+        _ => (None, table),
     }
-    Ok(())
 }
 
 fn row(channel: &Channel) -> Vec<Cell> {
@@ -81,4 +101,29 @@ fn row(channel: &Channel) -> Vec<Cell> {
         from.into(),
         channel.windows.join(" ").into(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channel(id: &str, windows: &str) -> Channel {
+        let text = format!(
+            r#"{{"id":"{id}","source":"s","field":"t","state":"ok","discovered":false,
+                "windows":{windows}}}"#
+        );
+        parse(&text).expect("parses")
+    }
+
+    #[test]
+    fn windows_that_all_have_are_told_once() {
+        let same = [channel("a", r#"["1s","1m"]"#), channel("b", r#"["1s","1m"]"#)];
+        let (note, table) = told(&same);
+        assert_eq!(note.as_deref(), Some("2 channels, windows 1s 1m"));
+        assert!(!table.lines(None).concat().contains("windows"));
+        let other = [channel("a", r#"["1s"]"#), channel("b", r#"["1s","1m"]"#)];
+        let (note, table) = told(&other);
+        assert_eq!(note, None);
+        assert!(table.lines(None).concat().contains("windows"));
+    }
 }

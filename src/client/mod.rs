@@ -9,6 +9,7 @@ pub mod failure;
 mod connection;
 mod get;
 mod list;
+mod nothing;
 mod number;
 mod output;
 mod replies;

@@ -42,6 +42,11 @@ pub(super) fn span(ms: u64) -> String {
     }
 }
 
+/// A number of things: `1 channel`, `2 channels`.
+pub(super) fn count(n: u64, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
+}
+
 /// Bytes in binary units.
 pub(super) fn bytes(bytes: u64) -> String {
     match bytes {
@@ -97,6 +102,7 @@ mod tests {
         for (ms, text) in cases {
             assert_eq!(span(ms), text);
         }
+        assert_eq!(["1 channel", "0 channels"], [1, 0].map(|n| count(n, "channel")));
         assert_eq!(bytes(16 * 1_024 * 1_024), "16.0 MiB");
     }
 }

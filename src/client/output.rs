@@ -52,9 +52,9 @@ impl Output {
         writeln!(self.stream, "{line}")
     }
 
-    /// Writes a table.
+    /// Writes a table, as wide as the terminal has room for.
     pub(super) fn table(&mut self, table: &Table) -> io::Result<()> {
-        for line in table.lines(None) {
+        for line in table.lines(terminal_size().map(|size| size.columns)) {
             let line = self.styled(&line);
             writeln!(self.stream, "{line}")?;
         }

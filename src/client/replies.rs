@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{connection::parse, failure::Failure, number, table::Cell};
@@ -16,7 +16,8 @@ pub(super) struct Current<'a> {
     pub(super) skipped: u64,
     #[serde(borrow)]
     pub(super) summaries: Vec<&'a RawValue>,
-    pub(super) channels: Vec<Live>,
+    #[serde(borrow)]
+    pub(super) channels: Vec<&'a RawValue>,
 }
 
 /// A summary.
@@ -43,7 +44,59 @@ pub(super) struct Live {
     pub(super) unit: Option<String>,
     pub(super) state: String,
     pub(super) value: Option<f64>,
+    pub(super) time: Option<String>,
     pub(super) age_ms: Option<u64>,
+}
+
+/// A channel with one of its summaries, or without one if none is shown.
+pub(super) struct Row<'a> {
+    pub(super) live: Live,
+    pub(super) summary: Option<Summary>,
+    live_text: &'a str,
+    summary_text: Option<&'a str>,
+}
+
+/// What a line says of the live state, as the daemon spelt it.
+#[derive(Deserialize, Serialize)]
+struct LiveTexts<'a> {
+    #[serde(borrow)]
+    state: &'a RawValue,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    value: Option<&'a RawValue>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    time: Option<&'a RawValue>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    age_ms: Option<&'a RawValue>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    flag: Option<&'a RawValue>,
+}
+
+/// A line about a channel without a summary.
+#[derive(Serialize)]
+struct Alone<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'a str>,
+    live: LiveTexts<'a>,
+}
+
+impl Row<'_> {
+    /// The summary as the daemon wrote it with the live state of its channel under `live`, which
+    /// alone stands where there is no summary.
+    pub(super) fn line(&self) -> Result<String, Failure> {
+        let live: LiveTexts<'_> = parse(self.live_text)?;
+        let Live { id, unit, .. } = &self.live;
+        let Some(summary) = self.summary_text else {
+            return text_of(&Alone { id, unit: unit.as_deref(), live });
+        };
+        let open = summary.trim_end().strip_suffix('}').unwrap_or(summary);
+        Ok(format!("{open},\"live\":{}}}", text_of(&live)?))
+    }
+}
+
+fn text_of(value: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string(value);
+    text.map_err(|error| Failure::Protocol(format!("the daemon's answer makes no sense: {error}")))
 }
 
 /// Which windows are shown.
@@ -75,6 +128,31 @@ pub(super) fn parameters(
         }
     };
     Ok((parameters, shown))
+}
+
+/// Each channel with each of its summaries that are shown; a channel without one stands alone.
+pub(super) fn rows<'a>(message: &Current<'a>, shown: &Shown) -> Result<Vec<Row<'a>>, Failure> {
+    let mut of_channel: BTreeMap<String, Vec<(Summary, &'a str)>> = BTreeMap::new();
+    for (summary, text) in select(&message.summaries, shown)? {
+        of_channel.entry(summary.id.clone()).or_default().push((summary, text));
+    }
+    let mut rows = Vec::new();
+    for text in &message.channels {
+        let live_text = text.get();
+        let live: Live = parse(live_text)?;
+        let summaries = of_channel.remove(&live.id).unwrap_or_default();
+        if summaries.is_empty() {
+            rows.push(Row { live, summary: None, live_text, summary_text: None });
+            continue;
+        }
+        rows.extend(summaries.into_iter().map(|(summary, text)| Row {
+            live: live.clone(),
+            summary: Some(summary),
+            live_text,
+            summary_text: Some(text),
+        }));
+    }
+    Ok(rows)
 }
 
 /// The summaries that are shown, in order, each with its text as the daemon wrote it.
@@ -117,9 +195,56 @@ pub(super) fn live_cells(live: &Live) -> [Cell; 3] {
     [number::optional(live.value).into(), unit.into(), Cell::judged(&live.state)]
 }
 
+/// Share of the readings that came, and how far to trust a summary.
+///
+/// An empty window of a channel that is well ended before the channel's first reading: nothing
+/// is wrong, it fills.
+pub(super) fn trust_cells(live: &Live, summary: &Summary) -> [Cell; 2] {
+    if summary.n == 0 && live.state == "ok" {
+        return ["-".into(), Cell::judged("filling")];
+    }
+    let coverage = summary.coverage.map_or_else(|| "-".to_owned(), number::percent);
+    [coverage.into(), Cell::judged(&summary.status)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_joins_a_summary_and_the_live_state_without_touching_a_digit() {
+        let message: Current<'_> = parse(
+            r#"{"time":"t","summaries":[{"id":"a","window":"1m","end":"","n":2,"status":"good",
+                "max":64.0}],"channels":[
+                {"id":"a","unit":"Cel","state":"ok","value":63.10,"time":"t","age_ms":5,
+                "flag":"pass","new":1},{"id":"b","unit":"bar","state":"never"}]}"#,
+        )
+        .expect("parses");
+        let rows = rows(&message, &Shown::One).expect("parses");
+        let lines: Vec<_> = rows.iter().map(|row| row.line().expect("joins")).collect();
+        let joined: Value = serde_json::from_str(&lines[0]).expect("JSON");
+        assert_eq!((&joined["max"], &joined["id"]), (&64.0.into(), &"a".into()));
+        assert!(lines[0].ends_with(concat!(
+            r#""max":64.0,"live":{"state":"ok","value":63.10,"time":"t","age_ms":5,"#,
+            r#""flag":"pass"}}"#
+        )));
+        assert_eq!(lines[1..], [r#"{"id":"b","unit":"bar","live":{"state":"never"}}"#]);
+    }
+
+    #[test]
+    fn an_empty_window_of_a_channel_that_is_well_is_filling() {
+        let live = |state: &str| -> Live {
+            parse(&format!(r#"{{"id":"a","state":"{state}"}}"#)).expect("parses")
+        };
+        let mut summary: Summary = parse(summary("a", "1m").get()).expect("parses");
+        (summary.n, summary.coverage, summary.status) = (0, Some(0.0), "bad".into());
+        let filling: [Cell; 2] = ["-".into(), Cell::judged("filling")];
+        assert_eq!(trust_cells(&live("ok"), &summary), filling);
+        let bad: [Cell; 2] = ["0%".into(), Cell::judged("bad")];
+        assert_eq!(trust_cells(&live("silent"), &summary), bad);
+        summary.n = 1;
+        assert_eq!(trust_cells(&live("ok"), &summary), bad);
+    }
 
     fn summary(id: &str, window: &str) -> Box<RawValue> {
         let text = format!(

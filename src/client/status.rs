@@ -10,7 +10,7 @@ use super::{
     connection::{Connection, parse},
     failure::Failure,
     number,
-    output::{Output, Reader},
+    output::{Output, Reader, terminal_size},
     table::{Cell, Table},
 };
 
@@ -24,15 +24,25 @@ struct Page {
     degraded: Option<String>,
     channels: u64,
     total: Ledger,
+    queue: Queue,
     clients: Clients,
     latency: BTreeMap<String, Quantiles>,
     sources: Vec<Source>,
 }
 
 #[derive(Deserialize)]
+struct Queue {
+    batches: u64,
+    high_water: u64,
+    max: u64,
+}
+
+#[derive(Deserialize)]
 struct Ledger {
     kernel_dropped: u64,
     line_errors: u64,
+    receive_errors: u64,
+    batches_refused: u64,
     frames_in: u64,
     frames_ok: u64,
     frames_refused: BTreeMap<String, u64>,
@@ -89,7 +99,11 @@ pub(super) fn run(args: &StatusArgs) -> Result<(), Failure> {
     }
     if !page.sources.is_empty() {
         output.line("")?;
-        output.table(&sources(&page.sources))?;
+        let width = terminal_size().map(|size| size.columns);
+        for line in sources(&page.sources, width) {
+            let line = output.styled(&line).into_owned();
+            output.line(&line)?;
+        }
     }
     if !page.latency.is_empty() {
         output.line("")?;
@@ -114,12 +128,12 @@ fn add(whole: &mut Option<Page>, page: Page) {
 fn summary(page: &Page) -> Vec<String> {
     let memory = page.rss_bytes.map(|rss| format!(", {}", number::bytes(rss))).unwrap_or_default();
     let mut lines = vec![format!(
-        "stillwell {}, process {}, up {}, clock {}{memory}, {} channels",
+        "stillwell {}, process {}, up {}, clock {}{memory}, {}",
         page.version,
         page.pid,
         number::span(page.uptime_ms),
         page.clock,
-        page.channels
+        number::count(page.channels, "channel")
     )];
     if let Some(why) = &page.degraded {
         lines.push(format!("DEGRADED: {why}"));
@@ -131,6 +145,14 @@ fn summary(page: &Page) -> Vec<String> {
         "lost      {} dropped by the kernel, {} lost on the way, {} line errors",
         total.kernel_dropped, total.lost_on_the_way, total.line_errors
     ));
+    lines.extend(troubles(total).map(|text| format!("trouble   {text}")));
+    let queue = &page.queue;
+    if 0 < queue.batches + queue.high_water {
+        lines.push(format!(
+            "queue     {} of {} batches, {} at most",
+            queue.batches, queue.max, queue.high_water
+        ));
+    }
     if let Some(identity) = &total.imbalance {
         lines.push(format!("THE LEDGER DOES NOT BALANCE: {identity}"));
     }
@@ -153,7 +175,8 @@ fn account(what: &str, all: u64, good: u64, refused: &BTreeMap<String, u64>) -> 
     format!("{what}  {all} = {good} accepted{reasons}")
 }
 
-fn sources(sources: &[Source]) -> Table {
+/// The table, with what there is to say about a source below its row.
+fn sources(sources: &[Source], width: Option<usize>) -> Vec<String> {
     let mut table = Table::default()
         .column("source", false)
         .column("state", false)
@@ -161,12 +184,12 @@ fn sources(sources: &[Source]) -> Table {
         .column("devices", true)
         .column("channels", true)
         .column("frames", true)
-        .column("refused", true)
+        .column("bad frames", true)
         .column("readings", true)
-        .column("refused", true)
+        .column("bad readings", true)
         .column("dropped", true)
         .column("lost", true)
-        .column("detail", false);
+        .spare(&["devices", "channels"]);
     for source in sources {
         let ledger = &source.ledger;
         let sum = |refused: &BTreeMap<String, u64>| refused.values().sum::<u64>().to_string();
@@ -182,10 +205,42 @@ fn sources(sources: &[Source]) -> Table {
             sum(&ledger.readings_refused).into(),
             ledger.kernel_dropped.to_string().into(),
             ledger.lost_on_the_way.to_string().into(),
-            source.detail.as_deref().unwrap_or_default().into(),
         ]);
     }
-    table
+    let mut rows = table.lines(width).into_iter();
+    let mut lines: Vec<String> = rows.next().into_iter().collect();
+    for (row, source) in rows.zip(sources) {
+        lines.push(row);
+        lines.extend(notes(source).map(|note| format!("  {note}")));
+    }
+    lines
+}
+
+/// Where a source is bound or why it is down, what was refused and why, and what else failed.
+fn notes(source: &Source) -> impl Iterator<Item = String> {
+    let ledger = &source.ledger;
+    let refused = [(&ledger.frames_refused, "frames"), (&ledger.readings_refused, "readings")];
+    let refused: Vec<String> = refused
+        .into_iter()
+        .filter(|(reasons, _)| !reasons.is_empty())
+        .map(|(reasons, what)| {
+            let reasons: Vec<_> = reasons.iter().map(|(why, n)| format!("{n} {why}")).collect();
+            format!("{} {what}", reasons.join(", "))
+        })
+        .collect();
+    let refused = (!refused.is_empty()).then(|| format!("refused: {}", refused.join("; ")));
+    // What a device or a system call says must not drive the terminal.
+    let detail = source.detail.as_ref().map(|text| text.replace(char::is_control, "\u{FFFD}"));
+    detail.into_iter().chain(refused).chain(troubles(ledger))
+}
+
+/// What is rare, and 0 where all is well.
+fn troubles(ledger: &Ledger) -> Option<String> {
+    let troubles =
+        [(ledger.receive_errors, "receive errors"), (ledger.batches_refused, "batches refused")];
+    let troubles = troubles.into_iter().filter(|(n, _)| 0 < *n);
+    let said: Vec<_> = troubles.map(|(n, what)| format!("{n} {what}")).collect();
+    (!said.is_empty()).then(|| said.join(", "))
 }
 
 fn latencies(latencies: &BTreeMap<String, Quantiles>) -> Table {
@@ -218,5 +273,58 @@ mod tests {
             account("readings", 120, 117, &refused),
             "readings  120 = 117 accepted + 1 duplicate + 2 late"
         );
+    }
+
+    const LEDGER: &str = r#""kernel_dropped":1,"line_errors":0,"receive_errors":2,"batches_refused":0,
+        "frames_in":400,"frames_ok":51,"frames_refused":{"magic":149,"truncated":200},
+        "readings":9,"accepted":6,"readings_refused":{"unknown_channel":3},"lost_on_the_way":0"#;
+
+    fn plain(lines: &[String]) -> String {
+        anstream::adapter::strip_str(&lines.join("\n")).to_string()
+    }
+
+    #[test]
+    fn each_source_says_why_it_refused_what() {
+        let source = |name: &str, rest: &str| -> Source {
+            let text = format!(
+                r#"{{"name":"{name}","state":"ended","channels":1,"devices_total":0,{rest}}}"#
+            );
+            parse(&text).expect("parses")
+        };
+        let zeros: String = [
+            r#""ledger":{"kernel_dropped":0,"line_errors":0,"receive_errors":0,"#,
+            r#""batches_refused":0,"frames_in":0,"frames_ok":0,"frames_refused":{},"readings":0,"#,
+            r#""accepted":0,"readings_refused":{},"lost_on_the_way":0}"#,
+        ]
+        .concat();
+        let all = [
+            source("log", &format!(r#""detail":"the end\u001b of x.log","ledger":{{{LEDGER}}}"#)),
+            source("quiet", &zeros),
+        ];
+        assert_eq!(
+            plain(&sources(&all, Some(80))),
+            "\
+source  state  last  frames  bad frames  readings  bad readings  dropped  lost
+log     ended     -     400         349         9             3        1     0
+  the end\u{FFFD} of x.log
+  refused: 149 magic, 200 truncated frames; 3 unknown_channel readings
+  2 receive errors
+quiet   ended     -       0           0         0             0        0     0"
+        );
+    }
+
+    #[test]
+    fn the_head_says_what_is_not_as_it_should_be() {
+        let text = format!(
+            r#"{{"version":"1","pid":1,"uptime_ms":1,"clock":"synced","channels":1,
+                "total":{{{LEDGER}}},"queue":{{"batches":1,"high_water":3,"max":256}},
+                "clients":{{"open":1,"max":2,"rejected":0,"closed_slow":0,"closed_idle":0,
+                "requests":1}},"latency":{{}},"sources":[]}}"#
+        );
+        let lines = summary(&parse(&text).expect("parses"));
+        for line in ["trouble   2 receive errors", "queue     1 of 256 batches, 3 at most"] {
+            assert!(lines.iter().any(|said| said == line), "{lines:?}");
+        }
+        assert!(lines[0].ends_with(", 1 channel"), "{lines:?}");
     }
 }

@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 pub(super) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
+    spare: Vec<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +59,22 @@ impl Table {
         self
     }
 
+    /// Names columns that are left out before all others where there is no room, least important
+    /// first; names that the table does not have are passed over.
+    pub(super) fn spare(mut self, names: &[&'static str]) -> Self {
+        self.spare = names.into();
+        self
+    }
+
+    /// Leaves a column out, whatever the width.
+    pub(super) fn without(mut self, name: &str) -> Self {
+        if let Some(at) = self.columns.iter().position(|column| column.name == name) {
+            self.columns.remove(at);
+            self.rows.iter_mut().for_each(|row| drop(row.remove(at)));
+        }
+        self
+    }
+
     /// Adds a row with one cell for each column.
     pub(super) fn push(&mut self, row: Vec<Cell>) {
         debug_assert_eq!(row.len(), self.columns.len());
@@ -65,21 +82,28 @@ impl Table {
     }
 
     /// The head and the rows as lines that fit `width`, if one is given: columns that do not fit
-    /// are left out from the right, but for the first.
+    /// are left out, first those to spare, then from the right, but for the first.
     pub(super) fn lines(&self, width: Option<usize>) -> Vec<String> {
         let widths = self.widths();
-        let fits = |count: &usize| {
-            let sum: usize = widths[..*count].iter().map(|w| w + GAP).sum();
+        let mut kept: Vec<usize> = (0..widths.len()).collect();
+        let mut spare = self.spare.iter();
+        let fits = |kept: &[usize]| {
+            let sum: usize = kept.iter().map(|&at| widths[at] + GAP).sum();
             width.is_none_or(|width| sum <= width + GAP)
         };
-        let count = (1..=widths.len()).rev().find(fits).unwrap_or(1).min(widths.len());
+        while 1 < kept.len() && !fits(&kept) {
+            match spare.next() {
+                Some(least) => kept.retain(|&at| self.columns[at].name != *least),
+                None => drop(kept.pop()),
+            }
+        }
         let head: Vec<Cell> = self
             .columns
             .iter()
             .map(|column| Cell { style: Style::new().bold(), ..Cell::from(column.name) })
             .collect();
         let rows = std::iter::once(&head).chain(&self.rows);
-        rows.map(|row| self.line(&row[..count], &widths)).collect()
+        rows.map(|row| self.line(row, &kept, &widths)).collect()
     }
 
     fn widths(&self) -> Vec<usize> {
@@ -90,12 +114,13 @@ impl Table {
         (0..self.columns.len()).map(width).collect()
     }
 
-    fn line(&self, row: &[Cell], widths: &[usize]) -> String {
+    fn line(&self, row: &[Cell], kept: &[usize], widths: &[usize]) -> String {
         let mut line = String::new();
-        for (at, cell) in row.iter().enumerate() {
+        for &at in kept {
+            let cell = &row[at];
             let padding = widths[at] - cell.width();
             let is_number = self.columns[at].is_number;
-            let is_last = at + 1 == row.len();
+            let is_last = kept.last() == Some(&at);
             let (before, after) = match (is_number, is_last) {
                 (true, true) => (padding, 0),
                 (true, false) => (padding, GAP),
@@ -143,6 +168,17 @@ mod tests {
         );
         assert_eq!(plain(&table().lines(Some(3))), "id\nboiler.flow\na");
         assert_eq!(table().lines(Some(25)), table().lines(None));
+    }
+
+    #[test]
+    fn columns_to_spare_go_first() {
+        let table = table().spare(&["none", "value"]);
+        assert_eq!(
+            plain(&table.lines(Some(18))),
+            "id           state\nboiler.flow  ok\na            never"
+        );
+        assert_eq!(plain(&table.lines(Some(12))), "id\nboiler.flow\na");
+        assert_eq!(plain(&table.without("state").lines(Some(12))), "id\nboiler.flow\na");
     }
 
     #[test]

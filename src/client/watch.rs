@@ -6,9 +6,11 @@ use super::{
     args::WatchArgs,
     connection::{Connection, parse},
     failure::Failure,
-    number,
+    nothing, number,
     output::{Output, Reader, Size, terminal_size},
-    replies::{Current, Live, Shown, Summary, live_cells, parameters, select},
+    replies::{
+        Current, Live, Row, Shown, Summary, live_cells, parameters, rows, select, trust_cells,
+    },
     table::{Cell, Table},
 };
 use crate::{engine::duration, limits::MS};
@@ -22,42 +24,59 @@ pub(super) fn run(args: &WatchArgs) -> Result<(), Failure> {
     }
     let mut connection = Connection::open(args.common.socket.as_deref())?;
     let mut output = Output::new(args.common.json);
+    let nothing = nothing::selected(&mut connection, &args.patterns)?;
     connection.subscribe(&parameters)?;
     match output.reader {
-        Reader::Program => lines(&mut connection, &shown, &mut output),
-        Reader::Person => screen(&mut connection, &shown, &mut output),
+        Reader::Program => {
+            nothing.as_deref().map_or(Ok(()), nothing::tell)?;
+            lines(&mut connection, &shown, &mut output)
+        }
+        Reader::Person => {
+            let board = Board { nothing, ..Board::default() };
+            screen(board, &mut connection, &shown, &mut output)
+        }
     }
 }
 
-/// Each new summary on a line.
+/// Each new summary on a line, and each new state of a channel.
 fn lines(connection: &mut Connection, shown: &Shown, output: &mut Output) -> Result<(), Failure> {
-    let mut ends = Ends::default();
+    let mut told = Told::default();
     loop {
         let message = connection.message()?;
         let message: Current<'_> = parse(message.get())?;
-        for (summary, text) in select(&message.summaries, shown)? {
-            if ends.is_new(&summary) {
-                output.line(text)?;
+        for row in rows(&message, shown)? {
+            if told.is_new(&row) {
+                output.line(&row.line()?)?;
             }
         }
         output.stream.flush()?;
     }
 }
 
-/// Ends of the latest summaries: a channel that changed comes with all of its summaries.
+/// The latest lines by channel and window, as state and end: a channel that changed comes with
+/// all of its summaries. Where there is no summary, the time of the value takes their place.
 #[derive(Default)]
-struct Ends(BTreeMap<(String, String), String>);
+struct Told(BTreeMap<(String, String), (String, String)>);
 
-impl Ends {
-    fn is_new(&mut self, summary: &Summary) -> bool {
-        let key = (summary.id.clone(), summary.window.clone());
-        self.0.insert(key, summary.end.clone()).as_ref() != Some(&summary.end)
+impl Told {
+    fn is_new(&mut self, row: &Row<'_>) -> bool {
+        let Live { id, state, time, .. } = &row.live;
+        let (window, end) = match &row.summary {
+            Some(summary) => (summary.window.clone(), summary.end.clone()),
+            None => (String::new(), time.clone().unwrap_or_default()),
+        };
+        let news = (state.clone(), end);
+        self.0.insert((id.clone(), window), news.clone()) != Some(news)
     }
 }
 
 /// A table that is drawn over itself.
-fn screen(connection: &mut Connection, shown: &Shown, output: &mut Output) -> Result<(), Failure> {
-    let mut board = Board::default();
+fn screen(
+    mut board: Board,
+    connection: &mut Connection,
+    shown: &Shown,
+    output: &mut Output,
+) -> Result<(), Failure> {
     output.stream.write_all(b"\x1b[2J")?;
     loop {
         let message = connection.message()?;
@@ -74,6 +93,8 @@ fn screen(connection: &mut Connection, shown: &Shown, output: &mut Output) -> Re
 struct Board {
     time: String,
     skipped: u64,
+    /// Why there was no channel at first.
+    nothing: Option<String>,
     live: BTreeMap<String, Live>,
     summaries: BTreeMap<(String, i64), Summary>,
 }
@@ -85,16 +106,22 @@ impl Board {
             let length_ns = duration::parse(&summary.window).unwrap_or(0);
             self.summaries.insert((summary.id.clone(), length_ns), summary);
         }
-        self.live.extend(message.channels.into_iter().map(|live| (live.id.clone(), live)));
+        for text in message.channels {
+            let live: Live = parse(text.get())?;
+            self.live.insert(live.id.clone(), live);
+        }
         self.time = message.time;
         Ok(())
     }
 
     /// The whole screen: home, each line with the rest of it cleared, and what is below.
     fn draw(&self, size: Option<Size>, styled: impl Fn(&str) -> Cow<'_, str>) -> String {
-        let table = self.table().lines(size.map(|size| size.columns));
-        let title =
-            format!("{}  {} channels, skipped {}", self.time, self.live.len(), self.skipped);
+        let table = match &self.nothing {
+            Some(reason) if self.live.is_empty() => vec![reason.clone()],
+            _ => self.table().lines(size.map(|size| size.columns)),
+        };
+        let channels = number::count(self.live.len() as u64, "channel");
+        let title = format!("{}  {channels}, skipped {}", clock(&self.time), self.skipped);
         let room = size.map_or(usize::MAX, |size| size.rows.saturating_sub(2));
         let hidden = table.len().saturating_sub(room);
         let mut text = format!("\x1b[H{title}\x1b[K\n");
@@ -116,11 +143,12 @@ impl Board {
             .column("unit", false)
             .column("state", false)
             .column("window", true)
+            .column("trust", false)
             .column("mean", true)
             .column("min", true)
             .column("max", true)
             .column("n", true)
-            .column("trust", false);
+            .spare(&["n"]);
         for live in self.live.values() {
             let range = (live.id.clone(), i64::MIN)..=(live.id.clone(), i64::MAX);
             let mut summaries = self.summaries.range(range).map(|(_, summary)| summary);
@@ -138,24 +166,33 @@ fn row(live: &Live, summary: Option<&Summary>) -> Vec<Cell> {
     row.extend(live_cells(live));
     let cells: [Cell; 6] = match summary {
         None => Default::default(),
-        Some(summary) => [
-            summary.window.as_str().into(),
-            number::optional(summary.mean).into(),
-            number::optional(summary.min).into(),
-            number::optional(summary.max).into(),
-            summary.n.to_string().into(),
-            Cell::judged(&summary.status),
-        ],
+        Some(summary) => {
+            let [_, trust] = trust_cells(live, summary);
+            [
+                summary.window.as_str().into(),
+                trust,
+                number::optional(summary.mean).into(),
+                number::optional(summary.min).into(),
+                number::optional(summary.max).into(),
+                summary.n.to_string().into(),
+            ]
+        }
     };
     row.extend(cells);
     row
+}
+
+/// `01:02:06 UTC` of `2026-11-23T01:02:06.5Z`; what is no such time stays as it is.
+fn clock(time: &str) -> String {
+    let seconds = time.split_once('T').and_then(|(_, clock)| clock.get(..8));
+    seconds.map_or_else(|| time.to_owned(), |clock| format!("{clock} UTC"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MESSAGE: &str = r#"{"time":"2026-11-23T01:02:06Z","skipped":2,
+    const MESSAGE: &str = r#"{"time":"2026-11-23T01:02:06.123Z","skipped":2,
         "summaries":[{"id":"a","window":"1m","end":"x","n":3,"status":"good","mean":1.5}],
         "channels":[{"id":"a","unit":"Cel","state":"ok","value":2},{"id":"b","state":"never"}]}"#;
 
@@ -173,7 +210,7 @@ mod tests {
     #[test]
     fn the_screen_is_drawn_over_itself_and_fits() {
         let text = board().draw(Some(Size { rows: 24, columns: 80 }), plain);
-        assert!(text.starts_with("\x1b[H2026-11-23T01:02:06Z  2 channels, skipped 2\x1b[K\n"));
+        assert!(text.starts_with("\x1b[H01:02:06 UTC  2 channels, skipped 2\x1b[K\n"));
         assert_eq!(text.lines().count(), 5, "title, head, two rows, the rest: {text}");
         assert!(text.ends_with("\x1b[J"));
         let small = board().draw(Some(Size { rows: 4, columns: 80 }), plain);
@@ -182,13 +219,30 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_is_told_once() {
-        let mut ends = Ends::default();
+    fn who_asks_for_what_there_is_not_is_told_so_until_there_is() {
+        let mut board = Board { nothing: Some("no channel matches z*".into()), ..Board::default() };
+        assert!(board.draw(None, plain).contains("no channel matches z*"));
+        board.update(parse(MESSAGE).expect("parses"), &Shown::One).expect("parses");
+        assert!(!board.draw(None, plain).contains("no channel"));
+    }
+
+    #[test]
+    fn the_clock_of_a_time() {
+        assert_eq!(clock("2026-11-23T01:02:06.5Z"), "01:02:06 UTC");
+        assert_eq!(clock("soon"), "soon");
+    }
+
+    #[test]
+    fn a_summary_is_told_once_and_again_with_another_state() {
+        let mut told = Told::default();
         let message: Current<'_> = parse(MESSAGE).expect("parses");
-        let (mut summary, _) = select(&message.summaries, &Shown::All).expect("parses").remove(0);
-        assert!(ends.is_new(&summary));
-        assert!(!ends.is_new(&summary));
-        summary.end.push('y');
-        assert!(ends.is_new(&summary));
+        let mut rows = rows(&message, &Shown::All).expect("parses");
+        assert_eq!(rows.iter().map(|row| told.is_new(row)).collect::<Vec<_>>(), [true, true]);
+        assert_eq!(rows.iter().map(|row| told.is_new(row)).collect::<Vec<_>>(), [false, false]);
+        rows[0].summary.as_mut().expect("has one").end.push('y');
+        rows[1].live.time = Some("t".into());
+        assert_eq!(rows.iter().map(|row| told.is_new(row)).collect::<Vec<_>>(), [true, true]);
+        rows[0].live.state = "silent".into();
+        assert_eq!(rows.iter().map(|row| told.is_new(row)).collect::<Vec<_>>(), [true, false]);
     }
 }

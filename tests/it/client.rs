@@ -16,6 +16,7 @@ use std::{
 use rustix::{
     process::{Resource, Rlimit, setrlimit},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    termios::{Winsize, tcsetwinsize},
 };
 use serde_json::Value;
 use stillwell::{
@@ -60,7 +61,8 @@ fn serves_for_the_others() {
     let stopped = async {
         let _ = stopped.await;
     };
-    let server = Server::new(endpoint, About::default());
+    let degraded = (channels == "0").then(|| "config.toml:3: no such key".to_owned());
+    let server = Server::new(endpoint, About { degraded, ..About::default() });
     let drained = runtime.expect("a runtime").block_on(async {
         let spare = std::env::var(FILES).ok().map(|spare| spare.parse().expect("a number"));
         let _taken = spare.map(take_descriptors);
@@ -235,6 +237,49 @@ fn piped_output_is_one_summary_a_line_of_the_shortest_window_of_a_minute() {
 }
 
 #[test]
+fn a_line_says_the_live_value_too() {
+    let daemon = Daemon::start(1);
+    let line = &lines(&daemon.run(&["get"]))[0];
+    assert_eq!((&line["live"]["value"], &line["live"]["state"]), (&63.1.into(), &"ok".into()));
+    assert_eq!((&line["live"]["flag"], &line["mean"]), (&"pass".into(), &62.7126.into()));
+    assert!(line["live"]["age_ms"].is_u64() && line["live"]["time"].is_string(), "{line}");
+}
+
+#[test]
+fn patterns_that_match_nothing_are_told_and_no_failure() {
+    let daemon = Daemon::start(5);
+    let reason = "no channel matches zz*; there are boiler.flow_00000, boiler.flow_00001, \
+        boiler.flow_00002, … (5 in all)\n";
+    for command in ["get", "list"] {
+        let output = daemon.run(&[command, "zz*"]);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), ""));
+        assert_eq!(text(&output.stderr), format!("stillwell: {reason}"));
+    }
+    let mut command = daemon.command(&["watch", "zz*"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut said = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    stderr.read_line(&mut said).expect("reads");
+    child.kill().expect("our child");
+    child.wait().expect("our child");
+    assert_eq!(said, format!("stillwell: {reason}"));
+}
+
+/// Served without channels, as by a daemon whose configuration is broken.
+#[test]
+fn without_channels_a_command_says_so() {
+    let daemon = Daemon::start(0);
+    for command in ["get", "list"] {
+        let output = daemon.run(&[command]);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), ""));
+        assert_eq!(
+            text(&output.stderr),
+            "stillwell: there are no channels: the daemon runs without inputs, see `stillwell status`\n"
+        );
+    }
+}
+
+#[test]
 fn all_pages_are_followed() {
     let daemon = Daemon::start(3_000);
     let output = daemon.run(&["get", "--window", "all"]);
@@ -245,8 +290,9 @@ fn all_pages_are_followed() {
 #[test]
 fn mistakes_have_a_code_and_say_what_to_do() {
     let daemon = Daemon::start(3);
-    let cases: [(&[&str], i32, &str); 5] = [
+    let cases: [(&[&str], i32, &str); 6] = [
         (&["get", "boiler.flow_00010"], 65, "did you mean boiler.flow_00001 or"),
+        (&["get", "BOILER.FLOW_00001"], 65, "did you mean boiler.flow_00001 or"),
         (&["get", "--window", "7m"], 65, "none of the channels has a window of 7m"),
         (&["get", "--window", "soon"], 64, "--window soon: expected a number"),
         (&["watch", "--interval", "5"], 64, "--interval 5: expected a unit"),
@@ -308,10 +354,14 @@ fn on_a_terminal_there_are_tables() {
         ("get", "", "\x1b[1mid"),
         ("get", "1", "boiler.flow_00000   63.1  Cel   ok"),
         ("list", "1", "device 17 channel 0 (discovered)"),
+        ("list", "1", "2 channels, windows 1s 1m"),
         ("status", "1", "readings  0 = 0 accepted"),
     ] {
         let seen = on_terminal(daemon.command(&[command]).env("NO_COLOR", no_color));
         assert!(seen.contains(words), "{command}: {seen}");
+        let plain = anstream::adapter::strip_str(&seen).to_string();
+        let widest = plain.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(80) || command == "status", "{command}: {seen}");
         assert_eq!(seen.contains('\x1b'), no_color.is_empty() && command != "status", "{seen}");
     }
 }
@@ -322,6 +372,8 @@ fn on_terminal(command: &mut Command) -> String {
     grantpt(&master).expect("grants");
     unlockpt(&master).expect("unlocks");
     let name = ptsname(&master, Vec::new()).expect("has a name");
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&master, size).expect("sizes");
     let slave = File::options().read(true).write(true).open(text(name.as_bytes()));
     let mut child = command
         .env("TERM", "xterm")

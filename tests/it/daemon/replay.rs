@@ -123,6 +123,24 @@ fn the_ids_of_a_table_are_ids() {
     }
 }
 
+#[test]
+fn channels_that_are_not_in_the_log_are_told() {
+    let dir = Scratch::new();
+    let log = dir.write("lines.log", "t:1\nh:2\nt:3\n");
+    let reason =
+        |what: &str| format!("no channel matches {what}; there are log.h, log.t (2 in all)");
+    let cases =
+        [("nope", Some(65), "nope"), ("zz*,log.t", Some(0), "zz*"), ("a,b*", Some(65), "a or b*")];
+    for (channels, expected, what) in cases {
+        let (code, printed, errors) = replay(&log, &["--format", "text", "--channels", channels]);
+        assert_eq!(code, expected, "{channels}: {errors}");
+        assert!(errors.ends_with(&format!("stillwell: {}\n", reason(what))), "{errors}");
+        assert_eq!(printed.contains("log.t"), channels.contains("log.t"), "{printed}");
+    }
+    let (code, _, errors) = replay(&log, &["--format", "text", "--channels", "log.*"]);
+    assert_eq!((code, errors.contains("no channel")), (Some(0), false), "{errors}");
+}
+
 /// The same bytes through a daemon: the same ledger, and the same statistics of the whole log,
 /// which is shorter than the window. (Times differ: a daemon plays a log as if it arrived now.)
 #[test]
