@@ -168,11 +168,11 @@ impl Outlet {
         };
         match room {
             Ok(permit) => permit.send(self.load.take(&self.decoder)),
-            Err(TrySendError::Full(())) if self.load.is_empty() => {}
+            // What does not fill a batch yet waits for the next: many small batches must not cost
+            // what one of them could carry.
+            Err(TrySendError::Full(())) if !self.is_full() => {}
             Err(TrySendError::Full(())) => {
-                // What waits here already was refused once; only what is new counts again.
-                let fresh = self.load.shed_heads < self.load.frames.heads.len();
-                self.load.transport.batches_refused += u64::from(fresh);
+                self.load.transport.batches_refused += 1;
                 self.journal.shed(&self.name, self.load.shed(), now_ns);
             }
             Err(TrySendError::Closed(())) => return Err(EngineGone),
@@ -344,6 +344,9 @@ mod tests {
         (outlet, queue)
     }
 
+    /// Samples that fill a batch.
+    const FULL: u32 = BATCH_READINGS_MAX as u32;
+
     /// Puts in a frame as a decoder would.
     fn decode(outlet: &mut Outlet, sequence: u32, samples: u32) {
         outlet.load.frames.heads.push(Head {
@@ -383,17 +386,18 @@ mod tests {
     async fn a_full_queue_costs_values_and_no_count() {
         let (mut outlet, mut queue) = outlet(1, OnFull::Count);
         for sequence in 0..4 {
-            decode(&mut outlet, sequence, 2);
+            decode(&mut outlet, sequence, FULL);
             outlet.offer(i64::from(sequence)).await.unwrap();
         }
+        let full = u64::from(FULL);
         let first = queue.recv().await.unwrap();
-        assert_eq!((first.source, first.now_ns, readings(&first)), (3, 0, (2, 0)));
+        assert_eq!((first.source, first.now_ns, readings(&first)), (3, 0, (full, 0)));
 
         decode(&mut outlet, 4, 5);
         outlet.offer(4).await.unwrap();
         let second = queue.recv().await.unwrap();
-        assert_eq!(readings(&second), (5, 6));
-        assert_eq!(second.wire.readings, 11);
+        assert_eq!(readings(&second), (5, 3 * full));
+        assert_eq!(second.wire.readings, 5 + 3 * full);
         assert_eq!(second.wire.frames_ok, 4);
         assert_eq!(second.transport.batches_refused, 3);
         let sequences: Vec<_> = second.frames.heads.iter().map(|head| head.sequence).collect();
@@ -402,11 +406,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_fills_no_batch_waits_for_room() {
+        let (mut outlet, mut queue) = outlet(1, OnFull::Count);
+        for sequence in 0..50 {
+            decode(&mut outlet, sequence, 2);
+            outlet.offer(0).await.unwrap();
+        }
+        assert_eq!(readings(&queue.recv().await.unwrap()), (2, 0));
+        outlet.offer(0).await.unwrap();
+        let rest = queue.recv().await.unwrap();
+        assert_eq!((readings(&rest), rest.transport.batches_refused), ((98, 0), 0));
+    }
+
+    #[tokio::test]
     async fn shed_heads_are_bounded_and_the_rest_is_a_number() {
         let (mut outlet, mut queue) = outlet(1, OnFull::Count);
         let total = u32::try_from(SHED_HEADS_MAX).unwrap() + 100;
         for sequence in 0..total {
-            decode(&mut outlet, sequence, 3);
+            decode(&mut outlet, sequence, FULL);
             outlet.offer(0).await.unwrap();
         }
         assert!(outlet.load.frames.heads.len() <= SHED_HEADS_MAX);
@@ -414,11 +431,11 @@ mod tests {
         outlet.close().await.unwrap();
         let last = queue.recv().await.unwrap();
         assert_eq!(last.frames.heads.len(), SHED_HEADS_MAX);
-        assert_eq!(last.shed_readings, 99 * 3);
+        assert_eq!(last.shed_readings, 99 * u64::from(FULL));
         let (got, shed) = readings(&last);
         let decoded = first.wire.readings + last.wire.readings;
         assert_eq!(readings(&first).0 + got + shed, decoded);
-        assert_eq!(decoded, u64::from(total) * 3);
+        assert_eq!(decoded, u64::from(total) * u64::from(FULL));
     }
 
     #[tokio::test]

@@ -102,7 +102,7 @@ async fn oversize_and_empty_datagrams_are_counted_with_their_lengths() {
 async fn a_full_queue_loses_values_and_no_count() {
     let (running, sender) = linked(RECEIVE_BUFFER_DEFAULT, 1).await;
     // Nobody takes from the queue, so that all batches but the first find it full.
-    let rounds = 50;
+    let rounds = 200;
     for round in 0..rounds {
         for n in 0..20 {
             sender.send(&frame(round * 20 + n, 5)).unwrap();
