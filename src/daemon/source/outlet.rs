@@ -4,7 +4,10 @@
 //! the loss into the kernel. When the queue is full the values are dropped and everything that
 //! was counted is kept, so that the ledger balances as soon as the next batch gets through.
 
-use std::{mem, sync::Arc};
+mod journal;
+mod load;
+
+use std::sync::Arc;
 
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
@@ -13,14 +16,16 @@ use tokio::{
 
 use crate::{
     config::model::OnFull,
-    daemon::{clock, rate::LogLimit},
+    daemon::clock,
     engine::{Batch, Link, batch::Transport},
-    limits::{BATCH_READINGS_MAX, OUTLET_CLOSE_NS, SHED_HEADS_MAX},
+    limits::{BATCH_READINGS_MAX, OUTLET_CLOSE_NS},
     wire::{
-        Decoder, FieldTable, FrameRefusal, Frames, WireTally,
+        Decoder, FrameRefusal,
         decode::{Format, Framing},
     },
 };
+
+use self::{journal::Journal, load::Load};
 
 /// What a source owns on its way to the engine.
 #[derive(Debug)]
@@ -221,116 +226,13 @@ impl Outlet {
     }
 }
 
-/// What waits to be handed over.
-#[derive(Debug, Default)]
-struct Load {
-    source: usize,
-    /// How far the source's time has come; never goes back.
-    now_ns: i64,
-    frames: Frames,
-    /// Leading heads of `frames` whose samples are gone.
-    shed_heads: usize,
-    /// Readings whose heads are gone as well.
-    shed_readings: u64,
-    wire: WireTally,
-    transport: Transport,
-    link: Option<Link>,
-}
-
-impl Load {
-    fn is_empty(&self) -> bool {
-        self.frames.is_empty()
-            && self.link.is_none()
-            && self.wire == WireTally::default()
-            && self.transport == Transport::default()
-    }
-
-    /// Drops the samples, keeps what heads there is room for and counts the rest; returns how
-    /// many readings this cost.
-    fn shed(&mut self) -> u64 {
-        let mut readings = 0;
-        for head in &mut self.frames.heads[self.shed_heads..] {
-            head.shed = true;
-            readings += u64::from(head.samples);
-        }
-        for head in self.frames.heads.drain(SHED_HEADS_MAX.min(self.frames.heads.len())..) {
-            self.shed_readings += u64::from(head.samples);
-        }
-        self.frames.samples.clear();
-        self.shed_heads = self.frames.heads.len();
-        readings
-    }
-
-    /// The batch, leaving an empty load with room for another like it.
-    fn take(&mut self, decoder: &Decoder) -> Batch {
-        let room = Frames {
-            heads: Vec::with_capacity(self.frames.heads.len()),
-            samples: Vec::with_capacity(self.frames.samples.len()),
-        };
-        self.shed_heads = 0;
-        Batch {
-            source: self.source,
-            now_ns: self.now_ns,
-            frames: mem::replace(&mut self.frames, room),
-            fields: Arc::<FieldTable>::clone(decoder.fields()),
-            wire: mem::take(&mut self.wire),
-            transport: mem::take(&mut self.transport),
-            buffered: decoder.buffered() as u64,
-            shed_readings: mem::take(&mut self.shed_readings),
-            link: self.link.take(),
-        }
-    }
-}
-
-/// What the log has been told.
-#[derive(Debug, Default)]
-struct Journal {
-    last: Option<Link>,
-    down: LogLimit,
-    /// Whether the log's last word on the link is that it is down.
-    said_down: bool,
-    queue_full: LogLimit,
-    unlogged_readings: u64,
-}
-
-impl Journal {
-    /// A link that goes up and down without end costs a pair of lines in a period.
-    fn write(&mut self, source: &str, link: &Link, now_ns: i64) {
-        let first = self.last.is_none();
-        match link {
-            Link::Starting => {}
-            Link::Up(detail) if first || self.said_down => {
-                self.said_down = false;
-                tracing::info!(source, "The source is up: {detail}.");
-            }
-            Link::Up(_) => {}
-            Link::Down(reason) => {
-                if let Some(suppressed) = self.down.allow(now_ns) {
-                    self.said_down = true;
-                    tracing::warn!(source, suppressed, "The source is down: {reason}.");
-                }
-            }
-            Link::Ended(None) => tracing::info!(source, "The source has come to its end."),
-            Link::Ended(Some(reason)) => tracing::warn!(source, "The source has ended: {reason}."),
-        }
-    }
-    fn shed(&mut self, source: &str, readings: u64, now_ns: i64) {
-        self.unlogged_readings += readings;
-        if let Some(suppressed) = self.queue_full.allow(now_ns) {
-            tracing::warn!(
-                source,
-                batches = suppressed + 1,
-                readings = mem::take(&mut self.unlogged_readings),
-                "The queue to the engine is full: readings are counted as queue_full and dropped."
-            );
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{DeviceClock, Head, Health, Sample};
+    use crate::{
+        limits::SHED_HEADS_MAX,
+        wire::{DeviceClock, Head, Health, Sample},
+    };
 
     fn outlet(capacity: usize, on_full: OnFull) -> (Outlet, mpsc::Receiver<Batch>) {
         let (batches, queue) = mpsc::channel(capacity);

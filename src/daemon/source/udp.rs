@@ -342,7 +342,7 @@ fn size(bytes: usize) -> String {
     const KIB: usize = 1_024;
     match bytes {
         _ if bytes < 10 * KIB => format!("{bytes} B"),
-        _ if bytes < 10 * KIB * KIB => format!("{} KiB", bytes / KIB),
+        _ if bytes < KIB * KIB => format!("{} KiB", bytes / KIB),
         _ => format!("{} MiB", bytes / (KIB * KIB)),
     }
 }

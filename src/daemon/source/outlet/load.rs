@@ -1,0 +1,70 @@
+//! What waits to be handed over to the engine, and what of it survives a full queue.
+
+use std::{mem, sync::Arc};
+
+use crate::{
+    engine::{Batch, Link, batch::Transport},
+    limits::SHED_HEADS_MAX,
+    wire::{Decoder, FieldTable, Frames, WireTally},
+};
+
+/// What waits to be handed over.
+#[derive(Debug, Default)]
+pub(super) struct Load {
+    pub(super) source: usize,
+    /// How far the source's time has come; never goes back.
+    pub(super) now_ns: i64,
+    pub(super) frames: Frames,
+    /// Leading heads of `frames` whose samples are gone.
+    pub(super) shed_heads: usize,
+    /// Readings whose heads are gone as well.
+    pub(super) shed_readings: u64,
+    pub(super) wire: WireTally,
+    pub(super) transport: Transport,
+    pub(super) link: Option<Link>,
+}
+
+impl Load {
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+            && self.link.is_none()
+            && self.wire == WireTally::default()
+            && self.transport == Transport::default()
+    }
+
+    /// Drops the samples, keeps what heads there is room for and counts the rest; returns how
+    /// many readings this cost.
+    pub(super) fn shed(&mut self) -> u64 {
+        let mut readings = 0;
+        for head in &mut self.frames.heads[self.shed_heads..] {
+            head.shed = true;
+            readings += u64::from(head.samples);
+        }
+        for head in self.frames.heads.drain(SHED_HEADS_MAX.min(self.frames.heads.len())..) {
+            self.shed_readings += u64::from(head.samples);
+        }
+        self.frames.samples.clear();
+        self.shed_heads = self.frames.heads.len();
+        readings
+    }
+
+    /// The batch, leaving an empty load with room for another like it.
+    pub(super) fn take(&mut self, decoder: &Decoder) -> Batch {
+        let room = Frames {
+            heads: Vec::with_capacity(self.frames.heads.len()),
+            samples: Vec::with_capacity(self.frames.samples.len()),
+        };
+        self.shed_heads = 0;
+        Batch {
+            source: self.source,
+            now_ns: self.now_ns,
+            frames: mem::replace(&mut self.frames, room),
+            fields: Arc::<FieldTable>::clone(decoder.fields()),
+            wire: mem::take(&mut self.wire),
+            transport: mem::take(&mut self.transport),
+            buffered: decoder.buffered() as u64,
+            shed_readings: mem::take(&mut self.shed_readings),
+            link: self.link.take(),
+        }
+    }
+}
