@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{
     Ledger, Link, Plan,
-    ledger::{ReadingTally, SequenceTally},
     snapshot::{DeviceView, SourceView},
     validate::{DeviceReport, Report},
     windows::Count,
@@ -97,21 +96,8 @@ impl SourceBook {
         if self.devices.len() <= number {
             self.devices.resize(number + 1, None);
         }
-        let view = self.devices[number].get_or_insert(DeviceView {
-            device: report.device,
-            boot: report.boot,
-            health: report.health,
-            last_arrival_ns: report.last_arrival_ns,
-            frames: 0,
-            readings: ReadingTally::default(),
-            sequence: SequenceTally::default(),
-        });
-        view.boot = report.boot;
-        view.health = report.health;
-        view.last_arrival_ns = report.last_arrival_ns;
-        view.frames += report.frames;
-        view.readings.add(&report.readings);
-        view.sequence.add(&report.sequence);
+        let view = self.devices[number].get_or_insert(DeviceView::unheard(report.since.device));
+        view.add(&report.since);
     }
 
     fn view(&mut self) -> Arc<SourceView> {

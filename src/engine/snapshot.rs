@@ -221,6 +221,32 @@ pub struct DeviceView {
     pub sequence: SequenceTally,
 }
 
+impl DeviceView {
+    /// A device of which nothing is known yet.
+    #[must_use]
+    pub fn unheard(device: u32) -> Self {
+        Self {
+            device,
+            boot: 0,
+            health: Health::Good,
+            last_arrival_ns: 0,
+            frames: 0,
+            readings: ReadingTally::default(),
+            sequence: SequenceTally::default(),
+        }
+    }
+
+    /// Adds what was counted since, and takes over what is the latest.
+    pub fn add(&mut self, since: &Self) {
+        self.boot = since.boot;
+        self.health = since.health;
+        self.last_arrival_ns = since.last_arrival_ns;
+        self.frames += since.frames;
+        self.readings.add(&since.readings);
+        self.sequence.add(&since.sequence);
+    }
+}
+
 /// What tests of several modules build channels with.
 #[cfg(test)]
 pub(crate) mod tests_support {

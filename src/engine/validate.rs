@@ -13,6 +13,7 @@ use super::{
     ledger::{ReadingTally, SequenceTally},
     registry::{Added, Registry, Target},
     sequence::{Sequences, Verdict},
+    snapshot::DeviceView,
     summary::Flag,
     timeline::{Place, Timeline},
 };
@@ -84,20 +85,8 @@ pub struct Report {
 pub struct DeviceReport {
     /// Number of the device within its source, in the order of meeting.
     pub number: u32,
-    /// Its id.
-    pub device: u32,
-    /// Its restart mark.
-    pub boot: u16,
-    /// Its judgement of itself.
-    pub health: Health,
-    /// When its latest frame arrived.
-    pub last_arrival_ns: i64,
-    /// Frames to add.
-    pub frames: u64,
-    /// Readings to add.
-    pub readings: ReadingTally,
-    /// Sequence numbers to add.
-    pub sequence: SequenceTally,
+    /// Counts to add, and the latest of what is not counted.
+    pub since: DeviceView,
 }
 
 /// The first stage.
@@ -126,7 +115,7 @@ struct Device {
     clock: ClockMap,
     sequence: SequenceTally,
     told: SequenceTally,
-    since: Option<DeviceReport>,
+    since: Option<DeviceView>,
 }
 
 /// What all samples of a frame have in common.
@@ -231,7 +220,7 @@ impl Validate {
         let device = &mut devices[number as usize];
         let since = device.since.get_or_insert_with(|| {
             touched.push(number);
-            DeviceReport::empty(number, head.device)
+            DeviceView::unheard(head.device)
         });
         since.frames += 1;
         since.boot = head.boot;
@@ -350,11 +339,11 @@ impl Validate {
         let mut devices = Vec::with_capacity(source.touched.len());
         for number in source.touched.drain(..) {
             let device = &mut source.devices[number as usize];
-            let Some(mut report) = device.since.take() else { continue };
-            report.sequence = device.sequence.since(&device.told);
+            let Some(mut since) = device.since.take() else { continue };
+            since.sequence = device.sequence.since(&device.told);
             device.told = device.sequence;
-            sequence.add(&report.sequence);
-            devices.push(report);
+            sequence.add(&since.sequence);
+            devices.push(DeviceReport { number, since });
         }
         let ledger = Ledger {
             transport: batch.transport,
@@ -402,20 +391,5 @@ impl Step for Validate {
 
     fn finish(&mut self) -> Option<Checked> {
         None
-    }
-}
-
-impl DeviceReport {
-    fn empty(number: u32, device: u32) -> Self {
-        Self {
-            number,
-            device,
-            boot: 0,
-            health: Health::Good,
-            last_arrival_ns: 0,
-            frames: 0,
-            readings: ReadingTally::default(),
-            sequence: SequenceTally::default(),
-        }
     }
 }

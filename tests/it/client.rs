@@ -174,14 +174,11 @@ impl Daemon {
             .spawn()
             .expect("starts");
         let mut daemon = Self { directory, process };
-        for _ in 0..3_000 {
-            if UnixStream::connect(daemon.socket()).is_ok() {
-                return daemon;
-            }
+        crate::process::wait_for("the server", || {
             assert!(daemon.process.try_wait().expect("asks").is_none(), "the server ended");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("the server did not start");
+            UnixStream::connect(daemon.socket()).ok()
+        });
+        daemon
     }
 
     fn socket(&self) -> PathBuf {
