@@ -5,6 +5,7 @@
 
 use std::{
     fs::{self, File},
+    io,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -35,6 +36,17 @@ pub(crate) fn look<T>(mut probe: impl FnMut() -> Option<T>) -> Option<T> {
 /// With what is missing, if there is nothing for [`PATIENCE`].
 pub(crate) fn wait_for<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
     look(probe).unwrap_or_else(|| panic!("{what}: not within {PATIENCE:?}"))
+}
+
+/// Repeats a call that a signal to this process cut short: other tests have signals, and a socket
+/// with a timeout is not taken up again by itself (signal(7)).
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
 }
 
 /// A directory of one test, gone with it.

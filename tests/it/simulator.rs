@@ -214,7 +214,8 @@ fn datagrams_arrive_as_reported() {
     let mut datagrams = Vec::new();
     let mut buffer = [0; 65_536];
     while datagrams.len() < 2_000 {
-        let n = socket.recv(&mut buffer).expect("the next datagram comes");
+        let n = crate::process::uninterrupted(|| socket.recv(&mut buffer))
+            .expect("the next datagram comes");
         datagrams.push(buffer[..n].to_vec());
     }
     let report = report(&child.finished().stdout);
@@ -275,7 +276,8 @@ fn a_signal_ends_it_with_the_report() {
         let mut command = simulator(&shipped("plant.toml"));
         command.arg("--udp").arg(socket.local_addr().unwrap().to_string());
         let child = Killed(command.spawn().unwrap());
-        socket.recv(&mut [0; 65_536]).expect("it plays");
+        let first = crate::process::uninterrupted(|| socket.recv(&mut [0; 65_536]));
+        first.expect("it plays");
         let pid = rustix::process::Pid::from_child(&child.0);
         rustix::process::kill_process(pid, signal).unwrap();
         let report = report(&child.finished().stdout);

@@ -22,7 +22,9 @@ use stillwell::{
     daemon::{clock, server::listen::INHERITED_NAME},
 };
 
-use crate::process::{PATIENCE, Process, Scratch, has_tool, shipped, stillwell, wait_for};
+use crate::process::{
+    PATIENCE, Process, Scratch, has_tool, shipped, stillwell, uninterrupted, wait_for,
+};
 
 const WATCHDOG: Duration = Duration::from_secs(6);
 
@@ -60,7 +62,8 @@ impl Manager {
     fn told(&self, line: &str) -> String {
         loop {
             let mut message = [0; 4_096];
-            let length = self.0.recv(&mut message).unwrap_or_else(|e| panic!("no {line}: {e}"));
+            let length = uninterrupted(|| self.0.recv(&mut message))
+                .unwrap_or_else(|error| panic!("no {line}: {error}"));
             let message = String::from_utf8_lossy(&message[..length]).into_owned();
             if message.lines().any(|told| told == line) {
                 return message;
