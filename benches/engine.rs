@@ -147,6 +147,7 @@ fn plan(channels: usize, percentiles: bool) -> Plan {
             named_fields: false,
             idle_ns: SECOND,
             discovered: rules.clone(),
+            patterns: Vec::new(),
         }],
         channels: (0..channels).map(channel).collect(),
         defaults: rules,

@@ -61,6 +61,8 @@ pub const SOURCE_NAME_BYTES_MAX: usize = 64;
 pub const CHANNEL_ID_BYTES_MAX: usize = 128;
 /// Longest path of a Unix socket: what the kernel takes (unix(7)), less the closing zero.
 pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// Patterns in one configuration.
+pub const PATTERNS_MAX: usize = 256;
 /// Longest unit code.
 pub const UNIT_BYTES_MAX: usize = 64;
 /// Deepest nesting of parentheses in a unit code.
@@ -82,6 +84,8 @@ pub const DEVICES_PER_SOURCE_MAX: usize = 16_384;
 pub const WINDOWS_PER_CHANNEL_MAX: usize = 16;
 /// Percentiles of one channel.
 pub const PERCENTILES_MAX: usize = 16;
+/// Default for the finest difference that percentiles tell apart, in the unit of the channel.
+pub const RESOLUTION_DEFAULT: f64 = 0.001;
 /// Shortest pane.
 pub const PANE_MIN_NS: i64 = MS;
 /// Longest window: ten years.

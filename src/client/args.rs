@@ -11,6 +11,9 @@ pub enum Command {
     Get(GetArgs),
     /// Show the channels
     List(ListArgs),
+    /// Print the configuration that makes discovered channels permanent
+    #[command(after_help = ADOPT_EXAMPLES)]
+    Adopt(AdoptArgs),
     /// Follow values and summaries as they change; in JSON one line for each result
     Watch(WatchArgs),
     /// Show sources, losses, clients and latencies
@@ -53,6 +56,26 @@ pub struct ListArgs {
     #[command(flatten)]
     pub common: Common,
 }
+
+/// Arguments of `adopt`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct AdoptArgs {
+    /// Channels: ids, or patterns with * and ? [default: all]
+    #[arg(value_name = "PATTERN")]
+    pub patterns: Vec<String>,
+    /// Socket of the daemon, as for `list`
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+const ADOPT_EXAMPLES: &str = "\
+Writes a [[channel]] for each discovered channel, under the id that it has. The expected rate and
+the resolution are estimates from what has come so far: let the source run for some minutes first.
+
+Examples:
+  stillwell adopt                          what there is
+  stillwell adopt 'bench.*' >> config.toml keep the channels of one source
+  stillwell check config.toml              and see what it amounts to";
 
 /// Arguments of `watch`.
 #[derive(Clone, Debug, Default, Args)]

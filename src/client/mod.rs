@@ -6,6 +6,7 @@
 pub mod args;
 pub mod failure;
 
+mod adopt;
 mod connection;
 mod get;
 mod list;
@@ -28,6 +29,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Get(args) => get::run(args),
         Command::List(args) => list::run(args),
+        Command::Adopt(args) => adopt::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Status(args) => status::run(args),
     }

@@ -33,6 +33,9 @@ pub(super) struct Summary {
     pub(super) max: Option<f64>,
     pub(super) mean: Option<f64>,
     pub(super) stddev: Option<f64>,
+    pub(super) first: Option<f64>,
+    pub(super) last: Option<f64>,
+    pub(super) rate: Option<f64>,
     #[serde(default)]
     pub(super) percentiles: BTreeMap<String, f64>,
 }

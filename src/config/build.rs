@@ -5,9 +5,11 @@ use std::{net::SocketAddr, ops::Range, sync::Arc};
 use toml::de::DeTable;
 
 use super::{
-    Config, Context, InputConfig, InputKind, channel, daemon,
+    Config, Context, InputConfig, InputKind,
+    channel::{self, Heritage},
+    daemon,
     errors::{Remark, Sink},
-    keys,
+    keys, pattern,
     reader::Section,
     rules::RuleKeys,
     source::Source,
@@ -43,18 +45,22 @@ pub(super) fn build(table: &DeTable<'_>, sink: &Sink, context: &Context<'_>) -> 
     check_names(&sources, sink);
     check_inputs(&sources, sink);
 
+    let patterns = root.sections("pattern", "[[pattern]]", keys::PATTERN);
+    let patterns = pattern::read_all(patterns, sink);
+    let heritage = channel::Heritage { defaults: &defaults, patterns: &patterns };
     let mut taken = channel::Taken::default();
     let channels: Vec<Option<ChannelPlan>> = root
         .sections("channel", "[[channel]]", keys::CHANNEL)
         .iter()
-        .map(|section| channel::read(section, &mut sources, &defaults, &mut taken))
+        .map(|section| channel::read(section, &mut sources, heritage, &mut taken))
         .collect();
     let channel_count = channels.len();
     check_sizes(&sources, channel_count, sink);
-    let plans: Vec<SourcePlan> =
-        sources.iter().map(|source| source_plan(source, &defaults, sink)).collect::<Option<_>>()?;
-    let inputs: Vec<InputConfig> = sources.into_iter().map(input).collect::<Option<_>>()?;
+    let plans = sources.iter().map(|source| source_plan(source, heritage, sink));
+    let plans: Vec<SourcePlan> = plans.collect::<Option<_>>()?;
     let channels: Vec<ChannelPlan> = channels.into_iter().collect::<Option<_>>()?;
+    pattern::check_use(&patterns, &sources, &channels, sink);
+    let inputs: Vec<InputConfig> = sources.into_iter().map(input).collect::<Option<_>>()?;
     let plan = Plan { sources: plans, channels, defaults: default_rules };
     (complete && sink.is_clean()).then_some(Config { daemon, plan, inputs })
 }
@@ -135,7 +141,8 @@ fn check_sizes(sources: &[Source], channels: usize, sink: &Sink) {
     }
 }
 
-fn source_plan(source: &Source, defaults: &RuleKeys, sink: &Sink) -> Option<SourcePlan> {
+fn source_plan(source: &Source, heritage: Heritage<'_>, sink: &Sink) -> Option<SourcePlan> {
+    let Heritage { defaults, patterns } = heritage;
     Some(SourcePlan {
         name: Arc::clone(&source.name.value),
         time: source.time,
@@ -143,6 +150,7 @@ fn source_plan(source: &Source, defaults: &RuleKeys, sink: &Sink) -> Option<Sour
         named_fields: source.speech? == LineFormat::Text,
         idle_ns: source.idle_ns,
         discovered: source.rules.resolve(defaults, source.time, &source.span, sink),
+        patterns: patterns.iter().filter_map(|p| p.plan(source, defaults)).collect(),
     })
 }
 

@@ -1,20 +1,17 @@
-//! `[[channel]]`: one measured quantity, where it is found and how it is converted.
+//! `[[channel]]`: one measured quantity, and where it is found.
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use super::{
     errors::Remark,
-    keys,
+    pattern::{self, Pattern},
     reader::{Found, Section, nearest},
     rules::RuleKeys,
     source::{Source, field_name},
+    value::ValueKeys,
 };
 use crate::{
-    engine::{
-        ChannelKey, ChannelPlan, TimeMode,
-        plan::Linear,
-        unit::{Conversion, Unit},
-    },
+    engine::{ChannelKey, ChannelPlan, TimeMode},
     limits::{CHANNEL_ID_BYTES_MAX, CHANNELS_PER_DEVICE},
     simulate::scenario::LineFormat,
 };
@@ -26,11 +23,20 @@ pub(super) struct Taken {
     keys: BTreeMap<(usize, ChannelKey), Range<usize>>,
 }
 
+/// Where a channel takes what it does not say itself, the nearest last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heritage<'a> {
+    /// `[defaults]`, over what is built in.
+    pub defaults: &'a RuleKeys,
+    /// `[[pattern]]`.
+    pub patterns: &'a [Pattern<'a>],
+}
+
 /// Reads one table; `None` if an error stands in the way of a plan.
 pub(super) fn read(
     section: &Section<'_>,
     sources: &mut [Source],
-    defaults: &RuleKeys,
+    heritage: Heritage<'_>,
     taken: &mut Taken,
 ) -> Option<ChannelPlan> {
     section.require("id", "\"boiler.flow_temp\"");
@@ -38,15 +44,27 @@ pub(super) fn read(
     let id = id(section, taken);
     let source = source(section, sources);
     let key = key(section, source.map(|i| (i, &mut sources[i])), taken);
-    let (unit, conversion) = unit(section);
-    let calibration = calibration(section);
-    let own = RuleKeys::read(section);
-    let (base, time) = match source {
+    let Heritage { defaults, patterns } = heritage;
+    let (mut base, time) = match source {
         Some(i) => (sources[i].rules.over(defaults), sources[i].time),
         None => (defaults.clone(), TimeMode::Arrival),
     };
-    let rules = own.resolve(&base, time, &section.span, section.sink);
-    Some(ChannelPlan { id: id?, source: source?, key: key?, unit, calibration, conversion, rules })
+    let mut value_base = ValueKeys::default();
+    if let Some(pattern) = id.as_ref().and_then(|id| pattern::of_channel(patterns, id)) {
+        base = pattern.rules.over(&base);
+        value_base = pattern.values.clone();
+    }
+    let values = ValueKeys::read(section).resolve(&value_base, section);
+    let rules = RuleKeys::read(section).resolve(&base, time, &section.span, section.sink);
+    Some(ChannelPlan {
+        id: id?,
+        source: source?,
+        key: key?,
+        unit: values.unit,
+        calibration: values.calibration,
+        conversion: values.conversion,
+        rules,
+    })
 }
 
 fn id(section: &Section<'_>, taken: &mut Taken) -> Option<Arc<str>> {
@@ -131,71 +149,4 @@ fn key(
     }
     taken.keys.insert((source_index, key.clone()), span);
     Some(key)
-}
-
-/// The published unit as written, and the conversion to it.
-fn unit(section: &Section<'_>) -> (Option<Arc<str>>, Conversion) {
-    let to = code(section, "unit");
-    let from = code(section, "raw_unit");
-    if let (Some(span), false) = (section.key_span("raw_unit"), section.has("unit")) {
-        let remark = Remark::new("`raw_unit` has no effect without `unit`");
-        section.sink.missing(&span, remark.help("name the unit to convert to with `unit`"));
-    }
-    let written = to.as_ref().map(|found| Arc::from(found.value.0));
-    let (Some(to), Some(from)) = (to, from) else { return (written, Conversion::IDENTITY) };
-    let conversion = Conversion::between(&from.value.1, &to.value.1).unwrap_or_else(|error| {
-        let (from_code, to_code) = (from.value.0, to.value.0);
-        let title = format!("`{from_code}` does not convert to `{to_code}`: {error}");
-        section.sink.error(&from.span, Remark::new(title));
-        Conversion::IDENTITY
-    });
-    (written, conversion)
-}
-
-fn code<'a>(section: &Section<'a>, key: &'static str) -> Option<Found<(&'a str, Unit)>> {
-    let found = section.text(key)?;
-    match Unit::parse(found.value) {
-        Ok(unit) => {
-            warn_of_electricity(section, &found);
-            Some(found.map(|code| (code, unit)))
-        }
-        Err(error) => {
-            let title = format!("`{key}` \"{}\" is no unit: {error}", found.value);
-            let help = match error.suggestion() {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => "units are UCUM codes; a name of your own goes in braces: \"{widgets}\""
-                    .to_owned(),
-            };
-            section.sink.error(&found.span, Remark::new(title).help(help));
-            None
-        }
-    }
-}
-
-/// C and F are units, and rarely the ones that are meant.
-fn warn_of_electricity(section: &Section<'_>, found: &Found<&str>) {
-    let (is, meant) = match found.value {
-        "C" => ("the coulomb", "degrees Celsius are \"Cel\""),
-        "F" => ("the farad", "degrees Fahrenheit are \"[degF]\""),
-        _ => return,
-    };
-    let remark = Remark::new(format!("`{}` is {is}", found.value));
-    section.sink.warn(&found.span, remark.help(meant));
-}
-
-fn calibration(section: &Section<'_>) -> Linear {
-    let inner = section.section("calibration", "`calibration`", keys::CALIBRATION);
-    let Some(inner) = inner else { return Linear::IDENTITY };
-    inner.require("kind", "\"linear\"");
-    inner.choice("kind", &[("linear", ())]);
-    let scale = inner.number("scale", -1e30..=1e30);
-    let offset = inner.number("offset", -1e30..=1e30);
-    if let Some(found) = scale.as_ref().filter(|found| found.value == 0.0) {
-        let remark = Remark::new("`scale` is 0: every value would be the offset");
-        section.sink.error(&found.span, remark);
-    }
-    Linear {
-        scale: scale.map_or(Linear::IDENTITY.scale, |found| found.value),
-        offset: offset.map_or(Linear::IDENTITY.offset, |found| found.value),
-    }
 }

@@ -1,7 +1,7 @@
 //! Every key there is, by table. A test holds the shipped `config.toml` against these lists.
 
 /// Tables of a configuration.
-pub(super) const TOP: &[&str] = &["daemon", "defaults", "source", "channel"];
+pub(super) const TOP: &[&str] = &["daemon", "defaults", "source", "pattern", "channel"];
 
 /// `[daemon]`.
 pub(super) const DAEMON: &[&str] = &["socket", "state_dir", "publish", "queue"];
@@ -48,6 +48,24 @@ pub(super) const SOURCE: &[&str] = &[
     "discover_max",
     "idle",
     "on_full",
+];
+
+/// `[[pattern]]`.
+pub(super) const PATTERN: &[&str] = &[
+    "match",
+    "unit",
+    "raw_unit",
+    "calibration",
+    "pane",
+    "windows",
+    "percentiles",
+    "figures",
+    "resolution",
+    "lateness",
+    "future",
+    "expected_rate",
+    "stale_after",
+    "silent_after",
 ];
 
 /// `[[channel]]`.

@@ -24,10 +24,12 @@ mod channel;
 mod daemon;
 mod errors;
 mod keys;
+mod pattern;
 mod reader;
 mod rules;
 mod scenario;
 mod source;
+mod value;
 
 pub use errors::{Errors, Warnings};
 pub use model::{Config, DaemonConfig, InputConfig, InputKind};

@@ -174,10 +174,16 @@ fn write_windows(text: &mut String, config: &Config) -> fmt::Result {
     if let Some(more @ 1..) = sets.len().checked_sub(RULES_SHOWN) {
         writeln!(text, "  and {more} more sets of windows")?;
     }
-    let mut discovered: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut discovered: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for source in &config.plan.sources {
-        if source.unknown != Unknown::Reject {
-            discovered.entry(windows_of(&source.discovered)).or_default().push(&source.name);
+        let SourcePlan { name, unknown, .. } = source;
+        if *unknown == Unknown::Reject {
+            continue;
+        }
+        discovered.entry(windows_of(&source.discovered)).or_default().push(name.to_string());
+        for pattern in &source.patterns {
+            let whose = format!("{name} that fit \"{}\"", pattern.glob.text());
+            discovered.entry(windows_of(&pattern.rules)).or_default().push(whose);
         }
     }
     for (windows, names) in discovered {
@@ -240,7 +246,7 @@ fn write_memory(text: &mut String, config: &Config) -> fmt::Result {
     for source in &plan.sources {
         if let Unknown::Discover { max } = source.unknown {
             discoverable += max;
-            discovered.add(max as u64, &source.discovered);
+            discovered.add(max as u64, costliest(source));
         }
     }
     writeln!(text, "\nmemory of the windows, at most")?;
@@ -251,6 +257,17 @@ fn write_memory(text: &mut String, config: &Config) -> fmt::Result {
     writeln!(text, "  queue to the engine, full: {}", Bytes(queue_bytes(config)))?;
     writeln!(text, "  (1) if the values of a channel stay within a factor of ten of each other")?;
     writeln!(text, "  (2) if they fill the range of the bins; `expected_rate` bounds both")
+}
+
+/// The rules under which a discovered channel of the source takes most.
+fn costliest(source: &SourcePlan) -> &Rules {
+    let bytes = |rules: &Rules| {
+        let (base, percentiles) = worst_case_bytes(rules);
+        base.saturating_add(percentiles)
+    };
+    let patterns = source.patterns.iter().map(|pattern| &pattern.rules);
+    let all = iter::once(&source.discovered).chain(patterns);
+    all.max_by_key(|rules| bytes(rules)).unwrap_or(&source.discovered)
 }
 
 fn write_sockets(text: &mut String, config: &Config, socket: &Path) -> fmt::Result {

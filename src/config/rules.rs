@@ -16,8 +16,8 @@ use crate::{
         rules::{ChainError, check_chain},
     },
     limits::{
-        MS, OPEN_PANES_MAX, PANE_MIN_NS, PANES_PER_WINDOW_MAX, PERCENTILES_MAX, SECOND,
-        WINDOW_MAX_NS, WINDOWS_PER_CHANNEL_MAX,
+        MS, OPEN_PANES_MAX, PANE_MIN_NS, PANES_PER_WINDOW_MAX, PERCENTILES_MAX, RESOLUTION_DEFAULT,
+        SECOND, WINDOW_MAX_NS, WINDOWS_PER_CHANNEL_MAX,
     },
 };
 
@@ -26,7 +26,6 @@ const LATENESS_ARRIVAL_NS: i64 = 0;
 const LATENESS_DEVICE_NS: i64 = 200 * MS;
 const FUTURE_NS: i64 = 2 * SECOND;
 const FIGURES: u8 = 2;
-const RESOLUTION: f64 = 0.001;
 const STALE_NS: i64 = 10 * SECOND;
 const SILENT_NS: i64 = 60 * SECOND;
 /// Expected intervals without a value from which a slow channel is stale.
@@ -144,7 +143,7 @@ impl RuleKeys {
                 .map_or_else(|| Arc::from([]), |f| Arc::clone(&f.value.values)),
             percentiles: all.percentiles.clone().unwrap_or_else(|| Arc::from([])),
             figures: all.figures.unwrap_or(FIGURES),
-            resolution: all.resolution.unwrap_or(RESOLUTION),
+            resolution: all.resolution.unwrap_or(RESOLUTION_DEFAULT),
             expected_rate: all.expected_rate,
             stale_ns,
             silent_ns,

@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod broken;
+mod patterns;
 mod shipped;
 
 const SCENARIO: &str = r#"

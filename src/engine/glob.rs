@@ -25,6 +25,12 @@ impl Glob {
         (self.prefix_len == self.pattern.len()).then_some(&*self.pattern)
     }
 
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.pattern
+    }
+
     /// What every matching text starts with.
     #[must_use]
     pub fn prefix(&self) -> &str {

@@ -31,6 +31,6 @@ pub mod snapshot;
 
 pub use batch::{Batch, Input, Link};
 pub use ledger::{Ledger, ReadingRefusal};
-pub use plan::{ChannelKey, ChannelPlan, Plan, SourcePlan, TimeMode, Unknown};
+pub use plan::{ChannelKey, ChannelPlan, PatternPlan, Plan, SourcePlan, TimeMode, Unknown};
 pub use rules::{Rules, Window};
 pub use snapshot::Snapshot;

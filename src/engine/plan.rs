@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Rules, unit::Conversion};
+use super::{Rules, glob::Glob, unit::Conversion};
 
 /// All of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +29,25 @@ pub struct SourcePlan {
     pub named_fields: bool,
     /// Silence after which the source no longer holds back its windows.
     pub idle_ns: i64,
-    /// Rules of discovered channels.
+    /// Rules of discovered channels that fit no pattern.
     pub discovered: Rules,
+    /// What discovered channels are given by their ids: the first that fits counts.
+    pub patterns: Vec<PatternPlan>,
+}
+
+/// What discovered channels are given whose ids fit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PatternPlan {
+    /// Which ids fit.
+    pub glob: Glob,
+    /// Unit of the published values, as written in the configuration.
+    pub unit: Option<Arc<str>>,
+    /// From raw to calibrated values.
+    pub calibration: Linear,
+    /// From the unit of the calibrated values to the published one.
+    pub conversion: Conversion,
+    /// How they are aggregated.
+    pub rules: Rules,
 }
 
 /// Whose clock gives the event time.

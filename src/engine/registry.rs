@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    plan::{ChannelKey, ChannelPlan, Linear, Plan, Unknown},
+    plan::{ChannelKey, ChannelPlan, Linear, PatternPlan, Plan, Unknown},
     rules::Rules,
     snapshot::ChannelInfo,
     timeline::{LaneRules, Timeline},
@@ -57,7 +57,8 @@ pub struct Added {
 struct SourceChannels {
     name: Arc<str>,
     unknown: Unknown,
-    discovered_rules: Rules,
+    rules: Rules,
+    patterns: Vec<PatternPlan>,
     discovered: usize,
     count: usize,
     devices: Devices,
@@ -86,7 +87,8 @@ impl Registry {
         let sources = plan.sources.iter().map(|source| SourceChannels {
             name: Arc::clone(&source.name),
             unknown: source.unknown,
-            discovered_rules: source.discovered.clone(),
+            rules: source.discovered.clone(),
+            patterns: source.patterns.clone(),
             discovered: 0,
             count: 0,
             devices: Devices::default(),
@@ -189,16 +191,7 @@ impl Registry {
             return Err(ReadingRefusal::UnknownChannel);
         }
         found.discovered += 1;
-        let rules = found.discovered_rules.clone();
-        let plan = ChannelPlan {
-            id,
-            source,
-            key,
-            unit: None,
-            calibration: Linear::IDENTITY,
-            conversion: Conversion::IDENTITY,
-            rules,
-        };
+        let plan = found.plan(source, id, key);
         let target = self.add(&plan, true, timeline);
         self.sources[source].devices.channels[device as usize].set(field, target);
         Ok(target)
@@ -254,6 +247,32 @@ impl Registry {
 
     fn channel_count(&self) -> usize {
         self.sources.iter().map(|source| source.count).sum()
+    }
+}
+
+impl SourceChannels {
+    /// What a channel found in source number `source` is given.
+    fn plan(&self, source: usize, id: Arc<str>, key: ChannelKey) -> ChannelPlan {
+        match self.patterns.iter().find(|pattern| pattern.glob.matches(&id)) {
+            Some(pattern) => ChannelPlan {
+                id,
+                source,
+                key,
+                unit: pattern.unit.clone(),
+                calibration: pattern.calibration,
+                conversion: pattern.conversion,
+                rules: pattern.rules.clone(),
+            },
+            None => ChannelPlan {
+                id,
+                source,
+                key,
+                unit: None,
+                calibration: Linear::IDENTITY,
+                conversion: Conversion::IDENTITY,
+                rules: self.rules.clone(),
+            },
+        }
     }
 }
 

@@ -60,6 +60,8 @@ impl Serialize for ListLine<'_> {
         map.serialize_entry("state", self.view.state(self.now_ns).name())?;
         map.serialize_entry("discovered", &info.discovered)?;
         map.serialize_entry("windows", &Lengths(self.view))?;
+        number(&mut map, "expected_rate", info.rules.expected_rate)?;
+        map.serialize_entry("resolution", &info.rules.resolution)?;
         map.end()
     }
 }
@@ -133,7 +135,8 @@ mod tests {
             serde_json::to_string(&line).expect("serialises"),
             concat!(
                 r#"{"id":"boiler.flow_temp","unit":"Cel","source":"plant","device":17,"index":0,"#,
-                r#""state":"never","discovered":false,"windows":["1s","1m"]}"#
+                r#""state":"never","discovered":false,"windows":["1s","1m"],"expected_rate":10.0,"#,
+                r#""resolution":0.01}"#
             )
         );
     }

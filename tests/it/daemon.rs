@@ -3,6 +3,7 @@
 mod clients;
 mod varlink;
 mod config;
+mod discover;
 mod garbage;
 mod instances;
 mod ledger;

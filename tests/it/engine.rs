@@ -113,6 +113,7 @@ fn plan(time: TimeMode, lateness_ns: i64) -> Plan {
             named_fields: false,
             idle_ns: SECOND,
             discovered: rules.clone(),
+            patterns: Vec::new(),
         }],
         channels: vec![ChannelPlan {
             id: "c".into(),

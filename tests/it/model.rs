@@ -68,6 +68,7 @@ fn plan(setting: &Setting) -> Plan {
             named_fields: false,
             idle_ns: setting.idle_ns,
             discovered: rules.clone(),
+            patterns: Vec::new(),
         }],
         // Channel c of device d is the model's channel (d - 1) * CHANNELS + c: see `mapped`.
         channels: (1..=DEVICES)

@@ -108,13 +108,16 @@ fn it_has_every_key_and_no_other() {
         .iter()
         .flat_map(|(table, keys)| keys.iter().map(move |key| (*table, *key)))
         .collect();
-    // A channel takes the keys of [defaults] as well; those need not be repeated.
-    let channel = keys::CHANNEL.iter().filter(|key| !keys::DEFAULTS.contains(*key));
-    known.extend(channel.map(|key| ("channel", *key)));
+    // Channels and patterns take the keys of [defaults] as well; those need not be repeated.
+    for (table, keys) in [("channel", keys::CHANNEL), ("pattern", keys::PATTERN)] {
+        let own = keys.iter().filter(|key| !keys::DEFAULTS.contains(*key));
+        known.extend(own.map(|key| (table, *key)));
+    }
     let missing: Vec<_> = known.difference(&found).collect();
     assert!(missing.is_empty(), "config.toml does not show {missing:?}");
     for (table, key) in found {
-        let inherited = table == "channel" && keys::DEFAULTS.contains(&key);
+        let takes = ["channel", "pattern"].contains(&table);
+        let inherited = takes && keys::DEFAULTS.contains(&key);
         assert!(inherited || known.contains(&(table, key)), "{table}: unknown {key}");
     }
     for key in keys::CALIBRATION.iter().chain(keys::WINDOW) {
@@ -122,5 +125,6 @@ fn it_has_every_key_and_no_other() {
     }
     for key in keys::DEFAULTS {
         assert!(keys::CHANNEL.contains(key), "{key} can be set per channel");
+        assert!(keys::PATTERN.contains(key), "{key} can be set per pattern");
     }
 }
