@@ -10,7 +10,7 @@ use super::{
     partial::Partial,
     ring::{BinRing, Ring},
     rules::{Rules, Window},
-    summary::{Flag, Status, Summary, Values},
+    summary::Figures,
 };
 
 /// The windows of one channel.
@@ -112,16 +112,25 @@ impl Chain {
     }
 
     /// Result of a window at `at_ns`, a multiple of its `every` that no watermark is below, and
-    /// after the last one asked for; `None` if it holds no accepted reading.
-    pub fn result(&mut self, window: usize, at_ns: i64, rules: &Rules) -> Option<Summary> {
+    /// after the last one asked for; `None` if it holds no accepted reading. Its percentiles
+    /// replace what `ranked` holds.
+    pub fn result(
+        &mut self,
+        window: usize,
+        at_ns: i64,
+        rules: &Rules,
+        ranked: &mut Vec<f64>,
+    ) -> Option<Figures> {
         self.settle(at_ns);
-        let scale = self.scale;
+        ranked.clear();
         let level = &mut self.levels[window];
         let partial = level.ask(at_ns)?;
-        let percentiles = scale.map_or(Box::default(), |scale| {
-            percentiles(&rules.percentiles, scale, level.bins.sum(), &partial)
-        });
-        Some(summary(&partial, percentiles, level.window, at_ns, rules))
+        if let Some(scale) = self.scale
+            && 0 < partial.n
+        {
+            ranked.extend(percentiles(&rules.percentiles, scale, level.bins.sum(), &partial));
+        }
+        Some(Figures::new(at_ns, &partial))
     }
 
     /// The first instant whose result holds the newest reading, if it was not asked for.
@@ -232,64 +241,10 @@ fn percentiles(
     scale: BinScale,
     counts: &BinCounts,
     partial: &Partial,
-) -> Box<[f64]> {
-    if partial.n == 0 {
-        return Box::default();
-    }
+) -> impl Iterator<Item = f64> {
     let ranks = wanted.iter().map(|&p| rank(p, partial.n));
-    counts
-        .at_ranks(ranks)
-        .map(|bin| {
-            let bin = bin.expect("bins hold as many values as the partial");
-            scale.middle(bin).clamp(partial.min, partial.max)
-        })
-        .collect()
-}
-
-fn summary(
-    partial: &Partial,
-    percentiles: Box<[f64]>,
-    window: Window,
-    end_ns: i64,
-    rules: &Rules,
-) -> Summary {
-    let seconds = window.length_ns as f64 / 1e9;
-    let n_expected = rules.expected_rate.map(|rate| rate * seconds);
-    let coverage = n_expected.map(|expected| (partial.n as f64 / expected).min(1.0));
-    let values = (0 < partial.n).then(|| Values {
-        min: partial.min,
-        max: partial.max,
-        mean: partial.mean,
-        stddev: partial.stddev(),
-        first: partial.first,
-        last: partial.last,
-        rate: partial.n as f64 / seconds,
-        percentiles,
-    });
-    Summary {
-        end_ns,
-        n: partial.n,
-        n_expected,
-        coverage,
-        status: status(partial, coverage),
-        flags: partial.flags,
-        values,
-        out_of_range: partial.out_of_range,
-    }
-}
-
-/// Good from 75 % good readings of those noted and 75 % coverage, bad from 50 % bad ones.
-fn status(partial: &Partial, coverage: Option<f64>) -> Status {
-    let noted: u64 = partial.flags.iter().sum();
-    let bad = partial.flags[Flag::Fail as usize] + partial.flags[Flag::Missing as usize];
-    let suspect = partial.flags[Flag::Suspect as usize];
-    let good = partial.n - suspect;
-    let good_share = good as f64 / noted.max(1) as f64;
-    if noted <= 2 * bad {
-        Status::Bad
-    } else if 0.75 <= good_share && coverage.is_none_or(|coverage| 0.75 <= coverage) {
-        Status::Good
-    } else {
-        Status::Uncertain
-    }
+    counts.at_ranks(ranks).map(move |bin| {
+        let bin = bin.expect("bins hold as many values as the partial");
+        scale.middle(bin).clamp(partial.min, partial.max)
+    })
 }

@@ -26,6 +26,8 @@ pub mod ring;
 pub mod chain;
 pub mod summary;
 pub mod books;
+pub mod directory;
+pub mod column;
 pub mod gallery;
 pub mod snapshot;
 

@@ -92,12 +92,6 @@ impl Partial {
             self.last_ns = later.last_ns;
         }
     }
-
-    /// Sample standard deviation, with n - 1; absent for fewer than two values.
-    #[must_use]
-    pub fn stddev(&self) -> Option<f64> {
-        (1 < self.n).then(|| (self.m2 / (self.n - 1) as f64).sqrt())
-    }
 }
 
 /// The aggregate of a pane that still takes readings.
@@ -200,6 +194,7 @@ impl OpenPartial {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::summary::Figures;
 
     fn partial_of(values: &[f64], from_ns: i64) -> Partial {
         let mut open = OpenPartial::EMPTY;
@@ -225,7 +220,7 @@ mod tests {
             for (chunk, part) in values.chunks(7).enumerate() {
                 merged.merge(&partial_of(part, chunk as i64 * 7));
             }
-            let stddev = merged.stddev().expect("many values");
+            let stddev = Figures::new(0, &merged).stddev().expect("many values");
             assert!(close_to(merged.mean, base, 1e-14), "mean {}", merged.mean);
             assert!(close_to(stddev, 0.1, 1e-8), "stddev {stddev} at {base}");
         }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::{
     Plan, Snapshot,
     books::Books,
+    directory::Listing,
     gallery::Gallery,
     snapshot::Live,
     summary::Flag,
     validate::{Advance, Checked, Reading},
-    windows::{Emitted, Windows},
+    windows::{Emitted, Found, Windows},
 };
 use crate::scan::Step;
 
@@ -22,6 +23,7 @@ pub struct Rolling {
     windows: Windows,
     books: Books,
     gallery: Gallery,
+    directory: Listing,
     publish_ns: i64,
     next_ns: i64,
     now_ns: i64,
@@ -38,6 +40,7 @@ impl Rolling {
             windows: Windows::default(),
             books: Books::new(plan),
             gallery: Gallery::default(),
+            directory: Listing::default(),
             publish_ns,
             next_ns: i64::MIN,
             now_ns: 0,
@@ -52,7 +55,8 @@ impl Rolling {
         self.now_ns = self.now_ns.max(checked.now_ns);
         for added in checked.added.drain(..) {
             self.books.add_channel(added.info.source);
-            self.gallery.add(Arc::clone(&added.info));
+            self.gallery.add(&added.info.rules);
+            self.directory.add(Arc::clone(&added.info));
             self.windows.add(added.info);
         }
         // Near enough for an age: the frames of a batch are a moment apart.
@@ -79,19 +83,19 @@ impl Rolling {
         let Self { windows, gallery, books, .. } = self;
         let moved: Vec<u32> = windows.moved().collect();
         for channel in moved {
-            windows.refresh(channel, |window, summary| {
-                gallery.show_summary(channel, window, summary);
+            windows.refresh(channel, |window, figures, percentiles| {
+                gallery.show_summary(channel, window, figures, percentiles);
             });
         }
         self.seq += 1;
-        let (chunks, by_id) = gallery.publish(self.seq);
+        let part = gallery.publish(self.seq);
         Arc::new(Snapshot {
             seq: self.seq,
             epoch: self.epoch,
             at_ns: self.now_ns,
             oldest_arrival_ns: self.oldest_arrival_ns.take(),
-            chunks,
-            by_id,
+            directory: self.directory.publish(),
+            parts: [part].into(),
             sources: books.views(),
             total: books.total(),
             watermarks: windows.watermarks().collect(),
@@ -115,8 +119,8 @@ impl Step for Rolling {
 
     fn finish(&mut self) -> Option<Arc<Snapshot>> {
         let Self { windows, gallery, books, .. } = self;
-        windows.finish(false, books, &mut |Emitted { channel, window, summary }| {
-            gallery.show_summary(channel.index, window, Some(summary));
+        windows.finish(false, books, &mut |Found { channel, window, figures, percentiles }| {
+            gallery.show_summary(channel.index, window, Some(figures), percentiles);
         });
         Some(self.publish())
     }
@@ -163,7 +167,7 @@ impl Step for RollingThrough {
             }
             Event::Advance(&Advance { lane, watermark_ns, .. }) => {
                 windows.advance_through(lane, watermark_ns, books, &mut |result| {
-                    results.push(result);
+                    results.push(Emitted::from(result));
                 });
             }
         });
@@ -172,7 +176,7 @@ impl Step for RollingThrough {
 
     fn finish(&mut self) -> Option<Vec<Emitted>> {
         let mut results = Vec::new();
-        self.windows.finish(true, &mut self.books, &mut |result| results.push(result));
+        self.windows.finish(true, &mut self.books, &mut |result| results.push(result.into()));
         (!results.is_empty()).then_some(results)
     }
 }

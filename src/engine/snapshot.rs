@@ -1,18 +1,19 @@
 //! All current summaries, channel states and the ledger: immutable, behind one `Arc`.
 //!
-//! A snapshot shares what did not change with the one before: channels sit in chunks, a chunk
-//! is made anew only when one of its channels changed, and so is the index of ids only when a
-//! channel was added.
+//! A snapshot shares what did not change with the one before: see [`super::column`]. Channels are
+//! kept as plain numbers; what can be derived from them is derived when it is asked for.
 
 use std::sync::Arc;
 
 use super::{
     Ledger, Link, Rules,
+    directory::Directory,
+    gallery::{Part, Shown},
     ledger::{ReadingTally, SequenceTally},
     plan::ChannelKey,
     summary::{Flag, Summary},
 };
-use crate::wire::Health;
+use crate::{limits::CHANNELS_PER_CHUNK, wire::Health};
 
 /// The state of everything at one instant.
 #[derive(Clone, Debug, Default)]
@@ -25,10 +26,11 @@ pub struct Snapshot {
     pub at_ns: i64,
     /// When the oldest frame arrived that is new in this snapshot.
     pub oldest_arrival_ns: Option<i64>,
-    /// Channels by dense index, in chunks of [`crate::limits::CHANNELS_PER_CHUNK`].
-    pub chunks: Vec<Chunk>,
-    /// Dense indexes in ascending order of ids.
-    pub by_id: Arc<[u32]>,
+    /// What never changes about the channels, and their order by id.
+    pub directory: Arc<Directory>,
+    /// What is shown of them, by whoever aggregates them: chunk k of
+    /// [`CHANNELS_PER_CHUNK`] channels is in part k modulo the number of parts.
+    pub parts: Arc<[Part]>,
     /// Sources by index.
     pub sources: Arc<[Arc<SourceView>]>,
     /// Sum of all ledgers.
@@ -41,13 +43,13 @@ impl Snapshot {
     /// Number of channels.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.directory.len()
     }
 
     /// Whether there is no channel.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.directory.is_empty()
     }
 
     /// The channel with this dense index.
@@ -55,28 +57,22 @@ impl Snapshot {
     /// # Panics
     /// If the index is not below [`Self::len`].
     #[must_use]
-    pub fn channel(&self, index: u32) -> &Arc<ChannelView> {
-        let index = index as usize;
-        let per_chunk = crate::limits::CHANNELS_PER_CHUNK;
-        &self.chunks[index / per_chunk][index % per_chunk]
-    }
-
-    /// Channels in ascending order of ids, from the first id that is greater than or equal to
-    /// `from`.
-    pub fn from_id<'a>(&'a self, from: &str) -> impl Iterator<Item = &'a Arc<ChannelView>> {
-        let start = self.by_id.partition_point(|&i| &*self.channel(i).info.id < from);
-        self.by_id[start..].iter().map(|&i| self.channel(i))
+    pub fn channel(&self, index: u32) -> ChannelView<'_> {
+        let info = self.directory.info(index);
+        let (chunk, at) =
+            (index as usize / CHANNELS_PER_CHUNK, index as usize % CHANNELS_PER_CHUNK);
+        let part = &self.parts[chunk % self.parts.len()];
+        let place = chunk / self.parts.len() * CHANNELS_PER_CHUNK + at;
+        let Shown { live, changed_seq } = part.shown.cells(place)[0];
+        ChannelView { info, live, changed_seq, part, place }
     }
 
     /// The channel with this id.
     #[must_use]
-    pub fn find(&self, id: &str) -> Option<&Arc<ChannelView>> {
-        self.from_id(id).next().filter(|view| &*view.info.id == id)
+    pub fn find(&self, id: &str) -> Option<ChannelView<'_>> {
+        self.directory.find(id).map(|index| self.channel(index))
     }
 }
-
-/// Neighbouring channels that snapshots share as one.
-pub type Chunk = Arc<[Arc<ChannelView>]>;
 
 /// What never changes about a channel.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,17 +98,16 @@ pub struct ChannelInfo {
 }
 
 /// One channel in a snapshot.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ChannelView {
+#[derive(Clone, Copy, Debug)]
+pub struct ChannelView<'a> {
     /// What never changes.
-    pub info: Arc<ChannelInfo>,
+    pub info: &'a Arc<ChannelInfo>,
     /// Latest accepted value.
     pub live: Option<Live>,
-    /// Number of the snapshot in which this view was made.
+    /// Number of the snapshot in which anything about the channel changed for the last time.
     pub changed_seq: u64,
-    /// Last closed result of each of `info.rules.windows`; `None` where the window holds no
-    /// accepted reading.
-    pub summaries: Box<[Option<Arc<Summary>>]>,
+    part: &'a Part,
+    place: usize,
 }
 
 /// Latest accepted value of a channel, by event time.
@@ -154,7 +149,18 @@ impl ChannelState {
     }
 }
 
-impl ChannelView {
+impl ChannelView<'_> {
+    /// Last closed result of the window with this index in `info.rules.windows`; `None` where
+    /// the window holds no accepted reading.
+    #[must_use]
+    pub fn summary(&self, window: usize) -> Option<Summary> {
+        let results = self.part.windows.get(window)?;
+        let figures = results.figures.cells(self.place).first()?.as_ref()?;
+        let rules = &self.info.rules;
+        let percentiles = results.percentiles.cells(self.place);
+        Some(Summary::of(figures, percentiles, rules.windows[window], rules))
+    }
+
     /// State at `now_ns` on the daemon's line.
     #[must_use]
     pub fn state(&self, now_ns: i64) -> ChannelState {

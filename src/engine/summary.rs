@@ -1,5 +1,10 @@
 //! What is published for one channel and one window.
 
+use super::{
+    partial::Partial,
+    rules::{Rules, Window},
+};
+
 /// QARTOD verdict of a reading (IOOS QARTOD manuals, "flags").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flag {
@@ -39,6 +44,47 @@ impl Flag {
     }
 }
 
+/// Result of one window of one channel as it is kept: plain numbers, from which the rest is
+/// derived when somebody asks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figures {
+    /// End of the window, nanoseconds since 1970 on the daemon's line.
+    pub end_ns: i64,
+    /// Readings per flag, in the order of [`Flag::ALL`].
+    pub flags: [u64; Flag::ALL.len()],
+    /// Readings in the value statistics.
+    pub n: u64,
+    /// Mean of the values.
+    pub mean: f64,
+    /// Sum of squared differences from the mean.
+    pub m2: f64,
+    /// Smallest value.
+    pub min: f64,
+    /// Largest value.
+    pub max: f64,
+    /// Value with the smallest event time.
+    pub first: f64,
+    /// Value with the largest event time.
+    pub last: f64,
+    /// Readings beyond the range of the percentile bins.
+    pub out_of_range: u64,
+}
+
+impl Figures {
+    /// What a window that ends at `end_ns` came to.
+    #[must_use]
+    pub fn new(end_ns: i64, partial: &Partial) -> Self {
+        let Partial { flags, n, mean, m2, min, max, first, last, out_of_range, .. } = *partial;
+        Self { end_ns, flags, n, mean, m2, min, max, first, last, out_of_range }
+    }
+
+    /// Sample standard deviation, with n - 1; absent for fewer than two values.
+    #[must_use]
+    pub fn stddev(&self) -> Option<f64> {
+        (1 < self.n).then(|| (self.m2 / (self.n - 1) as f64).sqrt())
+    }
+}
+
 /// Result of one window of one channel: immutable, over exactly the accepted readings with
 /// `end - length <= event time < end`.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +105,37 @@ pub struct Summary {
     pub values: Option<Values>,
     /// Readings beyond the range of the percentile bins; the percentiles saturate there.
     pub out_of_range: u64,
+}
+
+impl Summary {
+    /// What there is to say of a window's figures; of `percentiles` there is one for each of the
+    /// channel's, or none if there is no value.
+    #[must_use]
+    pub fn of(figures: &Figures, percentiles: &[f64], window: Window, rules: &Rules) -> Self {
+        let seconds = window.length_ns as f64 / 1e9;
+        let n_expected = rules.expected_rate.map(|rate| rate * seconds);
+        let coverage = n_expected.map(|expected| (figures.n as f64 / expected).min(1.0));
+        let values = (0 < figures.n).then(|| Values {
+            min: figures.min,
+            max: figures.max,
+            mean: figures.mean,
+            stddev: figures.stddev(),
+            first: figures.first,
+            last: figures.last,
+            rate: figures.n as f64 / seconds,
+            percentiles: percentiles.into(),
+        });
+        Self {
+            end_ns: figures.end_ns,
+            n: figures.n,
+            n_expected,
+            coverage,
+            status: Status::of(figures, coverage),
+            flags: figures.flags,
+            values,
+            out_of_range: figures.out_of_range,
+        }
+    }
 }
 
 /// Statistics of at least one value.
@@ -94,6 +171,22 @@ pub enum Status {
 }
 
 impl Status {
+    /// Good from 75 % good readings of those noted and 75 % coverage, bad from 50 % bad ones.
+    fn of(figures: &Figures, coverage: Option<f64>) -> Self {
+        let noted: u64 = figures.flags.iter().sum();
+        let bad = figures.flags[Flag::Fail as usize] + figures.flags[Flag::Missing as usize];
+        let suspect = figures.flags[Flag::Suspect as usize];
+        let good = figures.n - suspect;
+        let good_share = good as f64 / noted.max(1) as f64;
+        if noted <= 2 * bad {
+            Self::Bad
+        } else if 0.75 <= good_share && coverage.is_none_or(|coverage| 0.75 <= coverage) {
+            Self::Good
+        } else {
+            Self::Uncertain
+        }
+    }
+
     /// Name in a reply.
     #[must_use]
     pub fn name(self) -> &'static str {

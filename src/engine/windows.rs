@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{
     chain::{Chain, NEVER},
+    gallery::Gallery,
     open::{ClosedPane, OpenPanes},
     rules::Rules,
-    snapshot::{ChannelInfo, ChannelView},
-    summary::{Flag, Summary},
+    snapshot::ChannelInfo,
+    summary::{Figures, Flag, Summary},
 };
 
 /// The state of aggregation: takes accepted readings and watermarks, gives results.
@@ -18,6 +19,8 @@ pub struct Windows {
     /// For each channel, the next instant at which it must be refreshed: dense, because every
     /// snapshot scans it.
     look_ns: Vec<i64>,
+    /// Percentiles of the latest result.
+    ranked: Vec<f64>,
 }
 
 #[derive(Debug)]
@@ -48,6 +51,28 @@ pub struct Emitted {
     pub summary: Summary,
 }
 
+/// A result, as it is found.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// Which channel.
+    pub channel: &'a Arc<ChannelInfo>,
+    /// Index of the window in the channel's rules.
+    pub window: usize,
+    /// The result.
+    pub figures: Figures,
+    /// One for each of the channel's percentiles, or none if there is no value.
+    pub percentiles: &'a [f64],
+}
+
+impl From<Found<'_>> for Emitted {
+    fn from(found: Found<'_>) -> Self {
+        let Found { channel, window, figures, percentiles } = found;
+        let rules = &channel.rules;
+        let summary = Summary::of(&figures, percentiles, rules.windows[window], rules);
+        Self { channel: Arc::clone(channel), window, summary }
+    }
+}
+
 /// What became of accepted readings, per source.
 pub trait Count {
     /// `n` accepted readings of `source` went from an open into a closed pane.
@@ -58,13 +83,11 @@ pub trait Count {
 /// percentiles apart; what it takes for its views in snapshots is included.
 #[must_use]
 pub fn bytes_per_channel(rules: &Rules) -> usize {
-    let view = size_of::<ChannelView>() + rules.windows.len() * size_of::<Summary>();
-    // A view is made anew while the one before is still read.
     size_of::<Channel>()
         + size_of::<ChannelInfo>()
         + OpenPanes::bytes_per_channel(rules.pane_ns, rules.lateness_ns)
         + Chain::bytes(rules)
-        + 2 * view
+        + Gallery::bytes_per_channel(rules)
 }
 
 impl Windows {
@@ -102,7 +125,7 @@ impl Windows {
 
     /// Moves a lane's watermark and closes the panes below it; results are asked for later.
     pub fn advance(&mut self, lane: usize, watermark_ns: i64, count: &mut impl Count) {
-        let Self { lanes, channels, look_ns } = self;
+        let Self { lanes, channels, look_ns, .. } = self;
         let lane = &mut lanes[lane];
         lane.watermark_ns = watermark_ns;
         while let Some(end_ns) = lane.open.earliest_end_ns()
@@ -119,9 +142,9 @@ impl Windows {
         lane: usize,
         watermark_ns: i64,
         count: &mut impl Count,
-        emit: &mut impl FnMut(Emitted),
+        emit: &mut impl FnMut(Found<'_>),
     ) {
-        let Self { lanes, channels, look_ns } = self;
+        let Self { lanes, channels, look_ns, ranked } = self;
         let lane = &mut lanes[lane];
         lane.watermark_ns = watermark_ns;
         loop {
@@ -134,20 +157,20 @@ impl Windows {
                 lane.close(end_ns, channels, look_ns, count);
             }
             if lane.due_ns == next_ns {
-                lane.emit_due(next_ns, channels, emit);
+                lane.emit_due(next_ns, channels, ranked, emit);
             }
         }
     }
 
     /// The latest result of each window of a channel whose last answer no longer holds; for
     /// snapshots, which show the latest and not every one.
-    pub fn refresh(&mut self, channel: u32, mut shown: impl FnMut(usize, Option<Summary>)) {
-        let Self { lanes, channels, look_ns } = self;
+    pub fn refresh(&mut self, channel: u32, mut shown: impl FnMut(usize, Option<Figures>, &[f64])) {
+        let Self { lanes, channels, look_ns, ranked } = self;
         let Channel { info, chain, .. } = &mut channels[channel as usize];
         let watermark_ns = lanes[info.lane].watermark_ns;
         for window in 0..info.rules.windows.len() {
             if let Some(at_ns) = chain.look_at(window, watermark_ns) {
-                shown(window, chain.result(window, at_ns, &info.rules));
+                shown(window, chain.result(window, at_ns, &info.rules, ranked), ranked);
             }
         }
         look_ns[channel as usize] = chain.next_look_ns();
@@ -155,11 +178,14 @@ impl Windows {
 
     /// Channels whose windows have moved on since they were last refreshed, ascending.
     pub fn moved(&self) -> impl Iterator<Item = u32> {
-        (0..).zip(&self.look_ns).zip(&self.channels).filter_map(|((channel, look_ns), state)| {
-            // Most are not due, and their lane need not be looked up.
-            (*look_ns < NEVER && *look_ns <= self.lanes[state.info.lane].watermark_ns)
-                .then_some(channel)
-        })
+        let newest_ns = self.watermarks().max().unwrap_or(i64::MIN);
+        (0..).zip(&self.look_ns).zip(&self.channels).filter_map(
+            move |((channel, look_ns), state)| {
+                // Most are not due in any lane, and theirs need not be looked up.
+                (*look_ns <= newest_ns && *look_ns <= self.lanes[state.info.lane].watermark_ns)
+                    .then_some(channel)
+            },
+        )
     }
 
     /// The input has ended, and nothing can be late any more: closes every pane and gives the
@@ -170,7 +196,7 @@ impl Windows {
         &mut self,
         through: bool,
         count: &mut impl Count,
-        emit: &mut impl FnMut(Emitted),
+        emit: &mut impl FnMut(Found<'_>),
     ) {
         let mut last = Vec::new();
         for lane in 0..self.lanes.len() {
@@ -192,8 +218,9 @@ impl Windows {
         last.sort_unstable();
         for (at_ns, channel, window) in last {
             let Channel { info, chain, .. } = &mut self.channels[channel as usize];
-            if let Some(summary) = chain.result(window, at_ns, &info.rules) {
-                emit(Emitted { channel: Arc::clone(info), window, summary });
+            let ranked = &mut self.ranked;
+            if let Some(figures) = chain.result(window, at_ns, &info.rules, ranked) {
+                emit(Found { channel: info, window, figures, percentiles: ranked });
             }
         }
     }
@@ -218,15 +245,21 @@ impl Lane {
         });
     }
 
-    fn emit_due(&mut self, at_ns: i64, channels: &mut [Channel], emit: &mut impl FnMut(Emitted)) {
+    fn emit_due(
+        &mut self,
+        at_ns: i64,
+        channels: &mut [Channel],
+        ranked: &mut Vec<f64>,
+        emit: &mut impl FnMut(Found<'_>),
+    ) {
         self.due_ns = NEVER;
         for &member in &self.members {
             let Channel { info, chain, .. } = &mut channels[member as usize];
             for window in 0..info.rules.windows.len() {
                 if chain.is_due(window, at_ns)
-                    && let Some(summary) = chain.result(window, at_ns, &info.rules)
+                    && let Some(figures) = chain.result(window, at_ns, &info.rules, ranked)
                 {
-                    emit(Emitted { channel: Arc::clone(info), window, summary });
+                    emit(Found { channel: info, window, figures, percentiles: ranked });
                 }
             }
             self.due_ns = self.due_ns.min(chain.next_due_ns());

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct LiveLine<'a> {
     /// The channel.
-    pub view: &'a ChannelView,
+    pub view: ChannelView<'a>,
     /// When it is looked at, nanoseconds on the daemon's line.
     pub now_ns: i64,
 }
@@ -38,7 +38,7 @@ impl Serialize for LiveLine<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct ListLine<'a> {
     /// The channel.
-    pub view: &'a ChannelView,
+    pub view: ChannelView<'a>,
     /// When it is looked at, nanoseconds on the daemon's line.
     pub now_ns: i64,
 }
@@ -67,7 +67,7 @@ impl Serialize for ListLine<'_> {
 }
 
 /// Lengths of the windows of a channel.
-struct Lengths<'a>(&'a ChannelView);
+struct Lengths<'a>(ChannelView<'a>);
 
 impl Serialize for Lengths<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -78,33 +78,31 @@ impl Serialize for Lengths<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::{
-        engine::{snapshot::Live, summary::Flag},
+        engine::{Snapshot, snapshot::Live, summary::Flag},
         limits::SECOND,
-        query::summary::tests::info,
+        query::page::tests::Scene,
     };
 
-    fn view(live: Option<Live>) -> ChannelView {
-        ChannelView {
-            info: Arc::new(info("boiler.flow_temp", 0)),
-            live,
-            changed_seq: 1,
-            summaries: Box::new([None, None]),
-        }
+    fn snapshot(live: Option<Live>) -> Snapshot {
+        let mut scene = Scene::bare(&["boiler.flow_temp"]);
+        live.into_iter().for_each(|live| scene.gallery.show_live(0, live));
+        scene.snapshot(1)
     }
 
-    fn live_at(view: &ChannelView, now_ns: i64) -> String {
+    fn live_at(snapshot: &Snapshot, now_ns: i64) -> String {
+        let view = snapshot.channel(0);
         serde_json::to_string(&LiveLine { view, now_ns }).expect("serialises")
+    }
+
+    fn live_at_second(value: f64, flag: Flag) -> Live {
+        Live { value, at_ns: SECOND, arrived_ns: SECOND + MS, flag }
     }
 
     #[test]
     fn the_live_state_ages() {
-        let live =
-            Live { value: 63.5, at_ns: SECOND, arrived_ns: SECOND + MS, flag: Flag::NotEvaluated };
-        let view = view(Some(live));
+        let view = snapshot(Some(live_at_second(63.5, Flag::NotEvaluated)));
         assert_eq!(
             live_at(&view, 2 * SECOND),
             concat!(
@@ -119,18 +117,17 @@ mod tests {
 
     #[test]
     fn a_missing_value_is_an_absent_key() {
-        let missing =
-            Live { value: f64::NAN, at_ns: SECOND, arrived_ns: SECOND, flag: Flag::Missing };
-        let text = live_at(&view(Some(missing)), SECOND);
+        let missing = live_at_second(f64::NAN, Flag::Missing);
+        let text = live_at(&snapshot(Some(missing)), SECOND);
         assert!(!text.contains("value") && text.contains(r#""flag":"missing""#), "{text}");
-        let never = live_at(&view(None), SECOND);
+        let never = live_at(&snapshot(None), SECOND);
         assert_eq!(never, r#"{"id":"boiler.flow_temp","unit":"Cel","state":"never"}"#);
     }
 
     #[test]
     fn the_list_says_where_a_channel_comes_from() {
-        let view = view(None);
-        let line = ListLine { view: &view, now_ns: 0 };
+        let snapshot = snapshot(None);
+        let line = ListLine { view: snapshot.channel(0), now_ns: 0 };
         assert_eq!(
             serde_json::to_string(&line).expect("serialises"),
             concat!(

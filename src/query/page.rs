@@ -84,11 +84,11 @@ impl<'a> Walk<'a> {
     }
 
     /// The channel that the walk stands on, selected or not.
-    fn stand(&mut self) -> Option<&'a ChannelView> {
+    fn stand(&mut self) -> Option<ChannelView<'a>> {
         while self.range.is_empty() {
             self.range = self.ranges.next()?;
         }
-        Some(self.snapshot.channel(self.snapshot.by_id[self.range.start]))
+        Some(self.snapshot.channel(self.snapshot.directory.by_id()[self.range.start]))
     }
 
     fn step(&mut self) {
@@ -108,7 +108,8 @@ impl<'a> Walk<'a> {
         for _ in 0..SERVE_CHANNELS_PER_TURN {
             let Some(view) = self.stand() else { return Some(false) };
             self.step();
-            let has = |view: &ChannelView| view.info.rules.windows.iter().any(|w| choice.takes(w));
+            let has =
+                |view: ChannelView<'_>| view.info.rules.windows.iter().any(|w| choice.takes(w));
             if selection.matches(&view.info.id) && has(view) {
                 return Some(true);
             }
@@ -170,24 +171,22 @@ impl Page {
         self.summaries.len() + self.channels.len()
     }
 
-    fn push(&mut self, snapshot: &Snapshot, view: &ChannelView, ask: &Ask<'_>) {
+    fn push(&mut self, snapshot: &Snapshot, view: ChannelView<'_>, ask: &Ask<'_>) {
         let choice = match ask.form {
             Form::Directory => {
                 return element(&mut self.channels, &ListLine { view, now_ns: ask.now_ns });
             }
             Form::Current(choice) => choice,
         };
-        let info = &*view.info;
+        let info = view.info;
         let watermark_ns = snapshot.watermarks.get(info.lane).copied().unwrap_or(i64::MIN);
         for (at, window) in info.rules.windows.iter().enumerate() {
             if !choice.takes(window) {
                 continue;
             }
-            let line = match view.summaries.get(at).and_then(Option::as_deref) {
-                Some(summary) => Some(summary_line(info, window, summary)),
-                None => empty_line(info, window, watermark_ns),
-            };
-            if let Some(line) = line {
+            if let Some(summary) = view.summary(at) {
+                element(&mut self.summaries, &summary_line(info, window, &summary));
+            } else if let Some(line) = empty_line(info, window, watermark_ns) {
                 element(&mut self.summaries, &line);
             }
         }
@@ -243,7 +242,7 @@ pub struct Header<'a> {
     pub next: Option<&'a str>,
 }
 
-fn is_known(view: &ChannelView, ask: &Ask<'_>) -> bool {
+fn is_known(view: ChannelView<'_>, ask: &Ask<'_>) -> bool {
     let Some(known) = ask.known else { return false };
     // A channel that falls silent changes nothing in the engine: only its state tells.
     let state: ChannelState = view.state(ask.now_ns);
@@ -272,44 +271,72 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::{
-        engine::{snapshot::Live, summary::Flag},
-        limits::{CHANNELS_PER_CHUNK, SECOND},
-        query::summary::tests::{info, summary},
+        engine::{directory::Listing, gallery::Gallery, snapshot::Live, summary::Flag},
+        limits::SECOND,
+        query::summary::tests::{figures, info},
     };
 
     /// Event time of everything in these snapshots.
     pub(crate) const AT_NS: i64 = 1_795_395_726 * SECOND;
 
-    pub(crate) fn snapshot_of(ids: &[&str]) -> Snapshot {
-        snapshot_at(ids, AT_NS)
+    /// Channels whose snapshots a test determines.
+    pub(crate) struct Scene {
+        pub(crate) gallery: Gallery,
+        listing: Listing,
+        at_ns: i64,
+        channels: u32,
     }
 
-    /// A snapshot in which each channel has a summary of each window.
-    pub(crate) fn snapshot_at(ids: &[&str], at_ns: i64) -> Snapshot {
-        let views: Vec<_> = (0_u32..)
-            .zip(ids)
-            .map(|(index, id)| {
-                let live = Live { value: 63.5, at_ns, arrived_ns: at_ns, flag: Flag::Pass };
-                let summary = Some(Arc::new(summary(at_ns)));
-                Arc::new(ChannelView {
-                    info: Arc::new(info(id, index)),
-                    live: Some(live),
-                    changed_seq: 1,
-                    summaries: Box::new([summary.clone(), summary]),
-                })
-            })
-            .collect();
-        let mut by_id: Vec<u32> = (0_u32..).take(ids.len()).collect();
-        by_id.sort_by_key(|&index| ids[index as usize]);
-        Snapshot {
-            seq: 1,
-            epoch: 3,
-            at_ns,
-            chunks: views.chunks(CHANNELS_PER_CHUNK).map(Arc::from).collect(),
-            by_id: by_id.into(),
-            watermarks: vec![at_ns],
-            ..Snapshot::default()
+    impl Scene {
+        /// Channels of which nothing is known.
+        pub(crate) fn bare(ids: &[&str]) -> Self {
+            let (mut gallery, mut listing) = (Gallery::default(), Listing::default());
+            for (index, id) in (0..).zip(ids) {
+                let info = info(id, index);
+                gallery.add(&info.rules);
+                listing.add(Arc::new(info));
+            }
+            let channels = u32::try_from(ids.len()).expect("few channels");
+            Self { gallery, listing, at_ns: AT_NS, channels }
         }
+
+        /// Channels that each have a value and a summary of each window.
+        pub(crate) fn at(ids: &[&str], at_ns: i64) -> Self {
+            let mut scene = Self { at_ns, ..Self::bare(ids) };
+            scene.change(0..scene.channels);
+            for (channel, window) in (0..scene.channels).flat_map(|c| [(c, 0), (c, 1)]) {
+                let figures = Some(figures(at_ns));
+                scene.gallery.show_summary(channel, window, figures, &[62.7, 63.3]);
+            }
+            scene
+        }
+
+        /// Makes these channels ones that have changed.
+        pub(crate) fn change(&mut self, channels: impl IntoIterator<Item = u32>) {
+            let at_ns = self.at_ns;
+            let live = Live { value: 63.5, at_ns, arrived_ns: at_ns, flag: Flag::Pass };
+            channels.into_iter().for_each(|channel| self.gallery.show_live(channel, live));
+        }
+
+        pub(crate) fn change_all(&mut self) {
+            self.change(0..self.channels);
+        }
+
+        pub(crate) fn snapshot(&mut self, seq: u64) -> Snapshot {
+            Snapshot {
+                seq,
+                epoch: 3,
+                at_ns: self.at_ns,
+                directory: self.listing.publish(),
+                parts: [self.gallery.publish(seq)].into(),
+                watermarks: vec![self.at_ns],
+                ..Snapshot::default()
+            }
+        }
+    }
+
+    pub(crate) fn snapshot_of(ids: &[&str]) -> Snapshot {
+        Scene::at(ids, AT_NS).snapshot(1)
     }
 
     fn ask(selection: &Selection) -> Ask<'_> {
@@ -385,15 +412,10 @@ pub(crate) mod tests {
 
     #[test]
     fn only_what_changed_is_said_again() {
-        let mut snapshot = snapshot_of(&["a", "b"]);
-        let chunk: Vec<_> = snapshot.chunks[0]
-            .iter()
-            .map(|view| {
-                let changed_seq = if view.info.index == 1 { 2 } else { 1 };
-                Arc::new(ChannelView { changed_seq, ..ChannelView::clone(view) })
-            })
-            .collect();
-        snapshot.chunks[0] = chunk.into();
+        let mut scene = Scene::at(&["a", "b"], AT_NS);
+        scene.snapshot(1);
+        scene.change([1]);
+        let snapshot = scene.snapshot(2);
         let selection = Selection::default();
         let known = |at_ns| Some(Known { seq: 1, at_ns });
         let changed = pages(&snapshot, &Ask { known: known(AT_NS), ..ask(&selection) });
@@ -404,10 +426,9 @@ pub(crate) mod tests {
 
     #[test]
     fn one_window_is_one_summary_and_a_missing_one_is_derived() {
-        let mut snapshot = snapshot_of(&["a"]);
-        let view =
-            ChannelView { summaries: Box::new([None, None]), ..(*snapshot.chunks[0][0]).clone() };
-        snapshot.chunks[0] = Arc::new([Arc::new(view)]);
+        let mut scene = Scene::bare(&["a"]);
+        scene.change([0]);
+        let mut snapshot = scene.snapshot(1);
         let selection = Selection::default();
         let form = Form::Current(WindowChoice::Length(60 * SECOND));
         let reply = &pages(&snapshot, &Ask { form, ..ask(&selection) })[0];

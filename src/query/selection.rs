@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::engine::{Snapshot, Window, glob::Glob};
+use crate::engine::{Snapshot, Window, directory::Directory, glob::Glob};
 
 /// Patterns over ids; a channel is selected if one of them fits. No pattern selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,18 +27,19 @@ impl Selection {
     #[must_use]
     pub fn unknown_id(&self, snapshot: &Snapshot) -> Option<&str> {
         let mut plain = self.globs.iter().filter_map(Glob::literal);
-        plain.find(|id| snapshot.find(id).is_none())
+        plain.find(|id| snapshot.directory.find(id).is_none())
     }
 
-    /// Positions in [`Snapshot::by_id`] outside of which nothing is selected: ascending, not
+    /// Positions in [`Directory::by_id`] outside of which nothing is selected: ascending, not
     /// overlapping, none before the first id that is at least `from`.
     #[must_use]
     pub fn ranges(&self, snapshot: &Snapshot, from: &str) -> Vec<Range<usize>> {
-        let start = position(snapshot, |id| id < from);
+        let directory = &snapshot.directory;
+        let start = directory.position(|id| id < from);
         if self.globs.is_empty() {
             return std::iter::once(start..snapshot.len()).collect();
         }
-        let mut ranges: Vec<_> = self.globs.iter().map(|glob| range(snapshot, glob)).collect();
+        let mut ranges: Vec<_> = self.globs.iter().map(|glob| range(directory, glob)).collect();
         ranges.sort_unstable_by_key(|range| (range.start, range.end));
         let mut covered = start;
         for range in &mut ranges {
@@ -51,17 +52,13 @@ impl Selection {
 }
 
 /// The ids that start with the pattern's prefix stand together.
-fn range(snapshot: &Snapshot, glob: &Glob) -> Range<usize> {
+fn range(directory: &Directory, glob: &Glob) -> Range<usize> {
     if let Some(literal) = glob.literal() {
-        return position(snapshot, |id| id < literal)..position(snapshot, |id| id <= literal);
+        return directory.position(|id| id < literal)..directory.position(|id| id <= literal);
     }
     let prefix = glob.prefix();
-    let end = position(snapshot, |id| id < prefix || id.starts_with(prefix));
-    position(snapshot, |id| id < prefix)..end
-}
-
-fn position(snapshot: &Snapshot, before: impl Fn(&str) -> bool) -> usize {
-    snapshot.by_id.partition_point(|&index| before(&snapshot.channel(index).info.id))
+    let end = directory.position(|id| id < prefix || id.starts_with(prefix));
+    directory.position(|id| id < prefix)..end
 }
 
 /// Which windows of a channel are meant.
@@ -95,7 +92,7 @@ mod tests {
         let selection = Selection::new(patterns.iter().copied());
         let positions = selection.ranges(&snapshot, from).into_iter().flatten();
         positions
-            .map(|at| snapshot.channel(snapshot.by_id[at]).info.id.to_string())
+            .map(|at| snapshot.channel(snapshot.directory.by_id()[at]).info.id.to_string())
             .filter(|id| selection.matches(id))
             .collect()
     }

@@ -116,7 +116,10 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::{
-        engine::{ChannelKey, Rules, summary::Values},
+        engine::{
+            ChannelKey, Rules,
+            summary::{Figures, Values},
+        },
         limits::{MS, SECOND},
     };
 
@@ -170,6 +173,22 @@ pub(crate) mod tests {
                 rate: 9.97,
                 percentiles: Box::new([62.7, 63.3]),
             }),
+            out_of_range: 0,
+        }
+    }
+
+    /// What comes to about the same.
+    pub(crate) fn figures(end_ns: i64) -> Figures {
+        Figures {
+            end_ns,
+            flags: [596, 0, 2, 1, 0],
+            n: 598,
+            mean: 62.7126,
+            m2: 100.0,
+            min: 61.2,
+            max: 64.0,
+            first: 62.9,
+            last: 63.1,
             out_of_range: 0,
         }
     }

@@ -27,10 +27,12 @@ use stillwell::{
     endpoint::SocketPath,
     engine::{
         ChannelKey, Rules, Snapshot, Window,
-        snapshot::{ChannelInfo, ChannelView, Live},
-        summary::{Flag, Status, Summary, Values},
+        directory::Listing,
+        gallery::Gallery,
+        snapshot::{ChannelInfo, Live},
+        summary::{Figures, Flag},
     },
-    limits::{CHANNELS_PER_CHUNK, MS, SECOND},
+    limits::{MS, SECOND},
 };
 use tokio::sync::{oneshot, watch};
 
@@ -96,27 +98,21 @@ fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
         stale_ns: 3_600 * SECOND,
         silent_ns: 7_200 * SECOND,
     };
-    let values = Values {
+    let figures = Figures {
+        end_ns: now_ns,
+        flags: [598, 0, 0, 0, 0],
+        n: 598,
+        mean: 62.7126,
+        m2: 100.0,
         min: 61.2,
         max: 64.0,
-        mean: 62.7126,
-        stddev: Some(0.41),
         first: 62.9,
         last: 63.1,
-        rate: 9.97,
-        percentiles: Box::new([63.3]),
-    };
-    let summary = Some(Arc::new(Summary {
-        end_ns: now_ns,
-        n: 598,
-        n_expected: Some(600.0),
-        coverage: Some(0.9967),
-        status: Status::Good,
-        flags: [598, 0, 0, 0, 0],
-        values: Some(values),
         out_of_range: 0,
-    }));
-    let view = |index: u32| {
+    };
+    let live = Live { value: 63.1, at_ns: now_ns, arrived_ns: now_ns, flag: Flag::Pass };
+    let (mut gallery, mut listing) = (Gallery::default(), Listing::default());
+    for index in 0..channels {
         let info = ChannelInfo {
             id: format!("boiler.flow_{index:05}").into(),
             index,
@@ -128,21 +124,19 @@ fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
             lane: 0,
             rules: rules.clone(),
         };
-        let live = Live { value: 63.1, at_ns: now_ns, arrived_ns: now_ns, flag: Flag::Pass };
-        Arc::new(ChannelView {
-            info: Arc::new(info),
-            live: Some(live),
-            changed_seq: 1,
-            summaries: Box::new([summary.clone(), summary.clone()]),
-        })
-    };
-    let views: Vec<_> = (0..channels).map(view).collect();
+        listing.add(Arc::new(info));
+        gallery.add(&rules);
+        gallery.show_live(index, live);
+        for window in 0..2 {
+            gallery.show_summary(index, window, Some(figures), &[63.3]);
+        }
+    }
     Snapshot {
         seq: 1,
         epoch: 1,
         at_ns: now_ns,
-        chunks: views.chunks(CHANNELS_PER_CHUNK).map(Arc::from).collect(),
-        by_id: (0..channels).collect(),
+        directory: listing.publish(),
+        parts: [gallery.publish(1)].into(),
         watermarks: vec![now_ns],
         ..Snapshot::default()
     }

@@ -135,7 +135,7 @@ fn n_at_the_end(frames: impl Iterator<Item = Frame>) -> Option<u64> {
         frames.map(|frame| (frame.arrived_ns, engine.take(frame))).last().expect("frames");
     let behind_ns = arrived_ns - last.watermarks[0];
     assert!(behind_ns < 2 * SECOND, "the watermark is {behind_ns} ns behind");
-    last.find("c").expect("configured").summaries[0].as_ref().map(|summary| summary.n)
+    last.find("c").expect("configured").summary(0).map(|summary| summary.n)
 }
 
 #[test]

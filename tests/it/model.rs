@@ -283,7 +283,7 @@ fn check_snapshot(model: &Model, snapshot: &Snapshot, setting: &Setting) {
     for channel in 0..CHANNELS * DEVICES {
         let view = snapshot.channel(channel);
         for (index, window) in setting.windows.iter().enumerate() {
-            let shown = view.summaries[index].as_deref();
+            let shown = view.summary(index);
             let Some(watermark_ns) = watermark_ns else {
                 assert_eq!(shown, None);
                 continue;
@@ -293,7 +293,7 @@ fn check_snapshot(model: &Model, snapshot: &Snapshot, setting: &Setting) {
             match (shown, model.result(channel, *window, end_ns)) {
                 (Some(got), Some(expected)) => {
                     assert_eq!(got.end_ns, end_ns, "{context:?}");
-                    expected.check(got, &context);
+                    expected.check(&got, &context);
                 }
                 (None, None) => {}
                 (got, expected) => panic!("{context:?}: {got:?} for {expected:?}"),

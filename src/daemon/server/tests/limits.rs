@@ -6,7 +6,7 @@ use crate::limits::CLIENTS_PER_UID_MAX;
 #[tokio::test]
 async fn half_a_line_has_its_time() {
     let limits = Timeouts { half_line: Duration::from_millis(50), ..patient() };
-    let daemon = Daemon::start(snapshot(&["a"]), limits);
+    let daemon = Daemon::start(&["a"], limits);
     let mut client = daemon.connect().await;
     client.send(r#"{"method":"#).await;
     let reply = client.message().await;
@@ -18,7 +18,7 @@ async fn half_a_line_has_its_time() {
 #[tokio::test]
 async fn bytes_that_trickle_in_buy_no_time() {
     let limits = Timeouts { half_line: Duration::from_millis(100), ..patient() };
-    let daemon = Daemon::start(snapshot(&["a"]), limits);
+    let daemon = Daemon::start(&["a"], limits);
     let mut client = daemon.connect().await;
     client.send("{").await;
     let trickle = async {
@@ -37,7 +37,7 @@ async fn bytes_that_trickle_in_buy_no_time() {
 #[tokio::test]
 async fn a_client_that_asks_nothing_is_closed() {
     let limits = Timeouts { idle: Duration::from_millis(50), ..patient() };
-    let daemon = Daemon::start(snapshot(&["a"]), limits);
+    let daemon = Daemon::start(&["a"], limits);
     let mut client = daemon.connect().await;
     assert_eq!(client.next().await, None);
     assert_eq!(daemon.status("/clients/closed_idle").await, 1);
@@ -48,7 +48,7 @@ async fn a_client_that_does_not_read_costs_the_others_nothing() {
     let names: Vec<String> = (0..2_000).map(|i| format!("plant.{i:05}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let limits = Timeouts { reply: Duration::from_millis(200), ..patient() };
-    let daemon = Daemon::start(snapshot(&names), limits);
+    let daemon = Daemon::start(&names, limits);
     let mut greedy = daemon.connect().await;
     greedy.send("{\"method\":\"Get\"}\n".repeat(100)).await;
     let mut modest = daemon.connect().await;

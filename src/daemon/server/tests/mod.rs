@@ -26,11 +26,7 @@ use tokio::{
 
 use super::{About, Drained, Endpoint, Server, Timeouts};
 use crate::{
-    daemon::clock::Line,
-    endpoint::SocketPath,
-    engine::{Snapshot, snapshot::ChannelView},
-    limits::CHANNELS_PER_CHUNK,
-    query::page::tests::snapshot_at,
+    daemon::clock::Line, endpoint::SocketPath, engine::Snapshot, query::page::tests::Scene,
 };
 
 /// Longer than anything takes on a busy machine; reached only by a test that fails.
@@ -62,13 +58,22 @@ impl Drop for Directory {
 /// A server with the test as its engine.
 struct Daemon {
     directory: Directory,
+    scene: Scene,
     snapshots: Option<watch::Sender<Arc<Snapshot>>>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinSet<Drained>,
 }
 
 impl Daemon {
-    fn start(snapshot: Snapshot, timeouts: Timeouts) -> Self {
+    fn start(ids: &[&str], timeouts: Timeouts) -> Self {
+        Self::start_with(ids, timeouts, |_| {})
+    }
+
+    /// With a first snapshot that has been edited.
+    fn start_with(ids: &[&str], timeouts: Timeouts, edit: impl Fn(&mut Snapshot)) -> Self {
+        let mut scene = Scene::at(ids, Line::anchored().now_ns());
+        let mut snapshot = scene.snapshot(1);
+        edit(&mut snapshot);
         let directory = Directory::new();
         let path = SocketPath::chosen(directory.socket());
         let endpoint = Endpoint::bind_unmasked(&path).expect("binds");
@@ -82,12 +87,12 @@ impl Daemon {
             };
             server.run(receiver, Line::anchored(), stopped).await.expect("serves")
         });
-        Self { directory, snapshots: Some(snapshots), stop: Some(stop), task }
+        Self { directory, scene, snapshots: Some(snapshots), stop: Some(stop), task }
     }
 
     /// Four channels and the usual limits.
     fn small() -> Self {
-        Self::start(snapshot(&["boiler.flow", "boiler.return", "plant.a", "plant.b"]), patient())
+        Self::start(&["boiler.flow", "boiler.return", "plant.a", "plant.b"], patient())
     }
 
     async fn connect(&self) -> Client {
@@ -95,20 +100,17 @@ impl Daemon {
         Client(BufReader::new(stream))
     }
 
-    fn publish(&self, snapshot: Snapshot) {
-        self.snapshots.as_ref().expect("not dropped").send_replace(Arc::new(snapshot));
+    /// Publishes a snapshot of number `seq` in which these channels changed.
+    fn publish(&mut self, seq: u64, changed: &[u32]) {
+        self.scene.change(changed.iter().copied());
+        let snapshot = Arc::new(self.scene.snapshot(seq));
+        self.snapshots.as_ref().expect("not dropped").send_replace(snapshot);
     }
 
     /// Publishes a snapshot of number `seq` in which all channels changed.
-    fn publish_changed(&self, seq: u64) {
-        let mut next = Snapshot::clone(&self.snapshots.as_ref().expect("not dropped").borrow());
-        next.seq = seq;
-        let change = |view: &Arc<ChannelView>| {
-            Arc::new(ChannelView { changed_seq: seq, ..ChannelView::clone(view) })
-        };
-        let views: Vec<_> = next.chunks.iter().flat_map(|chunk| chunk.iter().map(change)).collect();
-        next.chunks = views.chunks(CHANNELS_PER_CHUNK).map(Arc::from).collect();
-        self.publish(next);
+    fn publish_changed(&mut self, seq: u64) {
+        self.scene.change_all();
+        self.publish(seq, &[]);
     }
 
     async fn end(&mut self) -> Drained {
@@ -135,10 +137,6 @@ impl Daemon {
         };
         timeout(PATIENCE, met).await.unwrap_or_else(|_| panic!("{pointer} never became {value}"));
     }
-}
-
-fn snapshot(ids: &[&str]) -> Snapshot {
-    snapshot_at(ids, Line::anchored().now_ns())
 }
 
 /// Limits that no test reaches.

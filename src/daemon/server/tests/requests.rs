@@ -108,7 +108,7 @@ async fn what_does_not_exist_has_a_name() {
 async fn five_thousand_channels_come_in_pages_of_bounded_size() {
     let names: Vec<String> = (0..5_000).map(|i| format!("plant.{i:05}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let daemon = Daemon::start(snapshot(&names), patient());
+    let daemon = Daemon::start(&names, patient());
     let mut client = daemon.connect().await;
     let (mut from, mut seen, mut pages) = (String::new(), Vec::new(), 0);
     loop {
@@ -197,10 +197,10 @@ fn source(name: &str, devices: u32) -> SourceView {
 
 #[tokio::test]
 async fn status_of_many_devices_comes_in_pages() {
-    let mut many = snapshot(&["a"]);
-    many.sources =
-        [("x", 700), ("y", 0), ("z", 2_100)].map(|(name, n)| Arc::new(source(name, n))).into();
-    let daemon = Daemon::start(many, patient());
+    let daemon = Daemon::start_with(&["a"], patient(), |snapshot| {
+        let sources = [("x", 700), ("y", 0), ("z", 2_100)];
+        snapshot.sources = sources.map(|(name, n)| Arc::new(source(name, n))).into();
+    });
     let mut client = daemon.connect().await;
     let (mut parameters, mut seen, mut pages) = (String::from("{}"), Vec::new(), 0);
     loop {
@@ -246,10 +246,10 @@ fn keys(value: &Value, found: &mut BTreeSet<String>) {
 
 #[tokio::test]
 async fn the_interface_declares_every_key() {
-    let mut everything = snapshot(&["a"]);
-    everything.sources = Arc::new([Arc::new(source("x", 1))]);
-    everything.total.wire.bytes_in = 1;
-    let daemon = Daemon::start(everything, patient());
+    let daemon = Daemon::start_with(&["a"], patient(), |snapshot| {
+        snapshot.sources = Arc::new([Arc::new(source("x", 1))]);
+        snapshot.total.wire.bytes_in = 1;
+    });
     let mut client = daemon.connect().await;
     let mut found = BTreeSet::new();
     for method in ["Get", "List", "Status"] {
