@@ -122,7 +122,7 @@
 //!
 //! ## [`client`]
 //!
-//! `get`, `list`, `watch` and `status`: tables for people, the daemon's own bytes for programs.
+//! `get`, `list`, `watch` and their like: tables for people, the daemon's own bytes for programs.
 //!
 //! **Invariant:** it speaks to the socket and knows neither engine nor daemon. Whatever it can do,
 //! a script can do.
@@ -132,6 +132,18 @@
 //! A recorded log through the same stages, without runtime, socket or clock.
 //!
 //! **Invariant:** the same file and the same configuration give the same bytes.
+//!
+//! ## [`probe`]
+//!
+//! Ports by themselves: which there are, who has them, and what they speak.
+//!
+//! **Invariant:** it writes nothing to a port, and opens none that it was not told to.
+//!
+//! ## [`record`]
+//!
+//! What comes over a source of the daemon, or over a port, as a log for [`replay`].
+//!
+//! **Invariant:** what a recording lacks is in the log and in the exit code.
 //!
 //! # What is deliberately absent
 //!
@@ -171,3 +183,5 @@ pub mod endpoint;
 pub mod daemon;
 pub mod client;
 pub mod replay;
+pub mod probe;
+pub mod record;

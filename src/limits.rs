@@ -175,6 +175,13 @@ pub const ACCEPT_BACKOFF_NS: i64 = 100 * MS;
 /// Time the clients get at the end to take what was begun.
 pub const SERVER_DRAIN_NS: i64 = 2 * SECOND;
 
+/// Who may listen to the bytes of the sources at once, with Record or Tap.
+pub const LISTENERS_MAX: usize = 8;
+/// How long someone who listens to a port by himself looks at it before he looks around.
+pub const LISTEN_LOOK_NS: i64 = 100 * MS;
+/// Blocks of [`REPLAY_BLOCK_BYTES`] that wait for one who records: 4 MiB of bytes.
+pub const RECORDED_BLOCKS_MAX: usize = 64;
+
 // ---- sources ----------------------------------------------------------------------------------
 
 /// First wait before a lost serial port is opened again.

@@ -16,6 +16,7 @@ use stillwell::{
         server::Endpoint,
     },
     endpoint::{SocketPath, Surroundings},
+    record::{self, RecordArgs},
     replay::{self, ReplayArgs},
 };
 use tracing::{error, level_filters::LevelFilter, warn};
@@ -38,6 +39,9 @@ enum Command {
     Client(client::Command),
     /// Run a recorded log through the daemon's pipeline and show every result
     Replay(ReplayArgs),
+    /// Write what comes over a source or a port to a log that can be replayed
+    #[command(after_help = record::EXAMPLES)]
+    Record(RecordArgs),
 }
 
 #[derive(Debug, Args)]
@@ -99,6 +103,10 @@ fn main() -> ExitCode {
         Command::Replay(args) => match replay::run(&args) {
             Ok(()) => 0,
             Err(failure) if failure.is_broken_pipe() => 0,
+            Err(failure) => complain(&failure, failure.exit_code()),
+        },
+        Command::Record(args) => match record::run(&args) {
+            Ok(()) => 0,
             Err(failure) => complain(&failure, failure.exit_code()),
         },
     })

@@ -15,7 +15,7 @@ use crate::{
     limits::{EVENT_TIME_ABS_MAX_NS, REPLAY_BLOCK_BYTES, REPLAY_CHUNK_BYTES_MAX},
     wire::{
         decode::{Format, Framing},
-        log::{self, LOG_LINE_BYTES_MAX, LogError, LogFault},
+        log::{self, Entry, LOG_LINE_BYTES_MAX, LogError, LogFault},
     },
 };
 
@@ -58,8 +58,17 @@ impl From<LogError> for RecordingError {
 #[derive(Debug, Default)]
 pub struct Block {
     bytes: Vec<u8>,
-    /// Each chunk's time and the end of its bytes.
-    cuts: Vec<(i64, usize)>,
+    /// Each chunk's time, kind, and the end of its bytes.
+    cuts: Vec<(i64, Entry, usize)>,
+}
+
+/// What is in a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Bytes that came; none where nothing had come until then.
+    Bytes(&'a [u8]),
+    /// The line went down.
+    LineDown,
 }
 
 impl Block {
@@ -77,18 +86,41 @@ impl Block {
 
     /// A chunk with its time.
     #[must_use]
-    pub fn chunk(&self, index: usize) -> Option<(i64, &[u8])> {
-        let &(at_ns, end) = self.cuts.get(index)?;
-        let start = index.checked_sub(1).map_or(0, |before| self.cuts[before].1);
-        Some((at_ns, &self.bytes[start..end]))
+    pub fn chunk(&self, index: usize) -> Option<(i64, Piece<'_>)> {
+        let &(at_ns, entry, end) = self.cuts.get(index)?;
+        let start = index.checked_sub(1).map_or(0, |before| self.cuts[before].2);
+        let piece = match entry {
+            Entry::Bytes => Piece::Bytes(&self.bytes[start..end]),
+            Entry::LineDown => Piece::LineDown,
+        };
+        Some((at_ns, piece))
     }
 
     /// The chunks, each with its time.
-    pub fn chunks(&self) -> impl Iterator<Item = (i64, &[u8])> {
+    pub fn chunks(&self) -> impl Iterator<Item = (i64, Piece<'_>)> {
         (0..self.len()).filter_map(|index| self.chunk(index))
     }
 
-    fn is_full(&self) -> bool {
+    /// Number of bytes in all chunks.
+    #[must_use]
+    pub fn bytes_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Adds a chunk of bytes that came at this time.
+    pub fn push(&mut self, at_ns: i64, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.cuts.push((at_ns, Entry::Bytes, self.bytes.len()));
+    }
+
+    /// Adds that the line went down at this time.
+    pub fn push_line_down(&mut self, at_ns: i64) {
+        self.cuts.push((at_ns, Entry::LineDown, self.bytes.len()));
+    }
+
+    /// Whether it has reached the size of a block.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
         REPLAY_BLOCK_BYTES <= self.bytes.len().max(self.cuts.len())
     }
 }
@@ -193,13 +225,13 @@ impl<R: BufRead> Recording<R> {
         }
         self.bytes_read += length as u64;
         self.count += 1;
-        let at_ns = if LOG_LINE_BYTES_MAX + 2 < length {
+        let record = if LOG_LINE_BYTES_MAX + 2 < length {
             Err(LogError { line: self.count, fault: LogFault::Length })
         } else {
             log::parse_line(self.count, &self.line, &mut block.bytes)
         };
-        if let Some(at_ns) = at_ns? {
-            block.cuts.push((at_ns, block.bytes.len()));
+        if let Some((at_ns, entry)) = record? {
+            block.cuts.push((at_ns, entry, block.bytes.len()));
         }
         Ok(true)
     }
@@ -214,7 +246,7 @@ impl<R: BufRead> Recording<R> {
         self.count += 1;
         let count = i64::try_from(self.count).unwrap_or(i64::MAX);
         let at_ns = count.saturating_mul(self.interval_ns).min(EVENT_TIME_ABS_MAX_NS);
-        block.cuts.push((at_ns, block.bytes.len()));
+        block.cuts.push((at_ns, Entry::Bytes, block.bytes.len()));
         Ok(true)
     }
 }
@@ -228,7 +260,10 @@ mod tests {
         let mut reader = Recording::new(file, 10, format).map_err(|error| error.to_string())?;
         let mut chunks = Vec::new();
         while let Some(block) = reader.next_block().map_err(|error| error.to_string())? {
-            chunks.extend(block.chunks().map(|(at_ns, bytes)| (at_ns, bytes.to_vec())));
+            chunks.extend(block.chunks().map(|(at_ns, piece)| match piece {
+                Piece::Bytes(bytes) => (at_ns, bytes.to_vec()),
+                Piece::LineDown => (at_ns, b"the line went down".to_vec()),
+            }));
         }
         Ok(chunks)
     }
@@ -239,8 +274,9 @@ mod tests {
 
     #[test]
     fn a_log_is_played_record_by_record() {
-        let log = b"#stillwell-log 1\n5 6161\n# said in between\n9 62\n9 \n";
-        let records = vec![(5, b"aa".to_vec()), (9, b"b".to_vec()), (9, vec![])];
+        let log = b"#stillwell-log 1\n5 6161\n# said in between\n9 62\n9 \n10 down\n";
+        let down = (10, b"the line went down".to_vec());
+        let records = vec![(5, b"aa".to_vec()), (9, b"b".to_vec()), (9, vec![]), down];
         assert_eq!(chunks(log, &text()), Ok(records));
     }
 

@@ -37,6 +37,8 @@ struct Message<'a> {
     #[serde(borrow)]
     parameters: Option<&'a RawValue>,
     error: Option<String>,
+    #[serde(default)]
+    continues: bool,
 }
 
 #[derive(Deserialize)]
@@ -108,35 +110,74 @@ impl Connection {
     }
 
     /// Asks for a stream of messages; they are read with [`Self::message`].
-    pub(super) fn subscribe(&mut self, parameters: &Map<String, Value>) -> Result<(), Failure> {
-        self.request(&json!({ "method": "Watch", "parameters": parameters, "more": true }))?;
+    pub(super) fn subscribe(
+        &mut self,
+        method: &str,
+        parameters: &Map<String, Value>,
+    ) -> Result<(), Failure> {
+        self.request(&json!({ "method": method, "parameters": parameters, "more": true }))?;
         // A subscription may be quiet for as long as nothing changes.
         let unlimited = self.reader.get_ref().set_read_timeout(None);
         unlimited.map_err(|error| self.broken(error))
     }
 
+    /// Has [`Self::look`] return after this time where no message is complete.
+    pub(super) fn look_for(&mut self, time: Duration) -> Result<(), Failure> {
+        let limited = self.reader.get_ref().set_read_timeout(Some(time));
+        limited.map_err(|error| self.broken(error))
+    }
+
+    /// Parameters of the next message, and whether others follow; `None` if it is not here yet.
+    pub(super) fn look(&mut self) -> Result<Option<(Box<RawValue>, bool)>, Failure> {
+        use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+        match self.read_line() {
+            Ok(()) => {}
+            // What has come of the message stays for the next look.
+            Err(Failure::Connection { error, .. })
+                if matches!(error.kind(), Interrupted | TimedOut | WouldBlock) =>
+            {
+                return Ok(None);
+            }
+            Err(failure) => return Err(failure),
+        }
+        self.take_message().map(Some)
+    }
+
     /// Parameters of the next message.
     pub(super) fn message(&mut self) -> Result<Box<RawValue>, Failure> {
-        self.line.clear();
+        self.read_line()?;
+        self.take_message().map(|(parameters, _)| parameters)
+    }
+
+    fn read_line(&mut self) -> Result<(), Failure> {
         // Twice what a daemon sends: enough for one that is newer.
-        let mut limited = (&mut self.reader).take(2 * REPLY_BYTES_MAX as u64);
+        let room = (2 * REPLY_BYTES_MAX).saturating_sub(self.line.len());
+        let mut limited = (&mut self.reader).take(room as u64);
         match limited.read_until(b'\n', &mut self.line) {
-            Err(error) => return Err(self.broken(error)),
+            Err(error) => Err(self.broken(error)),
             Ok(_) if self.line.last() != Some(&b'\n') => {
                 let error = io::Error::new(
                     io::ErrorKind::UnexpectedEof,
                     "the daemon closed the connection in the middle of an answer",
                 );
-                return Err(self.broken(error));
+                Err(self.broken(error))
             }
-            Ok(_) => {}
+            Ok(_) => Ok(()),
         }
-        let text = std::str::from_utf8(&self.line)
+    }
+
+    fn take_message(&mut self) -> Result<(Box<RawValue>, bool), Failure> {
+        let line = std::mem::take(&mut self.line);
+        let text = std::str::from_utf8(&line)
             .map_err(|error| Failure::Protocol(format!("the daemon sent no text: {error}")))?;
         let message: Message<'_> = parse(text)?;
+        let continues = message.continues;
         match (message.error, message.parameters) {
-            (None, Some(parameters)) => Ok(parameters.to_owned()),
-            (None, None) => to_raw_value(&Map::new()).map_err(|error| no_answer(&error)),
+            (None, Some(parameters)) => Ok((parameters.to_owned(), continues)),
+            (None, None) => {
+                let nothing = to_raw_value(&Map::new()).map_err(|error| no_answer(&error));
+                nothing.map(|parameters| (parameters, continues))
+            }
             (Some(error), parameters) => {
                 let parameters = parameters.map_or("{}", RawValue::get).to_owned();
                 Err(self.refusal(&error, &parameters))
@@ -162,6 +203,14 @@ impl Connection {
             "NoSuchWindow" => Failure::Refused(format!(
                 "none of the channels has a window of {}; `stillwell list` shows what they have",
                 text("window")
+            )),
+            "NoSuchSource" => Failure::Refused(format!(
+                "there is no source {}; `stillwell status` shows what there is",
+                text("source")
+            )),
+            "Busy" if text("reason") == "max_listeners" => Failure::Unavailable(format!(
+                "{} clients listen to the sources already: close one, or try again",
+                parameters["max"]
             )),
             "Busy" => Failure::Unavailable(format!(
                 "the daemon has too many clients ({} {}): close some, or try again",

@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod failure;
+pub mod recording;
 
 mod adopt;
 mod connection;

@@ -25,7 +25,7 @@ pub(super) fn run(args: &WatchArgs) -> Result<(), Failure> {
     let mut connection = Connection::open(args.common.socket.as_deref())?;
     let mut output = Output::new(args.common.json);
     let nothing = nothing::selected(&mut connection, &args.patterns)?;
-    connection.subscribe(&parameters)?;
+    connection.subscribe("Watch", &parameters)?;
     match output.reader {
         Reader::Program => {
             nothing.as_deref().map_or(Ok(()), nothing::tell)?;

@@ -20,6 +20,7 @@ use super::{
     inherited::Inherited,
     publish::Vitals,
     source::{Outcome, Source},
+    tap::Taps,
 };
 use crate::{config::InputConfig, engine::Batch, limits::TICK_NS};
 
@@ -36,6 +37,8 @@ pub struct Ingest {
     pub batches: mpsc::Sender<Batch>,
     /// Where the thread shows that it lives.
     pub vitals: Arc<Vitals>,
+    /// Where others listen to the inputs.
+    pub taps: Arc<Taps>,
 }
 
 impl Ingest {
@@ -44,12 +47,13 @@ impl Ingest {
     ///
     /// Returns the names of the sources whose last counts did not reach the engine.
     pub async fn run(self, stop: watch::Receiver<bool>) -> Vec<Arc<str>> {
-        let Self { inputs, mut inherited, line, batches, vitals } = self;
+        let Self { inputs, mut inherited, line, batches, vitals, taps } = self;
         let mut sources = JoinSet::new();
         for (index, input) in inputs.into_iter().enumerate() {
             let name = Arc::clone(&input.name);
             let adopted = inherited.for_input(&input);
             let source = Source::new(index, input, line, batches.clone());
+            let source = source.tapped_at(taps.junction(index));
             let source = match adopted {
                 Some(socket) => source.adopt(socket),
                 None => source,

@@ -3,6 +3,7 @@
 pub mod run;
 pub mod ingest;
 pub mod source;
+pub mod tap;
 pub mod inherited;
 pub mod pipeline;
 pub mod publish;

@@ -32,6 +32,7 @@ use super::{
     publish::{Publisher, Vitals},
     server::{About, Drained, Endpoint, ListenError, Server},
     signal::Shutdown,
+    tap::Taps,
 };
 use crate::{
     config::Config,
@@ -135,16 +136,19 @@ impl Daemon {
         let line = Line::anchored();
         let vitals = Arc::new(Vitals::default());
         let is_degraded = degraded.is_some();
+        let names = config.inputs.iter().map(|input| Arc::clone(&input.name));
+        let taps = Arc::new(Taps::new(names));
         let about = About {
             degraded,
             config: config_path,
             meters: vec![("arrival_to_visible", Arc::clone(&vitals.arrival_to_visible))],
             vitals: Arc::clone(&vitals),
+            taps: Arc::clone(&taps),
         };
         say_where(&endpoint);
         let inputs = config.inputs.len();
         let publish_ns = config.daemon.publish_ns;
-        let mut threads = start_threads(config, line, &vitals)?;
+        let mut threads = start_threads(config, line, &vitals, taps)?;
         let latest = threads.latest.clone();
         let (end_serving, serving_ends) = oneshot::channel();
         let mut first = latest.clone();
@@ -245,7 +249,12 @@ enum Event {
 }
 
 /// Starts the sources and the engine, each on a thread and a runtime of its own.
-fn start_threads(config: Config, line: Line, vitals: &Arc<Vitals>) -> Result<Threads, RunError> {
+fn start_threads(
+    config: Config,
+    line: Line,
+    vitals: &Arc<Vitals>,
+    taps: Arc<Taps>,
+) -> Result<Threads, RunError> {
     let Config { daemon, plan, inputs } = config;
     let (batches, queue) = tokio::sync::mpsc::channel(daemon.queue_batches);
     let (publisher, latest) = Publisher::new(&batches, Arc::clone(vitals));
@@ -253,7 +262,7 @@ fn start_threads(config: Config, line: Line, vitals: &Arc<Vitals>) -> Result<Thr
     let aim = Aim { plan, publish_ns: daemon.publish_ns, epoch: 1, line };
     let engine = start_thread("engine", move || pipeline::run(queue, aim, publisher))?;
     let inherited = Inherited::take();
-    let ingest = Ingest { inputs, inherited, line, batches, vitals: Arc::clone(vitals) };
+    let ingest = Ingest { inputs, inherited, line, batches, vitals: Arc::clone(vitals), taps };
     let ingest = start_thread("ingest", move || ingest.run(stopped))?;
     Ok(Threads { stop, ingest, engine, latest })
 }

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     config::{InputConfig, InputKind},
     engine::{Batch, Link, batch::Transport},
-    recording::{Block, Recording, RecordingError},
+    recording::{Block, Piece, Recording, RecordingError},
     wire::{Decoder, Frames, WireTally, decode::Framing},
 };
 
@@ -120,10 +120,14 @@ impl LogInput {
     fn feed(&mut self, frames: &mut Frames) {
         let datagrams = u64::from(self.recording.log() == Some(Framing::Datagram));
         let block = std::mem::take(&mut self.block);
-        while let Some((at_ns, bytes)) = block.chunk(self.fed) {
+        while let Some((at_ns, piece)) = block.chunk(self.fed) {
             self.fed += 1;
             // Arrivals never go back, in a recording as on a socket.
             self.now_ns = self.now_ns.max(at_ns);
+            let Piece::Bytes(bytes) = piece else {
+                self.decoder.reset(&mut self.wire);
+                continue;
+            };
             if bytes.is_empty() {
                 break;
             }

@@ -9,8 +9,9 @@
 //! A text file. The first line is [`LOG_HEADER`]; `#stillwell-log 1 stream` says that the records
 //! are cuts of a byte stream, as a serial port gives them; without that word each record is a
 //! whole datagram. Every further line is a record: nanoseconds since 1970, one space, the bytes in
-//! hexadecimal. A time without bytes says that nothing else had come until then. Empty lines and
-//! lines that start with `#` say nothing.
+//! hexadecimal. A time without bytes says that nothing else had come until then; one with the word
+//! `down`, that the line went down then, and with it what had begun. Empty lines and lines that
+//! start with `#` say nothing.
 
 use std::fmt;
 
@@ -23,6 +24,18 @@ pub const LOG_HEADER: &str = "#stillwell-log 1";
 pub const LOG_RECORD_BYTES_MAX: usize = 65_535;
 /// Longest line of a log, without its end: a time, a space and the largest record.
 pub const LOG_LINE_BYTES_MAX: usize = 20 + 1 + 2 * LOG_RECORD_BYTES_MAX;
+
+/// What stands in place of bytes where the line went down.
+const LINE_DOWN: &[u8] = b"down";
+
+/// What a record says besides its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Bytes came, or none until then.
+    Bytes,
+    /// The line went down.
+    LineDown,
+}
 
 /// A line that is not a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,13 +91,26 @@ pub fn parse_header(line: &[u8]) -> Result<Option<Framing>, LogError> {
     }
 }
 
-/// Reads line `number` of a log: appends the bytes of its record to `bytes` and returns its time,
-/// or `None` for a line that says nothing. Appends nothing if it fails.
+/// The first line of a log whose records are framed like this.
+#[must_use]
+pub fn header(framing: Framing) -> &'static str {
+    match framing {
+        Framing::Datagram => LOG_HEADER,
+        Framing::Stream => "#stillwell-log 1 stream",
+    }
+}
+
+/// Reads line `number` of a log: appends the bytes of its record to `bytes` and returns its time
+/// and kind, or `None` for a line that says nothing. Appends nothing if it fails.
 ///
 /// # Errors
 ///
 /// [`LogError`] with the number of the line.
-pub fn parse_line(number: u64, line: &[u8], bytes: &mut Vec<u8>) -> Result<Option<i64>, LogError> {
+pub fn parse_line(
+    number: u64,
+    line: &[u8],
+    bytes: &mut Vec<u8>,
+) -> Result<Option<(i64, Entry)>, LogError> {
     let fault = |fault| LogError { line: number, fault };
     let line = line.trim_ascii_end();
     if line.is_empty() || line[0] == b'#' {
@@ -101,6 +127,9 @@ pub fn parse_line(number: u64, line: &[u8], bytes: &mut Vec<u8>) -> Result<Optio
     let at_ns = time
         .filter(|at_ns| (0..=EVENT_TIME_ABS_MAX_NS).contains(at_ns))
         .ok_or_else(|| fault(LogFault::Time))?;
+    if hex == LINE_DOWN {
+        return Ok(Some((at_ns, Entry::LineDown)));
+    }
     let (pairs, rest) = hex.as_chunks::<2>();
     let start = bytes.len();
     for &[high, low] in pairs {
@@ -113,7 +142,7 @@ pub fn parse_line(number: u64, line: &[u8], bytes: &mut Vec<u8>) -> Result<Optio
         bytes.truncate(start);
         return Err(fault(LogFault::Hex));
     }
-    Ok(Some(at_ns))
+    Ok(Some((at_ns, Entry::Bytes)))
 }
 
 /// Appends one record, with its line end, to the text of a log.
@@ -126,6 +155,11 @@ pub fn write_line(at_ns: i64, bytes: &[u8], text: &mut String) {
         text.push(char::from(DIGITS[usize::from(byte & 0xf)]));
     }
     text.push('\n');
+}
+
+/// Appends the record of a line that went down, with its line end, to the text of a log.
+pub fn write_line_down(at_ns: i64, text: &mut String) {
+    text.push_str(&format!("{at_ns} down\n"));
 }
 
 fn digit(character: u8) -> Option<u8> {
@@ -148,7 +182,10 @@ mod tests {
         if at_ns != Ok(None) && at_ns.is_err() {
             assert!(bytes.is_empty(), "a failure appends nothing");
         }
-        Ok(at_ns?.map(|at_ns| (at_ns, bytes)))
+        Ok(at_ns?.map(|(at_ns, entry)| {
+            assert_eq!(entry, Entry::Bytes, "{line}");
+            (at_ns, bytes)
+        }))
     }
 
     #[test]
@@ -189,6 +226,20 @@ mod tests {
         let long = format!("{EVENT_TIME_ABS_MAX_NS} {}", "00".repeat(LOG_RECORD_BYTES_MAX));
         assert_eq!(parse(&long).unwrap().unwrap().1.len(), LOG_RECORD_BYTES_MAX);
         assert_eq!(parse(&(long + "00")), Err(LogFault::Length));
+    }
+
+    #[test]
+    fn a_line_that_went_down_is_a_record_of_its_own() {
+        let mut text = String::new();
+        write_line_down(7, &mut text);
+        assert_eq!(text, "7 down\n");
+        let mut bytes = Vec::new();
+        let read = parse_line(2, text.as_bytes(), &mut bytes);
+        assert_eq!((read, bytes), (Ok(Some((7, Entry::LineDown))), Vec::new()));
+        assert_eq!(parse("7 downs"), Err(LogFault::Hex));
+        for framing in [Framing::Datagram, Framing::Stream] {
+            assert_eq!(parse_header(header(framing).as_bytes()), Ok(Some(framing)));
+        }
     }
 
     proptest! {

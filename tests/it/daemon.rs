@@ -8,6 +8,7 @@ mod garbage;
 mod instances;
 mod ledger;
 mod oracle;
+mod record;
 mod replay;
 mod serial;
 mod shutdown;

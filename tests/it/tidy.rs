@@ -12,7 +12,7 @@ use std::{
 use self::source::{Source, names_after};
 
 /// The modules in reading order, each with the others it may use; a module may use itself.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("limits", &[]),
     ("wire", &["limits"]),
     ("simulate", &["limits", "wire"]),
@@ -38,6 +38,8 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ),
     ("client", &["limits", "endpoint"]),
     ("replay", &["limits", "wire", "engine", "config", "recording", "query"]),
+    ("probe", &["limits", "wire", "engine", "config", "recording", "daemon"]),
+    ("record", &["limits", "wire", "engine", "daemon", "client", "probe"]),
 ];
 
 /// Modules that touch nothing outside the program.

@@ -110,6 +110,7 @@ impl Acceptor {
         let why = match full {
             Full::Clients => "all places are taken",
             Full::ClientsOfUid => "the places of its user are taken",
+            Full::Listeners => "too many listen to the sources",
         };
         self.service.report(Count::Rejected, "A client was turned away.", &why);
     }

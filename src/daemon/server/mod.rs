@@ -9,6 +9,7 @@ pub mod listen;
 mod accept;
 mod clients;
 mod framing;
+mod record;
 mod refusal;
 mod request;
 mod service;

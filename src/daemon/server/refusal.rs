@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     limits::{
-        CLIENTS_MAX, CLIENTS_PER_UID_MAX, REQUEST_BYTES_MAX, REQUEST_DEPTH_MAX,
+        CLIENTS_MAX, CLIENTS_PER_UID_MAX, LISTENERS_MAX, REQUEST_BYTES_MAX, REQUEST_DEPTH_MAX,
         REQUEST_PATTERNS_MAX, REQUEST_STRING_BYTES_MAX,
     },
     query::json::append,
@@ -66,6 +66,8 @@ pub(super) enum Full {
     Clients,
     /// That of one user.
     ClientsOfUid,
+    /// That of those who listen to the bytes of sources.
+    Listeners,
 }
 
 impl From<BadRequest> for Refusal {
@@ -134,6 +136,7 @@ impl Full {
             Self::ClientsOfUid => {
                 json!({ "reason": "max_clients_of_uid", "max": CLIENTS_PER_UID_MAX })
             }
+            Self::Listeners => json!({ "reason": "max_listeners", "max": LISTENERS_MAX }),
         }
     }
 }

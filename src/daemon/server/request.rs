@@ -36,6 +36,8 @@ pub(super) enum Call {
     List(Paging),
     /// Current summaries and live states, again and again.
     Watch(Watch),
+    /// All that comes over the source of this name, from now on.
+    Record(String),
     /// State of the daemon.
     Status(Cursor),
     /// Who is speaking.
@@ -143,7 +145,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Request, Refusal> {
         return Err(Refusal::InvalidParameter(unknown.clone()));
     }
     let call = call(&method, Parameters(parameters))?;
-    if matches!(call, Call::Watch(_)) && !more {
+    if matches!(call, Call::Watch(_) | Call::Record(_)) && !more {
         return Err(Refusal::ExpectedMore);
     }
     Ok(Request { call, oneway })
@@ -165,6 +167,10 @@ fn call(method: &str, mut parameters: Parameters) -> Result<Call, Refusal> {
                 .number("min_interval_ms", WATCH_INTERVAL_MAX_MS)?
                 .unwrap_or(0),
         }),
+        (INTERFACE, "Record") => {
+            let source = Parameters::string(parameters.0.remove("source"), "source")?;
+            Call::Record(source.ok_or_else(|| Refusal::InvalidParameter("source".into()))?)
+        }
         (INTERFACE, "Status") => {
             let source = Parameters::string(parameters.0.remove("source"), "source")?;
             let device = parameters.number("device", u64::from(u32::MAX))?.unwrap_or(0);

@@ -12,7 +12,9 @@ use super::{
     status,
 };
 use crate::{
-    daemon::{clock, clock::Line, kernel, meter::Meter, publish::Vitals, rate::LogLimits},
+    daemon::{
+        clock, clock::Line, kernel, meter::Meter, publish::Vitals, rate::LogLimits, tap::Taps,
+    },
     engine::Snapshot,
     query::{
         Selection, WindowChoice,
@@ -32,6 +34,8 @@ pub struct About {
     pub meters: Vec<(&'static str, Arc<Meter>)>,
     /// Signs of life of the data path.
     pub vitals: Arc<Vitals>,
+    /// Where clients listen to the inputs.
+    pub taps: Arc<Taps>,
 }
 
 /// What all sessions share.
@@ -58,7 +62,7 @@ impl Service {
         }
     }
 
-    /// The reply to everything but `Watch`, which is a conversation of its own.
+    /// The reply to everything but what goes on for longer than a reply.
     pub(super) async fn answer(&self, call: &Call) -> Vec<u8> {
         let start_ns = clock::boot_ns();
         let snapshot = Arc::clone(&self.snapshots.borrow());
@@ -68,7 +72,7 @@ impl Service {
             Call::Status(cursor) => status::reply(self, &snapshot, cursor),
             Call::GetInfo => Ok(info()),
             Call::GetInterfaceDescription(interface) => Ok(description(*interface)),
-            Call::Watch(_) => Err(Refusal::ExpectedMore),
+            Call::Watch(_) | Call::Record(_) => Err(Refusal::ExpectedMore),
         };
         self.queries.record_ns(clock::boot_ns() - start_ns);
         reply.unwrap_or_else(|refusal| refusal.reply())

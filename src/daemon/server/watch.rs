@@ -149,7 +149,7 @@ impl Session {
     }
 
     /// Waits until the client has read everything: at most one message is ever on its way.
-    async fn drained(&mut self) -> Result<(), Ending> {
+    pub(super) async fn drained(&mut self) -> Result<(), Ending> {
         let mut least = usize::MAX;
         let mut deadline: Option<Instant> = None;
         let mut poll = nanoseconds(WATCH_POLL_FIRST_NS);
@@ -180,7 +180,7 @@ impl Session {
     }
 
     /// Writes a message; each piece that goes out is progress.
-    async fn write_steadily(&mut self, mut message: &[u8]) -> Result<(), Ending> {
+    pub(super) async fn write_steadily(&mut self, mut message: &[u8]) -> Result<(), Ending> {
         while !message.is_empty() {
             match timeout(self.timeouts.watch_stall, self.stream.write(message)).await {
                 Ok(Ok(n)) => message = &message[n..],
@@ -196,7 +196,7 @@ impl Session {
     }
 
     /// Whether the client has closed both directions; closing only its own is no farewell.
-    fn has_left(&self) -> bool {
+    pub(super) fn has_left(&self) -> bool {
         let ready = self.stream.ready(Interest::WRITABLE).now_or_never();
         matches!(ready, Some(Ok(ready)) if ready.is_write_closed())
     }

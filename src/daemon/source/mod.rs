@@ -20,7 +20,7 @@ pub mod serial;
 pub mod simulated;
 pub mod udp;
 
-use std::{convert::Infallible, future::Future, pin::pin, time::Duration};
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc,
@@ -31,7 +31,10 @@ use self::{
     outlet::{EngineGone, Outlet, OutletParts},
     udp::Udp,
 };
-use super::clock::{self, Line};
+use super::{
+    clock::{self, Line},
+    tap::{Junction, Tap},
+};
 use crate::{
     config::model::{InputConfig, InputKind, OnFull},
     engine::Batch,
@@ -47,6 +50,7 @@ pub struct Source {
     line: Line,
     batches: mpsc::Sender<Batch>,
     adopted: Option<std::net::UdpSocket>,
+    junction: Arc<Junction>,
 }
 
 /// How a source came to its end: always news for the supervisor.
@@ -65,7 +69,15 @@ impl Source {
     /// A source that is `index` in the plan and feeds `batches`.
     #[must_use]
     pub fn new(index: usize, input: InputConfig, line: Line, batches: mpsc::Sender<Batch>) -> Self {
-        Self { index, input, line, batches, adopted: None }
+        let junction = Arc::new(Junction::new(Arc::clone(&input.name)));
+        Self { index, input, line, batches, adopted: None, junction }
+    }
+
+    /// Has it hand its bytes to those who listen here, too.
+    #[must_use]
+    pub fn tapped_at(mut self, junction: Arc<Junction>) -> Self {
+        self.junction = junction;
+        self
     }
 
     /// Has a UDP source receive from this socket instead of binding its own.
@@ -80,7 +92,7 @@ impl Source {
     /// Nothing that goes wrong with the input ends it: that is told by [`crate::engine::Link`]
     /// and tried again.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Outcome {
-        let Self { index, input, line, batches, adopted } = self;
+        let Self { index, input, line, batches, adopted, junction } = self;
         let InputConfig { name, kind, format, on_full } = input;
         // A file that is played as fast as it goes would flood the queue by its own haste.
         let on_full = match &kind {
@@ -92,7 +104,8 @@ impl Source {
             InputKind::Serial(_) | InputKind::Replay(_) => Framing::Stream,
         };
         let decoder = Decoder::new(&format, framing);
-        let parts = OutletParts { name, index, batches, on_full, decoder };
+        let tap = Tap::new(junction, framing);
+        let parts = OutletParts { name, index, batches, on_full, decoder, tap };
         let mut outlet = Outlet::new(parts);
         let outcome = match kind {
             InputKind::Udp(config) => {

@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     config::model::OnFull,
-    daemon::clock,
+    daemon::{clock, tap::Tap},
     engine::{Batch, Link, batch::Transport},
     limits::{BATCH_READINGS_MAX, OUTLET_CLOSE_NS},
     wire::{
@@ -34,6 +34,7 @@ pub struct Outlet {
     batches: mpsc::Sender<Batch>,
     on_full: OnFull,
     decoder: Decoder,
+    tap: Tap,
     load: Load,
     journal: Journal,
 }
@@ -51,6 +52,8 @@ pub struct OutletParts {
     pub on_full: OnFull,
     /// Turns the source's bytes into frames.
     pub decoder: Decoder,
+    /// Where others may listen to the bytes.
+    pub tap: Tap,
 }
 
 /// The engine has ended: there is nobody to hand anything to.
@@ -61,12 +64,13 @@ impl Outlet {
     /// An outlet that has handed over nothing.
     #[must_use]
     pub fn new(parts: OutletParts) -> Self {
-        let OutletParts { name, index, batches, on_full, decoder } = parts;
+        let OutletParts { name, index, batches, on_full, decoder, tap } = parts;
         Self {
             name,
             batches,
             on_full,
             decoder,
+            tap,
             load: Load { source: index, ..Load::default() },
             journal: Journal::default(),
         }
@@ -101,6 +105,7 @@ impl Outlet {
     /// Decodes bytes that arrived at `arrived_ns`.
     pub fn feed(&mut self, bytes: &[u8], arrived_ns: i64) {
         self.load.now_ns = self.load.now_ns.max(arrived_ns);
+        self.tap.bytes(bytes, arrived_ns);
         self.decoder.feed(bytes, arrived_ns, &mut self.load.frames, &mut self.load.wire);
     }
 
@@ -108,10 +113,12 @@ impl Outlet {
     /// called before anything is fed.
     pub fn reframe(&mut self, format: &Format, framing: Framing) {
         self.decoder = Decoder::new(format, framing);
+        self.tap.reframe(framing);
     }
 
     /// The line went down: forgets what is half received, and counts it.
     pub fn reset(&mut self) {
+        self.tap.line_down(self.load.now_ns);
         self.decoder.reset(&mut self.load.wire);
     }
 
@@ -122,6 +129,7 @@ impl Outlet {
 
     /// Counts a datagram of `bytes` that was too long to be read whole.
     pub fn refuse_oversize(&mut self, bytes: usize) {
+        self.tap.lose(bytes);
         self.load.wire.bytes_in += bytes as u64;
         self.load.wire.refuse(FrameRefusal::Oversize, bytes);
     }
@@ -167,6 +175,7 @@ impl Outlet {
     /// [`EngineGone`] if the queue is closed.
     pub async fn tick(&mut self, now_ns: i64) -> Result<(), EngineGone> {
         self.load.now_ns = self.load.now_ns.max(now_ns);
+        self.tap.hand_over();
         let room = match self.on_full {
             OnFull::Wait => self.batches.reserve().await.map_err(|_| TrySendError::Closed(())),
             OnFull::Count => self.batches.try_reserve(),
@@ -230,6 +239,7 @@ impl Outlet {
 mod tests {
     use super::*;
     use crate::{
+        daemon::tap::Junction,
         limits::SHED_HEADS_MAX,
         wire::{DeviceClock, Head, Health, Sample},
     };
@@ -242,6 +252,7 @@ mod tests {
             batches,
             on_full,
             decoder: Decoder::new(&Format::Native, Framing::Datagram),
+            tap: Tap::new(Arc::new(Junction::new("test".into())), Framing::Datagram),
         });
         (outlet, queue)
     }

@@ -30,7 +30,7 @@ use crate::{
     daemon::clock::{self, Line},
     engine::{Link, batch::Transport},
     limits::REPLAY_BLOCKS_AHEAD,
-    recording::{Block, Recording},
+    recording::{Block, Piece, Recording},
     wire::decode::{Format, Framing},
 };
 
@@ -80,12 +80,19 @@ pub async fn run(
                 return Ok(());
             }
         };
-        for (at_ns, bytes) in block.chunks() {
+        for (at_ns, piece) in block.chunks() {
             let shift_ns = *shift_ns.get_or_insert(started_ns.saturating_sub(at_ns));
             arrived_ns = arrived_ns.max(at_ns.saturating_add(shift_ns));
             if config.paced {
                 until_due(arrived_ns, line, outlet).await?;
             }
+            let bytes = match piece {
+                Piece::Bytes(bytes) => bytes,
+                Piece::LineDown => {
+                    outlet.reset();
+                    continue;
+                }
+            };
             if bytes.is_empty() {
                 continue;
             }

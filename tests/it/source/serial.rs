@@ -22,6 +22,7 @@ use stillwell::{
             outlet::{Outlet, OutletParts},
             serial::{self, LineErrors, Lost},
         },
+        tap::{Junction, Tap},
     },
     wire::{
         Decoder,
@@ -197,6 +198,7 @@ fn outlet() -> (Outlet, mpsc::Receiver<Batch>) {
         batches,
         on_full: OnFull::Count,
         decoder: Decoder::new(&Format::Native, Framing::Stream),
+        tap: Tap::new(Arc::new(Junction::new("test".into())), Framing::Stream),
     });
     (outlet, queue)
 }

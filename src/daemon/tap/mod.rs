@@ -1,0 +1,164 @@
+//! Listening in on the sources: who does, and what they get of it.
+//!
+//! A source feeds its decoder, and beside it whoever listens. Most of the time nobody does, which
+//! costs one load and one branch a read. A listener has a bounded queue: what finds no room there
+//! is counted and told to it, and the source neither waits nor notices.
+
+mod record;
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use self::record::Recorder;
+use crate::{limits::LISTENERS_MAX, wire::decode::Framing};
+
+pub use self::record::{Recording, Take};
+
+/// The junctions of all sources.
+#[derive(Debug, Default)]
+pub struct Taps {
+    junctions: Vec<Arc<Junction>>,
+    places: Arc<AtomicUsize>,
+}
+
+/// Where listeners meet the bytes of one source.
+#[derive(Debug)]
+pub struct Junction {
+    name: Arc<str>,
+    /// Listeners there are: all that a source looks at while there is none.
+    listeners: AtomicUsize,
+    recorders: Mutex<Vec<Recorder>>,
+}
+
+/// All places for listeners are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// A place for a listener, given back when it is dropped.
+#[derive(Debug)]
+struct Place(Arc<AtomicUsize>);
+
+impl Taps {
+    /// A junction for each source, in the order of the names.
+    #[must_use]
+    pub fn new(names: impl IntoIterator<Item = Arc<str>>) -> Self {
+        let junctions = names.into_iter().map(|name| Arc::new(Junction::new(name)));
+        Self { junctions: junctions.collect(), places: Arc::default() }
+    }
+
+    /// The junction of the source with this index.
+    ///
+    /// # Panics
+    /// If there is no such source.
+    #[must_use]
+    pub fn junction(&self, index: usize) -> Arc<Junction> {
+        Arc::clone(&self.junctions[index])
+    }
+
+    /// Records all that comes over a source from now on; `None` if no source has the name.
+    ///
+    /// # Errors
+    /// [`Full`] if too many listen already, to whatever source.
+    pub fn record(&self, name: &str) -> Option<Result<Recording, Full>> {
+        let junction = self.junctions.iter().find(|junction| *junction.name == *name)?;
+        Some(self.place().map(|place| Recording::start(Arc::clone(junction), place)))
+    }
+
+    fn place(&self) -> Result<Place, Full> {
+        let taken = self
+            .places
+            .fetch_update(Relaxed, Relaxed, |taken| (taken < LISTENERS_MAX).then_some(taken + 1));
+        taken.map(|_| Place(Arc::clone(&self.places))).map_err(|_| Full)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Junction {
+    /// Where nobody has come to listen yet.
+    #[must_use]
+    pub fn new(name: Arc<str>) -> Self {
+        Self { name, listeners: AtomicUsize::new(0), recorders: Mutex::default() }
+    }
+
+    fn recorders(&self) -> MutexGuard<'_, Vec<Recorder>> {
+        self.recorders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The source's end of a junction; those who listen end with it.
+#[derive(Debug)]
+pub struct Tap {
+    junction: Arc<Junction>,
+    framing: Framing,
+}
+
+impl Tap {
+    /// The end of a source whose bytes are framed like this.
+    #[must_use]
+    pub fn new(junction: Arc<Junction>, framing: Framing) -> Self {
+        Self { junction, framing }
+    }
+
+    /// The bytes turned out to be framed like this.
+    pub fn reframe(&mut self, framing: Framing) {
+        self.framing = framing;
+    }
+
+    /// Whether anybody listens.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.junction.listeners.load(Relaxed) != 0
+    }
+
+    /// Bytes came.
+    pub fn bytes(&self, bytes: &[u8], arrived_ns: i64) {
+        if self.is_open() {
+            let framing = self.framing;
+            self.each(|recorder| match bytes.len() {
+                // In a log, no bytes mean that nothing came.
+                0 => recorder.lose(1, 0),
+                _ => recorder.bytes(bytes, arrived_ns, framing),
+            });
+        }
+    }
+
+    /// The line went down.
+    pub fn line_down(&self, at_ns: i64) {
+        if self.is_open() {
+            let framing = self.framing;
+            self.each(|recorder| recorder.line_down(at_ns, framing));
+        }
+    }
+
+    /// A record came that cannot be handed on, such as a datagram that is too long.
+    pub fn lose(&self, bytes: usize) {
+        if self.is_open() {
+            self.each(|recorder| recorder.lose(1, bytes));
+        }
+    }
+
+    /// Time has passed: what was collected is handed on.
+    pub fn hand_over(&self) {
+        if self.is_open() {
+            self.each(Recorder::hand_over);
+        }
+    }
+
+    fn each(&self, act: impl FnMut(&mut Recorder)) {
+        self.junction.recorders().iter_mut().for_each(act);
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.hand_over();
+        self.junction.recorders().clear();
+    }
+}
