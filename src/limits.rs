@@ -177,6 +177,8 @@ pub const SERVER_DRAIN_NS: i64 = 2 * SECOND;
 
 /// Who may listen to the bytes of the sources at once, with Record or Tap.
 pub const LISTENERS_MAX: usize = 8;
+/// Bytes by which the format of a port or a file is told.
+pub const PROBE_BYTES_MAX: usize = 64 * 1_024;
 /// How long someone who listens to a port by himself looks at it before he looks around.
 pub const LISTEN_LOOK_NS: i64 = 100 * MS;
 /// Blocks of [`REPLAY_BLOCK_BYTES`] that wait for one who records: 4 MiB of bytes.

@@ -16,6 +16,7 @@ use stillwell::{
         server::Endpoint,
     },
     endpoint::{SocketPath, Surroundings},
+    probe::{self, ProbeArgs},
     record::{self, RecordArgs},
     replay::{self, ReplayArgs},
 };
@@ -42,6 +43,9 @@ enum Command {
     /// Write what comes over a source or a port to a log that can be replayed
     #[command(after_help = record::EXAMPLES)]
     Record(RecordArgs),
+    /// List the ports, or find out what one speaks and print the configuration that reads it
+    #[command(after_help = probe::EXAMPLES)]
+    Probe(ProbeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +107,11 @@ fn main() -> ExitCode {
         Command::Replay(args) => match replay::run(&args) {
             Ok(()) => 0,
             Err(failure) if failure.is_broken_pipe() => 0,
+            Err(failure) => complain(&failure, failure.exit_code()),
+        },
+        Command::Probe(args) => match probe::run(&args) {
+            Ok(()) => 0,
+            Err(failure) if failure.exit_code() == 0 => 0,
             Err(failure) => complain(&failure, failure.exit_code()),
         },
         Command::Record(args) => match record::run(&args) {

@@ -7,6 +7,7 @@ mod client;
 mod daemon;
 mod engine;
 mod model;
+mod probe;
 mod process;
 mod readme;
 mod scan;

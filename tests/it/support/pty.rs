@@ -13,6 +13,7 @@ use std::{
 use rustix::{
     io::Errno,
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    termios::{Termios, tcgetattr},
 };
 
 use crate::process::wait_for;
@@ -60,5 +61,15 @@ impl Pty {
             }
             Some(())
         });
+    }
+
+    /// How its other end is set; `None` where that cannot be asked.
+    pub(crate) fn settings(&self) -> Option<Termios> {
+        tcgetattr(&self.master).ok()
+    }
+
+    /// Writes as much as there is room for; the rest is lost, as on a line that nobody reads.
+    pub(crate) fn offer(&self, bytes: &[u8]) {
+        let _ = rustix::io::write(&self.master, bytes);
     }
 }
