@@ -177,6 +177,18 @@ pub const SERVER_DRAIN_NS: i64 = 2 * SECOND;
 
 /// Who may listen to the bytes of the sources at once, with Record or Tap.
 pub const LISTENERS_MAX: usize = 8;
+/// Time for which a source has a budget of frames that are looked at.
+pub const TAP_SLICE_NS: i64 = 100 * MS;
+/// Frames of a source that are looked at in [`TAP_SLICE_NS`]: 200 a second.
+pub const TAP_FRAMES_PER_SLICE: usize = 20;
+/// Marked frames kept for the engine when their readings were shed by a full queue.
+pub const TAP_MARKS_SHED_MAX: usize = 256;
+/// Readings of one frame that are told of.
+pub const TRACED_READINGS_MAX: usize = 64;
+/// Bytes of one frame that are told of.
+pub const TAP_HEX_BYTES_MAX: usize = 512;
+/// Frames that wait for one who looks on.
+pub const TAP_FRAMES_WAITING: usize = 256;
 /// Bytes by which the format of a port or a file is told.
 pub const PROBE_BYTES_MAX: usize = 64 * 1_024;
 /// How long someone who listens to a port by himself looks at it before he looks around.

@@ -16,6 +16,9 @@ pub enum Command {
     Adopt(AdoptArgs),
     /// Follow values and summaries as they change; in JSON one line for each result
     Watch(WatchArgs),
+    /// Show frames as they come: their bytes, their readings, and what becomes of each
+    #[command(after_help = TAP_EXAMPLES)]
+    Tap(TapArgs),
     /// Show sources, losses, clients and latencies
     Status(StatusArgs),
 }
@@ -93,6 +96,34 @@ pub struct WatchArgs {
     #[command(flatten)]
     pub common: Common,
 }
+
+/// Arguments of `tap`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct TapArgs {
+    /// Channels: ids, or patterns with * and ? [default: all frames, refused ones too]
+    #[arg(value_name = "PATTERN")]
+    pub patterns: Vec<String>,
+    /// Only what comes over this source
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// End after so many frames
+    #[arg(long, value_name = "N")]
+    pub frames: Option<u64>,
+    /// How to reach the daemon.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+const TAP_EXAMPLES: &str = "\
+A frame is shown with its bytes, and each of its readings with the raw value, the published value
+and unit, the time, the pane and the verdict; a refused one with the reason. Of a source that sends
+more than 200 frames a second some are shown, and the number of the others is told.
+
+Examples:
+  stillwell tap                         everything
+  stillwell tap --source bench          one source: is what comes what I think it is?
+  stillwell tap 'boiler.*' --frames 5   the next five frames with a reading of these channels
+  stillwell tap --json | jq -c 'select(.verdict == \"refused\") | [.reason, .hex]'";
 
 /// Arguments of `status`.
 #[derive(Clone, Debug, Default, Args)]

@@ -17,6 +17,7 @@ mod output;
 mod replies;
 mod status;
 mod table;
+mod tap;
 mod watch;
 
 pub use args::Command;
@@ -32,6 +33,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         Command::List(args) => list::run(args),
         Command::Adopt(args) => adopt::run(args),
         Command::Watch(args) => watch::run(args),
+        Command::Tap(args) => tap::run(args),
         Command::Status(args) => status::run(args),
     }
 }

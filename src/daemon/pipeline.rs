@@ -1,11 +1,20 @@
 //! The data path, from the queue to the snapshots, in one chain.
 
-use std::{pin::pin, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 
-use super::{clock, clock::Line, publish::Publisher};
+use super::{
+    clock,
+    clock::Line,
+    publish::Publisher,
+    tap::{Onlooker, Taps},
+};
 use crate::{
     engine::{Batch, Input, Plan, stages::Stages as _},
     limits::TICK_NS,
@@ -22,6 +31,8 @@ pub struct Aim {
     pub epoch: u64,
     /// The daemon's time.
     pub line: Line,
+    /// Who looks on at frames.
+    pub taps: Arc<Taps>,
 }
 
 /// Runs until every source has dropped its end of the queue, and the last snapshot is out.
@@ -30,7 +41,8 @@ pub struct Aim {
 /// A tick moves no window: how far a source's time has come is for the source to say, which
 /// knows what it has handed over.
 pub async fn run(batches: mpsc::Receiver<Batch>, aim: Aim, mut publisher: Publisher) {
-    let Aim { plan, publish_ns, epoch, line } = aim;
+    let Aim { plan, publish_ns, epoch, line, taps } = aim;
+    let mut onlooker = Onlooker::new(Arc::clone(&taps));
     let vitals = publisher.vitals();
     let snapshots = ReceiverStream::new(batches)
         .timeout_repeating(ticks())
@@ -40,11 +52,13 @@ pub async fn run(batches: mpsc::Receiver<Batch>, aim: Aim, mut publisher: Publis
         })
         .validate(&plan)
         .normalize()
+        .map(|checked| onlooker.tell(checked))
         .rolling(&plan, publish_ns, epoch);
     let mut snapshots = pin!(snapshots);
     while let Some(snapshot) = snapshots.next().await {
         publisher.publish(snapshot, line.now_ns());
     }
+    taps.end();
 }
 
 fn ticks() -> tokio::time::Interval {

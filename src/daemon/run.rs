@@ -259,7 +259,8 @@ fn start_threads(
     let (batches, queue) = tokio::sync::mpsc::channel(daemon.queue_batches);
     let (publisher, latest) = Publisher::new(&batches, Arc::clone(vitals));
     let (stop, stopped) = watch::channel(false);
-    let aim = Aim { plan, publish_ns: daemon.publish_ns, epoch: 1, line };
+    let publish_ns = daemon.publish_ns;
+    let aim = Aim { plan, publish_ns, epoch: 1, line, taps: Arc::clone(&taps) };
     let engine = start_thread("engine", move || pipeline::run(queue, aim, publisher))?;
     let inherited = Inherited::take();
     let ingest = Ingest { inputs, inherited, line, batches, vitals: Arc::clone(vitals), taps };

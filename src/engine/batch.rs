@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::trace::Mark;
 use crate::wire::{FieldTable, Frames, WireTally};
 
 /// One item of the engine's input stream.
@@ -34,6 +35,8 @@ pub struct Batch {
     pub buffered: u64,
     /// Readings dropped because the queue was full, beyond those whose heads came through.
     pub shed_readings: u64,
+    /// Frames to be traced, in order; most of the time none.
+    pub marks: Vec<Mark>,
     /// Set when the state of the source changed.
     pub link: Option<Link>,
 }

@@ -16,6 +16,7 @@ pub mod registry;
 pub mod sequence;
 pub mod device_clock;
 pub mod timeline;
+pub mod trace;
 pub mod normalize;
 pub mod rolling;
 pub mod windows;

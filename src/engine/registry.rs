@@ -149,6 +149,13 @@ impl Registry {
         self.meet(source, device, field, name(), timeline)
     }
 
+    /// The channel of a field that was met before, by its dense index.
+    pub(super) fn known(&self, source: usize, device: u32, field: u32) -> Option<u32> {
+        let devices = &self.sources[source].devices.channels;
+        let target = devices.get(device as usize)?.targets.get(field as usize)?;
+        target.map(|target| target.channel)
+    }
+
     /// Channels added since the last call, in the order of their indexes.
     pub fn take_added(&mut self) -> Vec<Added> {
         std::mem::take(&mut self.added)

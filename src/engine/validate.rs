@@ -16,6 +16,7 @@ use super::{
     snapshot::DeviceView,
     summary::Flag,
     timeline::{Place, Timeline},
+    trace::{Trace, TracedReading, Tracer, Witness},
 };
 use crate::{
     limits::EVENT_TIME_ABS_MAX_NS,
@@ -36,6 +37,8 @@ pub struct Checked {
     pub added: Vec<Added>,
     /// What was counted; absent for a tick.
     pub report: Option<Report>,
+    /// Frames that were marked, and what became of them.
+    pub traces: Vec<Trace>,
 }
 
 /// One accepted reading.
@@ -146,17 +149,22 @@ impl Validate {
         Self { registry, timelines, sources: sources.collect() }
     }
 
-    fn batch(&mut self, batch: Batch, checked: &mut Checked) {
+    fn batch(&mut self, mut batch: Batch, checked: &mut Checked) {
+        let mut tracer = Tracer::new(batch.source, std::mem::take(&mut batch.marks));
         let Batch { source, now_ns, frames, fields, .. } = &batch;
         checked.readings.reserve_exact(frames.samples.len());
         let mut tally = ReadingTally::default();
         let mut samples = frames.samples.as_slice();
-        for head in &frames.heads {
+        for (at, head) in frames.heads.iter().enumerate() {
             let own = if head.shed { 0 } else { head.samples as usize };
             let (mine, rest) = samples.split_at(own.min(samples.len()));
             samples = rest;
-            tally.add(&self.frame(*source, head, mine, fields, checked));
+            tally.add(&match tracer.of_frame(at, head) {
+                None => self.frame(*source, head, mine, fields, checked, &mut ()),
+                Some(trace) => self.frame(*source, head, mine, fields, checked, trace),
+            });
         }
+        checked.traces = tracer.into_traces();
         tally.received += batch.shed_readings;
         tally.refuse(ReadingRefusal::QueueFull, batch.shed_readings);
         self.drain_if_idle(*source, *now_ns, checked);
@@ -174,12 +182,16 @@ impl Validate {
         samples: &[Sample],
         fields: &FieldTable,
         checked: &mut Checked,
+        witness: &mut impl Witness,
     ) -> ReadingTally {
         let mut tally = ReadingTally { received: u64::from(head.samples), ..Default::default() };
         let device = match self.registry.device(source, head.device) {
             Ok(device) => device,
             Err(why) => {
                 let why = if head.shed { ReadingRefusal::QueueFull } else { why };
+                for sample in samples {
+                    witness.saw(|| TracedReading::new(sample, fields, None, Err(why)));
+                }
                 tally.refuse(why, tally.received);
                 return tally;
             }
@@ -190,7 +202,9 @@ impl Validate {
         }
         let mut newest_ns = i64::MIN;
         for sample in samples {
-            match self.sample(&frame, sample, fields, checked) {
+            let verdict = self.sample(&frame, sample, fields, checked);
+            self.show(&frame, sample, fields, (verdict, checked), witness);
+            match verdict {
                 Ok(at_ns) => {
                     tally.accepted += 1;
                     newest_ns = newest_ns.max(at_ns);
@@ -209,6 +223,22 @@ impl Validate {
             since.readings.add(&tally);
         }
         tally
+    }
+
+    /// Shows a verdict to the witness, if there is one.
+    fn show<W: Witness>(
+        &self,
+        frame: &Frame,
+        sample: &Sample,
+        fields: &FieldTable,
+        (verdict, checked): (Result<i64, ReadingRefusal>, &Checked),
+        witness: &mut W,
+    ) {
+        if W::LOOKS {
+            let channel = self.registry.known(frame.source, frame.device, sample.field);
+            let place = verdict.map(|_| checked.readings.len() - 1);
+            witness.saw(|| TracedReading::new(sample, fields, channel, place));
+        }
     }
 
     /// Books the frame with its device, and finds out what its samples have in common.
@@ -380,6 +410,7 @@ impl Step for Validate {
             advances: Vec::new(),
             added: Vec::new(),
             report: None,
+            traces: Vec::new(),
         };
         if let Some(batch) = input.batch {
             self.batch(batch, &mut checked);

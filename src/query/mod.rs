@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod page;
 pub mod selection;
 pub mod summary;
+pub mod trace;
 
 pub use selection::{Selection, WindowChoice};
 pub use summary::summary_line;

@@ -17,6 +17,12 @@ impl Selection {
         Self { globs: patterns.into_iter().map(Glob::new).collect() }
     }
 
+    /// Whether every channel is selected for want of a pattern.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.globs.is_empty()
+    }
+
     /// Whether the channel with this id is selected.
     #[must_use]
     pub fn matches(&self, id: &str) -> bool {

@@ -111,6 +111,7 @@ impl LogInput {
             },
             buffered: self.decoder.buffered() as u64,
             shed_readings: 0,
+            marks: Vec::new(),
             link: self.ended.then_some(Link::Ended(None)),
         }))
     }

@@ -12,4 +12,5 @@ mod record;
 mod replay;
 mod serial;
 mod shutdown;
+mod tap;
 mod udp;

@@ -15,6 +15,7 @@ mod request;
 mod service;
 mod session;
 mod status;
+mod tap;
 mod watch;
 
 use std::{io, sync::Arc, time::Duration};

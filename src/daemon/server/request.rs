@@ -36,6 +36,8 @@ pub(super) enum Call {
     List(Paging),
     /// Current summaries and live states, again and again.
     Watch(Watch),
+    /// Frames and what becomes of them, as they come.
+    Tap(Tap),
     /// All that comes over the source of this name, from now on.
     Record(String),
     /// State of the daemon.
@@ -75,6 +77,15 @@ pub(super) struct Watch {
     pub(super) window: Option<NamedWindow>,
     /// Shortest time between two messages.
     pub(super) min_interval_ms: u64,
+}
+
+/// Parameters of `Tap`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Tap {
+    /// Which source; all of them if there is none.
+    pub(super) source: Option<String>,
+    /// Which channels.
+    pub(super) selection: Selection,
 }
 
 /// A window as a client wrote it.
@@ -145,7 +156,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Request, Refusal> {
         return Err(Refusal::InvalidParameter(unknown.clone()));
     }
     let call = call(&method, Parameters(parameters))?;
-    if matches!(call, Call::Watch(_) | Call::Record(_)) && !more {
+    if matches!(call, Call::Watch(_) | Call::Tap(_) | Call::Record(_)) && !more {
         return Err(Refusal::ExpectedMore);
     }
     Ok(Request { call, oneway })
@@ -166,6 +177,10 @@ fn call(method: &str, mut parameters: Parameters) -> Result<Call, Refusal> {
             min_interval_ms: parameters
                 .number("min_interval_ms", WATCH_INTERVAL_MAX_MS)?
                 .unwrap_or(0),
+        }),
+        (INTERFACE, "Tap") => Call::Tap(Tap {
+            source: Parameters::string(parameters.0.remove("source"), "source")?,
+            selection: parameters.channels()?,
         }),
         (INTERFACE, "Record") => {
             let source = Parameters::string(parameters.0.remove("source"), "source")?;

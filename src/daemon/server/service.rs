@@ -72,7 +72,7 @@ impl Service {
             Call::Status(cursor) => status::reply(self, &snapshot, cursor),
             Call::GetInfo => Ok(info()),
             Call::GetInterfaceDescription(interface) => Ok(description(*interface)),
-            Call::Watch(_) | Call::Record(_) => Err(Refusal::ExpectedMore),
+            Call::Watch(_) | Call::Tap(_) | Call::Record(_) => Err(Refusal::ExpectedMore),
         };
         self.queries.record_ns(clock::boot_ns() - start_ns);
         reply.unwrap_or_else(|refusal| refusal.reply())

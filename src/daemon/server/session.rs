@@ -155,6 +155,7 @@ impl Session {
             // Nothing can be asked of the daemon that has an effect without a reply.
             _ if request.oneway => Ok(()),
             Call::Watch(watch) => self.watch(&watch).await,
+            Call::Tap(tap) => self.tap(&tap).await,
             Call::Record(source) => self.record(&source).await,
             call => {
                 let reply = self.service.answer(&call).await;

@@ -16,7 +16,10 @@ use tokio::{
 
 use crate::{
     config::model::OnFull,
-    daemon::{clock, tap::Tap},
+    daemon::{
+        clock,
+        tap::{Feeding, Tap},
+    },
     engine::{Batch, Link, batch::Transport},
     limits::{BATCH_READINGS_MAX, OUTLET_CLOSE_NS},
     wire::{
@@ -105,7 +108,11 @@ impl Outlet {
     /// Decodes bytes that arrived at `arrived_ns`.
     pub fn feed(&mut self, bytes: &[u8], arrived_ns: i64) {
         self.load.now_ns = self.load.now_ns.max(arrived_ns);
-        self.tap.bytes(bytes, arrived_ns);
+        if self.tap.is_open() {
+            let Load { frames, wire, marks, .. } = &mut self.load;
+            let decoder = &mut self.decoder;
+            return self.tap.feed(bytes, &mut Feeding { decoder, frames, wire, marks, arrived_ns });
+        }
         self.decoder.feed(bytes, arrived_ns, &mut self.load.frames, &mut self.load.wire);
     }
 
@@ -118,8 +125,14 @@ impl Outlet {
 
     /// The line went down: forgets what is half received, and counts it.
     pub fn reset(&mut self) {
-        self.tap.line_down(self.load.now_ns);
+        let refused = self.load.wire.refused;
         self.decoder.reset(&mut self.load.wire);
+        if self.tap.is_open() {
+            let Load { frames, wire, marks, now_ns: arrived_ns, .. } = &mut self.load;
+            let (decoder, arrived_ns) = (&mut self.decoder, *arrived_ns);
+            let mut to = Feeding { decoder, frames, wire, marks, arrived_ns };
+            self.tap.line_down(&refused, &mut to);
+        }
     }
 
     /// The input has come to its end: a last line needs no line end.

@@ -4,23 +4,30 @@
 //! costs one load and one branch a read. A listener has a bounded queue: what finds no room there
 //! is counted and told to it, and the source neither waits nor notices.
 
+mod look;
 mod record;
+mod sampler;
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
-use self::record::Recorder;
+use self::{look::Tapper, record::Recorder, sampler::Sampler};
 use crate::{limits::LISTENERS_MAX, wire::decode::Framing};
 
-pub use self::record::{Recording, Take};
+pub(in crate::daemon) use self::sampler::Feeding;
+pub use self::{
+    look::{Look, Onlooker},
+    record::{Recording, Take},
+};
 
 /// The junctions of all sources.
 #[derive(Debug, Default)]
 pub struct Taps {
     junctions: Vec<Arc<Junction>>,
     places: Arc<AtomicUsize>,
+    tappers: Mutex<Vec<Tapper>>,
 }
 
 /// Where listeners meet the bytes of one source.
@@ -30,6 +37,10 @@ pub struct Junction {
     /// Listeners there are: all that a source looks at while there is none.
     listeners: AtomicUsize,
     recorders: Mutex<Vec<Recorder>>,
+    /// Those of the listeners who look on at frames.
+    tappers: AtomicUsize,
+    /// Frames that came while somebody looked on, and were not looked at.
+    passed_over: AtomicU64,
 }
 
 /// All places for listeners are taken.
@@ -45,7 +56,7 @@ impl Taps {
     #[must_use]
     pub fn new(names: impl IntoIterator<Item = Arc<str>>) -> Self {
         let junctions = names.into_iter().map(|name| Arc::new(Junction::new(name)));
-        Self { junctions: junctions.collect(), places: Arc::default() }
+        Self { junctions: junctions.collect(), ..Self::default() }
     }
 
     /// The junction of the source with this index.
@@ -84,7 +95,13 @@ impl Junction {
     /// Where nobody has come to listen yet.
     #[must_use]
     pub fn new(name: Arc<str>) -> Self {
-        Self { name, listeners: AtomicUsize::new(0), recorders: Mutex::default() }
+        Self {
+            name,
+            listeners: AtomicUsize::default(),
+            recorders: Mutex::default(),
+            tappers: AtomicUsize::default(),
+            passed_over: AtomicU64::default(),
+        }
     }
 
     fn recorders(&self) -> MutexGuard<'_, Vec<Recorder>> {
@@ -97,13 +114,15 @@ impl Junction {
 pub struct Tap {
     junction: Arc<Junction>,
     framing: Framing,
+    /// What is remembered while somebody looks on.
+    sampler: Option<Sampler>,
 }
 
 impl Tap {
     /// The end of a source whose bytes are framed like this.
     #[must_use]
     pub fn new(junction: Arc<Junction>, framing: Framing) -> Self {
-        Self { junction, framing }
+        Self { junction, framing, sampler: None }
     }
 
     /// The bytes turned out to be framed like this.
@@ -117,24 +136,41 @@ impl Tap {
         self.junction.listeners.load(Relaxed) != 0
     }
 
-    /// Bytes came.
-    pub fn bytes(&self, bytes: &[u8], arrived_ns: i64) {
-        if self.is_open() {
-            let framing = self.framing;
-            self.each(|recorder| match bytes.len() {
-                // In a log, no bytes mean that nothing came.
-                0 => recorder.lose(1, 0),
-                _ => recorder.bytes(bytes, arrived_ns, framing),
-            });
+    /// Bytes came while somebody listens: they are recorded, and fed to the decoder, some of them
+    /// so that it shows what they make.
+    pub(in crate::daemon) fn feed(&mut self, bytes: &[u8], to: &mut Feeding<'_>) {
+        self.record(bytes, to.arrived_ns);
+        if self.junction.tappers.load(Relaxed) == 0 {
+            self.sampler = None;
+            to.decoder.feed(bytes, to.arrived_ns, to.frames, to.wire);
+            return;
+        }
+        let sampler = self.sampler.get_or_insert_with(|| {
+            let mut sampler = Sampler::default();
+            sampler.begin(to.decoder);
+            sampler
+        });
+        let passed_over = sampler.feed(bytes, self.framing, to);
+        self.junction.passed_over.fetch_add(passed_over, Relaxed);
+    }
+
+    /// The line went down while somebody listens, and the decoder has been told; `refused` is what
+    /// it had refused before.
+    pub(in crate::daemon) fn line_down(&mut self, refused: &[u64], to: &mut Feeding<'_>) {
+        let framing = self.framing;
+        self.each(|recorder| recorder.line_down(to.arrived_ns, framing));
+        if let Some(sampler) = &mut self.sampler {
+            sampler.reset(refused, to);
         }
     }
 
-    /// The line went down.
-    pub fn line_down(&self, at_ns: i64) {
-        if self.is_open() {
-            let framing = self.framing;
-            self.each(|recorder| recorder.line_down(at_ns, framing));
-        }
+    fn record(&self, bytes: &[u8], arrived_ns: i64) {
+        let framing = self.framing;
+        self.each(|recorder| match bytes.len() {
+            // In a log, no bytes mean that nothing came.
+            0 => recorder.lose(1, 0),
+            _ => recorder.bytes(bytes, arrived_ns, framing),
+        });
     }
 
     /// A record came that cannot be handed on, such as a datagram that is too long.

@@ -155,12 +155,12 @@ mod tests {
     fn a_recording_has_all_that_came_while_it_lasted() {
         let (taps, tap) = taps();
         assert!(taps.record("c").is_none());
-        tap.bytes(b"before", 4);
+        tap.record(b"before", 4);
         let mut recording = taps.record("b").expect("a source").expect("a place");
         assert!(tap.is_open());
-        tap.bytes(b"abc", 5);
-        tap.line_down(6);
-        tap.bytes(b"d", 7);
+        tap.record(b"abc", 5);
+        tap.each(|recorder| recorder.line_down(6, Framing::Stream));
+        tap.record(b"d", 7);
         assert!(recording.next().now_or_never().is_none(), "it is collected first");
         drop(tap);
         let Take { lost, framing, block } = next(&mut recording).expect("a block");
@@ -177,23 +177,23 @@ mod tests {
         let mut recording = taps.record("b").expect("a source").expect("a place");
         let total = RECORDED_BLOCKS_MAX + 3;
         for _ in 0..total {
-            tap.bytes(b"xy", 1);
+            tap.record(b"xy", 1);
             tap.hand_over();
         }
         tap.lose(10);
-        tap.bytes(b"", 2);
+        tap.record(b"", 2);
         let queued = |recording: &mut Recording| {
             (0..RECORDED_BLOCKS_MAX).for_each(|_| {
                 assert_eq!(next(recording).expect("a block").lost, (0, 0));
             });
         };
         queued(&mut recording);
-        tap.bytes(b"z", 3);
+        tap.record(b"z", 3);
         tap.hand_over();
         let after = next(&mut recording).expect("a block");
         assert_eq!((after.lost, after.block.len()), ((5, 16), 1), "it is told at its place");
         for _ in 0..total {
-            tap.bytes(b"xy", 1);
+            tap.record(b"xy", 1);
             tap.hand_over();
         }
         drop(tap);

@@ -3,8 +3,8 @@
 use std::{mem, sync::Arc};
 
 use crate::{
-    engine::{Batch, Link, batch::Transport},
-    limits::SHED_HEADS_MAX,
+    engine::{Batch, Link, batch::Transport, trace::Mark},
+    limits::{SHED_HEADS_MAX, TAP_MARKS_SHED_MAX},
     wire::{Decoder, FieldTable, Frames, WireTally},
 };
 
@@ -21,6 +21,8 @@ pub(super) struct Load {
     pub(super) shed_readings: u64,
     pub(super) wire: WireTally,
     pub(super) transport: Transport,
+    /// Frames that are to be traced.
+    pub(super) marks: Vec<Mark>,
     pub(super) link: Option<Link>,
 }
 
@@ -44,6 +46,7 @@ impl Load {
             self.shed_readings += u64::from(head.samples);
         }
         self.frames.samples.clear();
+        self.marks.truncate(TAP_MARKS_SHED_MAX);
         self.shed_heads = self.frames.heads.len();
         readings
     }
@@ -64,6 +67,7 @@ impl Load {
             transport: mem::take(&mut self.transport),
             buffered: decoder.buffered() as u64,
             shed_readings: mem::take(&mut self.shed_readings),
+            marks: mem::take(&mut self.marks),
             link: self.link.take(),
         }
     }

@@ -1,0 +1,98 @@
+//! Looking on: frames as they came and what became of them, some of them where there are many.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::{
+    refusal::{Full, Refusal},
+    request::Tap,
+    service::check_ids,
+    session::{Ending, Session},
+};
+use crate::{
+    daemon::tap::Look,
+    engine::trace::Witnessed,
+    limits::{REPLY_BYTES_MAX, REPLY_ENVELOPE_BYTES},
+    query::{json::append, trace::FrameLine},
+};
+
+/// Which of the things that are waited for came first.
+enum Wake {
+    Stop,
+    Came(Option<Arc<Witnessed>>),
+    Check,
+}
+
+impl Session {
+    /// Streams frames to the client until it leaves, is too slow, or the daemon ends.
+    pub(super) async fn tap(&mut self, ask: &Tap) -> Result<(), Ending> {
+        let snapshot = Arc::clone(&self.service.snapshots.borrow());
+        if let Err(refusal) = check_ids(&snapshot, &ask.selection) {
+            return self.send(refusal.reply()).await;
+        }
+        drop(snapshot);
+        let mut look = match self.service.about.taps.look(ask.source.as_deref()) {
+            None => {
+                let name = ask.source.clone().unwrap_or_default();
+                return self.send(Refusal::NoSuchSource(name).reply()).await;
+            }
+            Some(Err(_)) => return self.send(Refusal::Busy(Full::Listeners).reply()).await,
+            Some(Ok(look)) => look,
+        };
+        // Said at once, so that a client knows from when on it is shown what comes.
+        self.tell_frames(None, ask, &mut look).await?;
+        loop {
+            let wake = tokio::select! {
+                biased;
+                _ = self.stop.wait_for(|stop| *stop) => Wake::Stop,
+                came = look.next() => Wake::Came(came),
+                () = sleep(self.timeouts.watch_check) => Wake::Check,
+            };
+            if self.has_left() {
+                return Err(Ending::Left);
+            }
+            match wake {
+                Wake::Check => self.tell_frames(None, ask, &mut look).await?,
+                Wake::Came(Some(frame)) => self.tell_frames(Some(frame), ask, &mut look).await?,
+                Wake::Came(None) | Wake::Stop => break,
+            }
+        }
+        self.drained().await?;
+        self.send(Refusal::ShuttingDown.reply()).await.and(Err(Ending::Stopped))
+    }
+
+    /// Sends what is here, as much as fits a reply; what does not waits in the bounded queue.
+    async fn tell_frames(
+        &mut self,
+        mut first: Option<Arc<Witnessed>>,
+        ask: &Tap,
+        look: &mut Look,
+    ) -> Result<(), Ending> {
+        self.drained().await?;
+        let mut out = b"{\"continues\":true,\"parameters\":{\"frames\":[".to_vec();
+        let start = out.len();
+        while out.len() < REPLY_BYTES_MAX - REPLY_ENVELOPE_BYTES - FRAME_BYTES {
+            let Some(witnessed) = first.take().or_else(|| look.here()) else { break };
+            let line = FrameLine { witnessed: &witnessed, selection: &ask.selection };
+            if line.is_selected() {
+                if start < out.len() {
+                    out.push(b',');
+                }
+                append(&mut out, &line);
+            }
+        }
+        let (passed_over, missed) = (look.take_passed_over(), look.take_missed());
+        out.extend_from_slice(b"],\"missed\":");
+        append(&mut out, &json!(missed));
+        out.extend_from_slice(b",\"passed_over\":");
+        append(&mut out, &json!(passed_over));
+        out.extend_from_slice(b"}}");
+        out.push(self.inbox.terminator());
+        self.write_steadily(&out).await
+    }
+}
+
+/// More than a frame takes in JSON: its bytes in hexadecimal, and its readings with their names.
+const FRAME_BYTES: usize = 64 * 1_024;
