@@ -21,6 +21,7 @@ struct Page {
     uptime_ms: u64,
     clock: String,
     rss_bytes: Option<u64>,
+    rss_peak_bytes: Option<u64>,
     degraded: Option<String>,
     channels: u64,
     total: Ledger,
@@ -35,6 +36,8 @@ struct Queue {
     batches: u64,
     high_water: u64,
     max: u64,
+    #[serde(default)]
+    refused: u64,
 }
 
 #[derive(Deserialize)]
@@ -127,8 +130,10 @@ fn add(whole: &mut Option<Page>, page: Page) {
 
 fn summary(page: &Page) -> Vec<String> {
     let memory = page.rss_bytes.map(|rss| format!(", {}", number::bytes(rss))).unwrap_or_default();
+    let peak = page.rss_peak_bytes.filter(|peak| page.rss_bytes < Some(*peak));
+    let peak = peak.map(|peak| format!(" ({} at most)", number::bytes(peak))).unwrap_or_default();
     let mut lines = vec![format!(
-        "stillwell {}, process {}, up {}, clock {}{memory}, {}",
+        "stillwell {}, process {}, up {}, clock {}{memory}{peak}, {}",
         page.version,
         page.pid,
         number::span(page.uptime_ms),
@@ -149,8 +154,8 @@ fn summary(page: &Page) -> Vec<String> {
     let queue = &page.queue;
     if 0 < queue.batches + queue.high_water {
         lines.push(format!(
-            "queue     {} of {} batches, {} at most",
-            queue.batches, queue.max, queue.high_water
+            "queue     {} of {} batches, {} at most, {} refused",
+            queue.batches, queue.max, queue.high_water, queue.refused
         ));
     }
     if let Some(identity) = &total.imbalance {
@@ -322,7 +327,9 @@ quiet   ended     -       0           0         0             0        0     0"
                 "requests":1}},"latency":{{}},"sources":[]}}"#
         );
         let lines = summary(&parse(&text).expect("parses"));
-        for line in ["trouble   2 receive errors", "queue     1 of 256 batches, 3 at most"] {
+        for line in
+            ["trouble   2 receive errors", "queue     1 of 256 batches, 3 at most, 0 refused"]
+        {
             assert!(lines.iter().any(|said| said == line), "{lines:?}");
         }
         assert!(lines[0].ends_with(", 1 channel"), "{lines:?}");

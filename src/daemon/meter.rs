@@ -32,6 +32,15 @@ impl Meter {
         self.histogram.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(us);
     }
 
+    /// Counts the time since `since_ns`, if there is such an instant and it is not of another time,
+    /// as the arrivals of a recording are.
+    pub fn record_since(&self, since_ns: Option<i64>, now_ns: i64) {
+        let passed_ns = since_ns.map(|since_ns| now_ns.saturating_sub(since_ns));
+        if let Some(ns) = passed_ns.filter(|ns| (0..LATENCY_MAX_NS).contains(ns)) {
+            self.record_ns(ns);
+        }
+    }
+
     /// What was measured so far.
     #[must_use]
     pub fn read(&self) -> Quantiles {

@@ -1,10 +1,6 @@
 //! The data path, from the queue to the snapshots, in one chain.
 
-use std::{
-    pin::pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
@@ -43,11 +39,11 @@ pub struct Aim {
 pub async fn run(batches: mpsc::Receiver<Batch>, aim: Aim, mut publisher: Publisher) {
     let Aim { plan, publish_ns, epoch, line, taps } = aim;
     let mut onlooker = Onlooker::new(Arc::clone(&taps));
-    let vitals = publisher.vitals();
+    let mut turn = publisher.turns();
     let snapshots = ReceiverStream::new(batches)
         .timeout_repeating(ticks())
         .map(|item| {
-            vitals.engine_turns.fetch_add(1, Relaxed);
+            turn();
             Input { now_ns: line.now_ns(), batch: item.ok() }
         })
         .validate(&plan)

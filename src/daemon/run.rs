@@ -141,7 +141,6 @@ impl Daemon {
         let about = About {
             degraded,
             config: config_path,
-            meters: vec![("arrival_to_visible", Arc::clone(&vitals.arrival_to_visible))],
             vitals: Arc::clone(&vitals),
             taps: Arc::clone(&taps),
         };

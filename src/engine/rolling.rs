@@ -28,6 +28,7 @@ pub struct Rolling {
     next_ns: i64,
     now_ns: i64,
     oldest_arrival_ns: Option<i64>,
+    oldest_due_ns: Option<i64>,
     seq: u64,
     epoch: u64,
 }
@@ -45,6 +46,7 @@ impl Rolling {
             next_ns: i64::MIN,
             now_ns: 0,
             oldest_arrival_ns: None,
+            oldest_due_ns: None,
             seq: 0,
             epoch,
         }
@@ -66,6 +68,9 @@ impl Rolling {
             arrived_ns = report.last_arrival_ns.unwrap_or(arrived_ns).min(arrived_ns);
             self.oldest_arrival_ns = self.oldest_arrival_ns.or(report.first_arrival_ns);
             self.books.enter(report);
+        }
+        if !checked.advances.is_empty() {
+            self.oldest_due_ns = self.oldest_due_ns.or(Some(arrived_ns));
         }
         let Self { windows, books, gallery, .. } = self;
         in_order(&checked.readings, &checked.advances, |event| match event {
@@ -94,6 +99,7 @@ impl Rolling {
             epoch: self.epoch,
             at_ns: self.now_ns,
             oldest_arrival_ns: self.oldest_arrival_ns.take(),
+            oldest_due_ns: self.oldest_due_ns.take(),
             directory: self.directory.publish(),
             parts: [part].into(),
             sources: books.views(),

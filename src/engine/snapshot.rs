@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub at_ns: i64,
     /// When the oldest frame arrived that is new in this snapshot.
     pub oldest_arrival_ns: Option<i64>,
+    /// When the frame arrived that let the first of its new results fall due.
+    pub oldest_due_ns: Option<i64>,
     /// What never changes about the channels, and their order by id.
     pub directory: Arc<Directory>,
     /// What is shown of them, by whoever aggregates them: chunk k of

@@ -12,9 +12,7 @@ use super::{
     status,
 };
 use crate::{
-    daemon::{
-        clock, clock::Line, kernel, meter::Meter, publish::Vitals, rate::LogLimits, tap::Taps,
-    },
+    daemon::{clock, clock::Line, kernel, publish::Vitals, rate::LogLimits, tap::Taps},
     engine::Snapshot,
     query::{
         Selection, WindowChoice,
@@ -30,9 +28,7 @@ pub struct About {
     pub degraded: Option<String>,
     /// Configuration file, if there is one.
     pub config: Option<PathBuf>,
-    /// Latencies measured elsewhere in the daemon, under their names in Status.
-    pub meters: Vec<(&'static str, Arc<Meter>)>,
-    /// Signs of life of the data path.
+    /// Signs of life of the data path, and the daemon's latencies.
     pub vitals: Arc<Vitals>,
     /// Where clients listen to the inputs.
     pub taps: Arc<Taps>,
@@ -45,7 +41,6 @@ pub(super) struct Service {
     pub(super) about: About,
     pub(super) clients: Clients,
     pub(super) log: LogLimits,
-    pub(super) queries: Meter,
     pub(super) started_boot_ns: i64,
 }
 
@@ -57,14 +52,12 @@ impl Service {
             about,
             clients: Clients::default(),
             log: LogLimits::default(),
-            queries: Meter::default(),
             started_boot_ns: clock::boot_ns(),
         }
     }
 
     /// The reply to everything but what goes on for longer than a reply.
     pub(super) async fn answer(&self, call: &Call) -> Vec<u8> {
-        let start_ns = clock::boot_ns();
         let snapshot = Arc::clone(&self.snapshots.borrow());
         let reply = match call {
             Call::Get(get) => self.get(&snapshot, get).await,
@@ -74,7 +67,6 @@ impl Service {
             Call::GetInterfaceDescription(interface) => Ok(description(*interface)),
             Call::Watch(_) | Call::Tap(_) | Call::Record(_) => Err(Refusal::ExpectedMore),
         };
-        self.queries.record_ns(clock::boot_ns() - start_ns);
         reply.unwrap_or_else(|refusal| refusal.reply())
     }
 

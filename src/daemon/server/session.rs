@@ -146,6 +146,7 @@ impl Session {
     }
 
     async fn handle(&mut self, len: usize) -> Result<(), Ending> {
+        let start_ns = clock::boot_ns();
         self.service.clients.record(Count::Request);
         let request = match request::parse(self.inbox.line(len)) {
             Ok(request) => request,
@@ -159,7 +160,10 @@ impl Session {
             Call::Record(source) => self.record(&source).await,
             call => {
                 let reply = self.service.answer(&call).await;
-                self.send(reply).await
+                self.send(reply).await?;
+                let took_ns = clock::boot_ns() - start_ns;
+                self.service.about.vitals.query.record_ns(took_ns);
+                Ok(())
             }
         }
     }

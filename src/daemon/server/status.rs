@@ -7,7 +7,10 @@ use serde_json::json;
 
 use super::{refusal::Refusal, request::Cursor, service::Service, service::clock_name};
 use crate::{
-    daemon::{clock, meter::Quantiles, publish::Vitals},
+    daemon::{
+        clock,
+        publish::{Depth, Vitals},
+    },
     engine::{
         Snapshot,
         snapshot::{DeviceView, SourceView},
@@ -128,47 +131,89 @@ impl Serialize for Head<'_> {
         map.serialize_entry("seq", &snapshot.seq)?;
         map.serialize_entry("time", &Rfc3339(*now_ns))?;
         map.serialize_entry("clock", clock_name())?;
-        optional(&mut map, "rss_bytes", rss_bytes())?;
+        let memory = Memory::read();
+        optional(&mut map, "rss_bytes", memory.rss_bytes)?;
+        optional(&mut map, "rss_peak_bytes", memory.rss_peak_bytes)?;
         optional(&mut map, "degraded", about.degraded.as_deref())?;
         optional(&mut map, "config", about.config.as_deref().map(|path| path.to_string_lossy()))?;
         map.serialize_entry("channels", &snapshot.len())?;
         map.serialize_entry("total", &LedgerLine(&snapshot.total))?;
-        map.serialize_entry("queue", &Queue(&about.vitals))?;
+        let refused = snapshot.total.transport.batches_refused;
+        map.serialize_entry("queue", &Queue { depth: &about.vitals.queue, refused })?;
         map.serialize_entry("clients", &service.clients.counts())?;
-        map.serialize_entry("latency", &Latencies(service))?;
+        map.serialize_entry("latency", &Latencies(&about.vitals))?;
         map.end()
     }
 }
 
 /// The queue between the sources and the engine, in batches.
-struct Queue<'a>(&'a Vitals);
+struct Queue<'a> {
+    depth: &'a Depth,
+    refused: u64,
+}
 
 impl Serialize for Queue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Vitals { queue_batches, queue_batches_high, queue_batches_max, .. } = self.0;
-        let mut map = serializer.serialize_map(Some(3))?;
-        map.serialize_entry("batches", &queue_batches.load(Relaxed))?;
-        map.serialize_entry("high_water", &queue_batches_high.load(Relaxed))?;
-        map.serialize_entry("max", &queue_batches_max.load(Relaxed))?;
+        let Depth { now, high_water, max } = self.depth;
+        let mut map = serializer.serialize_map(Some(4))?;
+        map.serialize_entry("batches", &now.load(Relaxed))?;
+        map.serialize_entry("high_water", &high_water.load(Relaxed))?;
+        map.serialize_entry("max", &max.load(Relaxed))?;
+        map.serialize_entry("refused", &self.refused)?;
         map.end()
     }
 }
 
 /// The daemon's own latencies.
-struct Latencies<'a>(&'a Service);
+struct Latencies<'a>(&'a Vitals);
 
 impl Serialize for Latencies<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let own: [(&str, Quantiles); 1] = [("query", self.0.queries.read())];
-        let meters = &self.0.about.meters;
-        let others = meters.iter().map(|(name, meter)| (*name, meter.read()));
-        serializer.collect_map(own.into_iter().chain(others))
+        let Vitals { arrival_to_visible, due_to_visible, watch, query, .. } = self.0;
+        let meters = [
+            ("query", query),
+            ("watch", watch),
+            ("arrival_to_visible", arrival_to_visible),
+            ("due_to_visible", due_to_visible),
+        ];
+        serializer.collect_map(meters.map(|(name, meter)| (name, meter.read())))
     }
 }
 
 /// Resident memory, where /proc tells.
-fn rss_bytes() -> Option<u64> {
-    let statm = fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    pages.checked_mul(rustix::param::page_size() as u64)
+#[derive(Clone, Copy, Debug, Default)]
+struct Memory {
+    rss_bytes: Option<u64>,
+    rss_peak_bytes: Option<u64>,
+}
+
+impl Memory {
+    fn read() -> Self {
+        Self::of(&fs::read_to_string("/proc/self/status").unwrap_or_default())
+    }
+
+    /// From lines such as `VmRSS:      6868 kB`; see proc_pid_status(5).
+    fn of(status: &str) -> Self {
+        let bytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            let kib: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
+            kib.checked_mul(1_024)
+        };
+        Self { rss_bytes: bytes("VmRSS:"), rss_peak_bytes: bytes("VmHWM:") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_what_the_kernel_says() {
+        let memory = Memory::of("Name:\tx\nVmHWM:\t    7000 kB\nVmRSS:\t    6868 kB\n");
+        assert_eq!(memory.rss_bytes, Some(6_868 * 1_024));
+        assert_eq!(memory.rss_peak_bytes, Some(7_000 * 1_024));
+        assert_eq!(Memory::of("").rss_bytes, None);
+        let own = Memory::read();
+        assert!(own.rss_bytes <= own.rss_peak_bytes);
+    }
 }

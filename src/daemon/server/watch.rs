@@ -141,6 +141,10 @@ impl Session {
             message.push(self.inbox.terminator());
             self.drained().await?;
             self.write_steadily(&message).await?;
+            if told.known.is_some() {
+                let written_ns = self.service.line.now_ns();
+                self.service.about.vitals.watch.record_since(Some(snapshot.at_ns), written_ns);
+            }
             told.known = Some(Known { seq, at_ns: now_ns });
             if next.is_none() {
                 return Ok(());

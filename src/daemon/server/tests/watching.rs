@@ -193,3 +193,15 @@ async fn a_client_that_leaves_while_it_wants_nothing_gives_its_place_back() {
     // Only the one that asks is left.
     daemon.until("/clients/open", 1).await;
 }
+
+#[tokio::test]
+async fn replies_and_messages_about_a_publication_are_timed() {
+    let mut daemon = Daemon::small();
+    let mut client = daemon.connect().await;
+    client.ask(WATCH.trim_end()).await;
+    assert_eq!(daemon.status("/latency/watch/count").await, 0, "the first is about no publication");
+    daemon.publish_changed(2);
+    client.message().await;
+    assert_eq!(daemon.status("/latency/watch/count").await, 1);
+    assert_eq!(daemon.status("/latency/query/count").await, 2, "a reply is timed when it is out");
+}
