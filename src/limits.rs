@@ -34,8 +34,15 @@ pub const CHANNELS_PER_DEVICE: usize = 256;
 pub const BATCH_READINGS_MAX: usize = 4_096;
 /// Datagrams asked of the kernel in one receive call.
 pub const RECEIVE_DATAGRAMS: usize = 64;
-/// Receive calls a UDP source makes before it lets the other sources run.
-pub const RECEIVE_CALLS_PER_TURN: usize = 16;
+/// A source that is busy hands over what fills no batch at most this often.
+pub const HAND_OVER_NS: i64 = 2 * MS;
+/// Trains of datagrams asked of the kernel in one receive call.
+pub const RECEIVE_TRAINS: usize = 16;
+/// Longest train: the largest UDP payload there is, 65,507 bytes over IPv4, fits.
+pub const TRAIN_BYTES_MAX: usize = 65_536;
+/// Datagrams a UDP source takes before it lets the other sources run; the receive call that
+/// reaches it is decoded to its end.
+pub const RECEIVE_DATAGRAMS_PER_TURN: usize = 1_024;
 /// Default capacity, in batches, of the queue between the sources and the engine.
 pub const QUEUE_BATCHES_DEFAULT: usize = 256;
 /// Largest capacity that may be configured for that queue.
@@ -232,6 +239,10 @@ pub const SHUTDOWN_NS: i64 = 10 * SECOND;
 /// One kind of log line is written at most this often.
 pub const LOG_EVERY_NS: i64 = 10 * SECOND;
 
+const _: () = assert!(HAND_OVER_NS < TICK_NS);
+const _: () = assert!(RECEIVE_TRAINS <= RECEIVE_DATAGRAMS);
+const _: () = assert!(DATAGRAM_BYTES_MAX <= TRAIN_BYTES_MAX);
+const _: () = assert!(RECEIVE_DATAGRAMS <= RECEIVE_DATAGRAMS_PER_TURN);
 const _: () = assert!(CONFIG_ERRORS_SHOWN <= CONFIG_ERRORS_MAX);
 const _: () = assert!(COBS_BYTES_MAX >= FRAME_BYTES_MAX);
 const _: () = assert!(CLIENTS_ROOT_RESERVE < CLIENTS_MAX);

@@ -29,6 +29,7 @@ pub(super) const SOURCE: &[&str] = &[
     "kind",
     "listen",
     "receive_buffer",
+    "gro",
     "path",
     "baud",
     "data_bits",

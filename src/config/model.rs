@@ -61,6 +61,9 @@ pub struct UdpConfig {
     pub listen: SocketAddr,
     /// Receive buffer to ask for, bytes.
     pub receive_buffer: usize,
+    /// Whether the kernel may hand over trains of equal datagrams as one (UDP_GRO), and count
+    /// those it drops by trains.
+    pub gro: bool,
 }
 
 /// A serial port.

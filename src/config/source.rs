@@ -81,7 +81,7 @@ impl Kind {
     /// The kinds that a key is for; all of them where it is not listed.
     fn that_take(key: &str) -> &'static [Self] {
         match key {
-            "listen" | "receive_buffer" => &[Self::Udp],
+            "listen" | "receive_buffer" | "gro" => &[Self::Udp],
             "path" => &[Self::Serial, Self::Replay],
             "baud" | "data_bits" | "parity" | "stop_bits" | "flow" => &[Self::Serial],
             "scenario" | "seed" => &[Self::Simulator],
@@ -178,6 +178,7 @@ fn input(section: &Section<'_>, kind: Kind, context: &Context<'_>) -> Option<Inp
 fn udp(section: &Section<'_>) -> Option<UdpConfig> {
     section.require("listen", "\"127.0.0.1:7420\"");
     let receive_buffer = receive_buffer(section);
+    let gro = section.boolean("gro");
     let found = section.text("listen")?;
     let Ok(listen) = found.value.parse::<SocketAddr>() else {
         let remark =
@@ -186,7 +187,7 @@ fn udp(section: &Section<'_>) -> Option<UdpConfig> {
         section.sink.error(&found.span, remark.help(help));
         return None;
     };
-    Some(UdpConfig { listen, receive_buffer })
+    Some(UdpConfig { listen, receive_buffer, gro: gro.is_some_and(|found| found.value) })
 }
 
 /// Bytes, as a number or as text such as `"8MiB"`.

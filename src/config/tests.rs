@@ -83,12 +83,12 @@ fn an_empty_file_is_a_configuration() {
 fn reads_a_udp_source() {
     let text = format!(
         "{UDP}time = \"device\"\nunknown = \"discover\"\ndiscover_max = 7\nidle = \"3s\"\n\
-         receive_buffer = \"2MiB\"\n"
+         receive_buffer = \"2MiB\"\ngro = true\n"
     );
     let config = good(&text);
     let InputKind::Udp(udp) = &config.inputs[0].kind else { panic!("{config:?}") };
     assert_eq!(udp.listen.to_string(), "127.0.0.1:7420");
-    assert_eq!(udp.receive_buffer, 2 << 20);
+    assert_eq!((udp.receive_buffer, udp.gro), (2 << 20, true));
     assert_eq!(config.inputs[0].format, Format::Native);
     assert_eq!(config.inputs[0].on_full, OnFull::Count);
     let source = &config.plan.sources[0];
@@ -97,7 +97,7 @@ fn reads_a_udp_source() {
     assert!(!source.named_fields);
     assert_eq!(source.discovered.lateness_ns, 200 * MS, "device time needs some");
     let udp_of = |config: &Config| match &config.inputs[0].kind {
-        InputKind::Udp(udp) => udp.receive_buffer,
+        InputKind::Udp(udp) if !udp.gro => udp.receive_buffer,
         other => panic!("{other:?}"),
     };
     assert_eq!(udp_of(&good(UDP)), 8 << 20);

@@ -1,17 +1,18 @@
 //! Calls to the kernel that no safe wrapper offers: the one module with `unsafe`.
 //!
 //! What is here has no safe form in the crates that the program uses: `rustix` has no `recvmmsg`,
-//! `socket2` neither reads SO_MEMINFO nor sets SO_RCVBUFFORCE and SO_TIMESTAMPNS, and nobody wraps
-//! SIOCOUTQ, TIOCGICOUNT, adjtimex or the taking over of an inherited descriptor. Each function
-//! takes borrowed descriptors and gives back plain values, so that no pointer leaves it; each
-//! block says why it is sound; nothing here decides anything.
+//! `socket2` neither reads SO_MEMINFO nor sets SO_RCVBUFFORCE, SO_TIMESTAMPNS and UDP_GRO, and
+//! nobody wraps SIOCOUTQ, TIOCGICOUNT, adjtimex or the taking over of an inherited descriptor.
+//! Each function takes borrowed descriptors and gives back plain values, so that no pointer leaves
+//! it; each block says why it is sound; nothing here decides anything.
 #![allow(unsafe_code)]
 
+mod line;
 mod local;
 mod receive;
 
+pub use line::{LineErrorCounts, line_errors};
 pub use local::{clock_is_synced, inherited, unsent_bytes};
 pub use receive::{
-    Datagram, LineErrorCounts, ReceiveBatch, enable_timestamps, force_receive_buffer, line_errors,
-    socket_drops,
+    Datagram, ReceiveBatch, enable_timestamps, enable_trains, force_receive_buffer, socket_drops,
 };

@@ -2,9 +2,14 @@
 //!
 //! `datagrams sent = datagrams received + kernel_dropped` holds on loopback to the datagram, with
 //! what is still in the socket: the kernel's drop counter (SO_MEMINFO) is read with each batch, on
-//! a tick while nothing comes, and once more at the end.
+//! a tick while nothing comes, and once more at the end. With `gro` the kernel counts a train that
+//! it drops as one, and the identity holds only while it drops nothing.
+//!
+//! A quiet source hands over what it has as soon as its socket is empty. A busy one does so every
+//! [`HAND_OVER_NS`] at most, or when a batch is full: to wake the engine costs more than to
+//! receive a dozen datagrams.
 
-use std::{convert::Infallible, io, net::SocketAddr, os::fd::AsFd};
+use std::{convert::Infallible, io, net::SocketAddr, os::fd::AsFd, pin::pin};
 
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::{io::Interest, net::UdpSocket, time::sleep_until};
@@ -23,7 +28,8 @@ use crate::{
     },
     engine::{Link, batch::Transport},
     limits::{
-        DATAGRAM_BYTES_MAX, RECEIVE_CALLS_AT_STOP, RECEIVE_CALLS_PER_TURN, RECEIVE_ERROR_PAUSE_NS,
+        DATAGRAM_BYTES_MAX, HAND_OVER_NS, RECEIVE_CALLS_AT_STOP, RECEIVE_DATAGRAMS_PER_TURN,
+        RECEIVE_ERROR_PAUSE_NS,
     },
 };
 
@@ -107,13 +113,14 @@ impl Udp {
                     "The kernel does not stamp datagrams ({error}): the time of reading counts."
                 );
             }
+            let trains = self.config.gro && trains(&socket, outlet);
             // What was dropped between the bind and now is this source's too.
             let drops = kernel::socket_drops(socket.as_fd()).ok();
             let drops = drops.map(|drops| if own { 0 } else { drops });
             let socket = UdpSocket::from_std(socket.into())?;
-            Ok((socket, buffer, drops))
+            Ok((socket, buffer, drops, trains))
         };
-        let (socket, buffer, drops): (UdpSocket, usize, Option<u32>) = set_up()
+        let (socket, buffer, drops, trains) = set_up()
             .map_err(|error: io::Error| format!("cannot set up the socket on {listen}: {error}"))?;
         self.adopted = None;
         let address = socket.local_addr().unwrap_or(listen);
@@ -126,9 +133,14 @@ impl Udp {
                 size(self.config.receive_buffer)
             );
         }
-        let uncounted = if drops.is_none() { ", kernel drops not counted" } else { "" };
-        let detail = format!("{address}, receive buffer {}{uncounted}", size(buffer));
-        Ok((Open::new(socket, own, drops, self.line), detail))
+        let counted = match (drops, trains) {
+            (None, _) => ", kernel drops not counted",
+            (Some(_), true) => ", kernel drops counted by trains",
+            (Some(_), false) => "",
+        };
+        let detail = format!("{address}, receive buffer {}{counted}", size(buffer));
+        let batch = if trains { ReceiveBatch::of_trains() } else { ReceiveBatch::new() };
+        Ok((Open::new(socket, own, drops, batch, self.line), detail))
     }
 }
 
@@ -146,6 +158,8 @@ struct Open {
     arrived_ns: i64,
     /// The kernel's count of drops when it was last read; `None` if it does not count.
     drops: Option<u32>,
+    /// When something was last handed over.
+    handed_over_ns: i64,
     errors: LogLimit,
 }
 
@@ -154,58 +168,92 @@ struct Open {
 enum Wake {
     /// The runtime says that there is something.
     Ready,
-    /// It is time to say that there is nothing.
+    /// It is time to hand over what there is, or to say that there is nothing.
     Tick,
 }
 
+/// How a receive call left the socket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Nothing was in it any more.
+    Empty,
+    /// There may be more.
+    More,
+}
+
+/// What a turn left in the outlet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Nothing,
+    /// What waits for more of its like until this time on the line.
+    Until(i64),
+}
+
 impl Open {
-    fn new(socket: UdpSocket, own: bool, drops: Option<u32>, line: Line) -> Self {
+    fn new(
+        socket: UdpSocket,
+        own: bool,
+        drops: Option<u32>,
+        batch: ReceiveBatch,
+        line: Line,
+    ) -> Self {
         Self {
             socket,
             own,
             line,
-            batch: ReceiveBatch::new(),
+            batch,
             clocks: Clocks::now(),
             arrived_ns: i64::MIN,
             drops,
+            handed_over_ns: i64::MIN,
             errors: LogLimit::default(),
         }
     }
 
     async fn receive(&mut self, outlet: &mut Outlet) -> Result<Infallible, EngineGone> {
         let mut tick = ticks();
+        let mut due = pin!(sleep_until(clock::deadline_in(0)));
+        let mut held = Held::Nothing;
         loop {
             let wake = tokio::select! {
                 biased;
                 _ = tick.tick() => Ok(Wake::Tick),
+                () = &mut due, if held != Held::Nothing => Ok(Wake::Tick),
                 ready = self.socket.readable() => ready.map(|()| Wake::Ready),
             };
-            match wake {
+            let before = held;
+            held = match wake {
                 Ok(wake) => self.turn(wake, outlet).await?,
                 Err(error) => self.pause(&error, outlet).await?,
+            };
+            if let Held::Until(due_ns) = held
+                && before != held
+            {
+                due.as_mut().reset(clock::deadline_in(due_ns - self.line.now_ns()));
             }
         }
     }
 
     /// Receives until the socket is empty, or others have waited long enough.
-    async fn turn(&mut self, wake: Wake, outlet: &mut Outlet) -> Result<(), EngineGone> {
-        for _ in 0..RECEIVE_CALLS_PER_TURN {
+    async fn turn(&mut self, wake: Wake, outlet: &mut Outlet) -> Result<Held, EngineGone> {
+        let mut datagrams = 0;
+        while datagrams < RECEIVE_DATAGRAMS_PER_TURN {
             let asked_ns = self.line.now_ns();
-            match self.receive_batch(wake) {
-                Ok(()) => {
+            match self.receive_batch(wake, outlet) {
+                Ok((received, left)) => {
                     while self.decode_next(outlet) {
                         if outlet.is_full() {
                             outlet.offer(self.arrived_ns).await?;
+                            self.handed_over_ns = asked_ns;
                         }
+                    }
+                    datagrams += received;
+                    if left == Left::Empty {
+                        return self.drained(wake, asked_ns, outlet).await;
                     }
                 }
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => {
-                        // A datagram that was stamped before and queued after is taken to have
-                        // arrived now: the engine has been told that nothing is older.
-                        self.arrived_ns = self.arrived_ns.max(asked_ns);
-                        return self.hand_over(outlet).await;
-                    }
+                    io::ErrorKind::WouldBlock => return self.drained(wake, asked_ns, outlet).await,
                     io::ErrorKind::Interrupted => {}
                     _ => return self.pause(&error, outlet).await,
                 },
@@ -215,22 +263,51 @@ impl Open {
             self.hand_over(outlet).await?;
         }
         tokio::task::yield_now().await;
-        Ok(())
+        Ok(Held::Nothing)
     }
 
-    fn receive_batch(&mut self, wake: Wake) -> io::Result<()> {
-        let (socket, batch) = (&self.socket, &mut self.batch);
-        match wake {
-            Wake::Ready => {
-                socket.try_io(Interest::READABLE, || batch.receive(socket.as_fd()))?;
-            }
-            // What came since the runtime last asked the kernel is not in its readiness.
-            Wake::Tick => {
-                batch.receive(socket.as_fd())?;
-            }
+    /// The socket was empty some time after `asked_ns`.
+    async fn drained(
+        &mut self,
+        wake: Wake,
+        asked_ns: i64,
+        outlet: &mut Outlet,
+    ) -> Result<Held, EngineGone> {
+        let due_ns = self.handed_over_ns.saturating_add(HAND_OVER_NS);
+        if wake == Wake::Ready && asked_ns < due_ns {
+            return Ok(Held::Until(due_ns));
         }
+        // A datagram that was stamped before and queued after is taken to have arrived now: the
+        // engine is told that nothing is older.
+        self.arrived_ns = self.arrived_ns.max(asked_ns);
+        self.hand_over(outlet).await?;
+        self.handed_over_ns = asked_ns;
+        Ok(Held::Nothing)
+    }
+
+    /// One receive call; how many datagrams it gave, and whether there may be more.
+    fn receive_batch(&mut self, wake: Wake, outlet: &mut Outlet) -> io::Result<(usize, Left)> {
+        let (socket, batch) = (&self.socket, &mut self.batch);
+        let mut received = Err(io::ErrorKind::WouldBlock.into());
+        let receive = || {
+            received = batch.receive(socket.as_fd());
+            // A batch that is not full has emptied the socket, as an error would have told.
+            match &received {
+                Ok(_) if batch.is_full() => Ok(()),
+                Ok(_) => Err(io::ErrorKind::WouldBlock.into()),
+                Err(error) => Err(error.kind().into()),
+            }
+        };
+        match wake {
+            // Told that the socket is empty, the runtime waits for its next word from the kernel.
+            Wake::Ready => _ = socket.try_io(Interest::READABLE, receive),
+            // What came since the runtime last asked the kernel is not in its readiness.
+            Wake::Tick => _ = { receive }(),
+        }
+        let datagrams = received?;
         self.clocks = Clocks::now();
-        Ok(())
+        outlet.count(&Transport { datagrams: datagrams as u64, ..Transport::default() });
+        Ok((datagrams, if self.batch.is_full() { Left::More } else { Left::Empty }))
     }
 
     /// Decodes the next datagram of the batch; false if there is none.
@@ -240,7 +317,6 @@ impl Open {
         };
         let stamp_ns = datagram.stamp_ns.unwrap_or(self.clocks.wall_ns);
         self.arrived_ns = self.arrived_ns.max(self.line.of_wall(stamp_ns, self.clocks));
-        outlet.count(&Transport { datagrams: 1, ..Transport::default() });
         if DATAGRAM_BYTES_MAX < datagram.wire_bytes {
             outlet.refuse_oversize(datagram.wire_bytes);
         } else {
@@ -266,25 +342,27 @@ impl Open {
 
     /// A failed receive call is the kernel's news of another packet, or of itself: counted, told
     /// now and then, and not the end of the source.
-    async fn pause(&mut self, error: &io::Error, outlet: &mut Outlet) -> Result<(), EngineGone> {
+    async fn pause(&mut self, error: &io::Error, outlet: &mut Outlet) -> Result<Held, EngineGone> {
         outlet.count(&Transport { receive_errors: 1, ..Transport::default() });
         if let Some(suppressed) = self.errors.allow(self.line.now_ns()) {
             tracing::warn!(source = outlet.name(), suppressed, "Receiving failed: {error}.");
         }
         self.hand_over(outlet).await?;
         sleep_until(clock::deadline_in(RECEIVE_ERROR_PAUSE_NS)).await;
-        Ok(())
+        Ok(Held::Nothing)
     }
 
     async fn stop(&mut self, outlet: &mut Outlet) -> Result<(), EngineGone> {
         self.decode_rest(outlet).await?;
         if self.own {
             for _ in 0..RECEIVE_CALLS_AT_STOP {
-                let Ok(_) = self.batch.receive(self.socket.as_fd()) else {
+                let Ok((_, left)) = self.receive_batch(Wake::Tick, outlet) else {
                     break;
                 };
-                self.clocks = Clocks::now();
                 self.decode_rest(outlet).await?;
+                if left == Left::Empty {
+                    break;
+                }
             }
         }
         self.count_drops(outlet);
@@ -299,6 +377,18 @@ impl Open {
         }
         Ok(())
     }
+}
+
+/// Has the kernel hand over trains, if it can; whether it does.
+fn trains(socket: &Socket, outlet: &Outlet) -> bool {
+    let enabled = kernel::enable_trains(socket.as_fd());
+    if let Err(error) = &enabled {
+        tracing::warn!(
+            source = outlet.name(),
+            "The kernel hands over datagrams one by one ({error}): `gro` has no effect."
+        );
+    }
+    enabled.is_ok()
 }
 
 fn bound(listen: SocketAddr) -> io::Result<Socket> {

@@ -2,22 +2,24 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},
+    ops::Range,
     thread,
     time::Duration,
 };
 
+use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 use stillwell::{
     config::model::{InputKind, OnFull, UdpConfig},
     limits::{DATAGRAM_BYTES_MAX, RECEIVE_BUFFER_DEFAULT},
     wire::FrameRefusal,
 };
 
-use super::{Outcome, PATIENCE, Running, frame, input};
+use super::{Account, Outcome, PATIENCE, Running, frame, input};
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 fn udp(listen: SocketAddr, receive_buffer: usize) -> InputKind {
-    InputKind::Udp(UdpConfig { listen, receive_buffer })
+    InputKind::Udp(UdpConfig { listen, receive_buffer, gro: false })
 }
 
 /// A source on a port of its own and a socket that sends to it.
@@ -49,6 +51,80 @@ async fn every_datagram_is_received_or_counted_as_dropped() {
     assert!(0 < seen.transport.datagrams);
     assert_eq!(seen.transport.datagrams + seen.transport.kernel_dropped, sent);
     assert_eq!(seen.wire.frames_ok, seen.transport.datagrams);
+}
+
+/// Sends the frames with these numbers, each a datagram, in trains of up to 50 (UDP_SEGMENT).
+fn send_trains(sender: &UdpSocket, sequences: Range<u32>) {
+    let segment = i32::try_from(frame(0, 1).len()).unwrap();
+    setsockopt(sender, UdpGsoSegment, &segment).unwrap();
+    for start in sequences.clone().step_by(50) {
+        let train = start..sequences.end.min(start + 50);
+        sender.send(&train.flat_map(|sequence| frame(sequence, 1)).collect::<Vec<_>>()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_sender_of_trains_is_accounted_for_to_the_datagram() {
+    let (mut running, sender) = linked(64 * 1_024, 1_024).await;
+    let sent = 20_000;
+    send_trains(&sender, 0..sent);
+    running
+        .until("all accounted for", |seen| {
+            seen.transport.datagrams + seen.transport.kernel_dropped == u64::from(sent)
+        })
+        .await;
+    let seen = running.stop().await;
+    assert!(0 < seen.transport.kernel_dropped, "the buffer was meant to overflow");
+    assert_eq!(seen.transport.datagrams + seen.transport.kernel_dropped, u64::from(sent));
+    assert_eq!(seen.wire.frames_ok, seen.transport.datagrams);
+}
+
+#[tokio::test]
+async fn trains_are_taken_in_one_piece_where_that_is_asked_for() {
+    let receive_buffer = 64 * 1_024;
+    let config = UdpConfig { listen: LOOPBACK, receive_buffer, gro: true };
+    let mut running = Running::start(input(InputKind::Udp(config)), 1_024);
+    let detail = running.up().await;
+    assert!(detail.ends_with("counted by trains"), "{detail}");
+    let sender = UdpSocket::bind(LOOPBACK).unwrap();
+    sender.connect(detail.split(',').next().unwrap()).unwrap();
+    // Fits whole, and one by one would not.
+    let sent = 510;
+    send_trains(&sender, 0..sent);
+    running.until("all frames", |seen| seen.wire.frames_ok == u64::from(sent)).await;
+    assert_eq!(running.seen.transport.kernel_dropped, 0);
+    assert_eq!(running.seen.transport.datagrams, u64::from(sent));
+    // Does not fit: the kernel counts what it drops by trains, and the numbers tell the rest.
+    send_trains(&sender, sent..sent + 50 * 500);
+    let trains = |seen: &Account| {
+        (seen.transport.datagrams - u64::from(sent)) / 50 + seen.transport.kernel_dropped
+    };
+    running.until("all trains", |seen| trains(seen) == 500).await;
+    let seen = running.stop().await;
+    assert!(0 < seen.transport.kernel_dropped, "the buffer was meant to overflow");
+    assert_eq!(trains(&seen), 500);
+    assert_eq!(seen.wire.frames_ok, seen.transport.datagrams);
+    assert!(seen.heads.is_sorted_by_key(|head| (head.sequence, head.arrived_ns)));
+}
+
+#[tokio::test]
+async fn a_busy_source_hands_over_in_batches_and_a_quiet_one_at_once() {
+    let (mut running, sender) = linked(RECEIVE_BUFFER_DEFAULT, 1_024).await;
+    // The second of a pair waits for its like, until something else would have come long ago.
+    for sequence in 0..2 {
+        sender.send(&frame(sequence, 1)).unwrap();
+        let frames = u64::from(sequence) + 1;
+        running.until("the frame", |seen| seen.wire.frames_ok == frames).await;
+    }
+    let before = running.seen.batches;
+    for sequence in 2..2_002 {
+        sender.send(&frame(sequence, 1)).unwrap();
+        tokio::task::yield_now().await;
+    }
+    running.until("all frames", |seen| seen.wire.frames_ok == 2_002).await;
+    let batches = running.seen.batches - before;
+    assert!(batches < 1_000, "{batches} batches of 2,000 datagrams");
+    running.stop().await;
 }
 
 #[tokio::test]
