@@ -47,6 +47,10 @@ pub const RECEIVE_DATAGRAMS_PER_TURN: usize = 1_024;
 pub const QUEUE_BATCHES_DEFAULT: usize = 256;
 /// Largest capacity that may be configured for that queue.
 pub const QUEUE_BATCHES_MAX: usize = 65_536;
+/// Emptied batches that a source keeps to fill them again.
+pub const SPARE_BATCHES_MAX: usize = 4;
+/// Emptied lists of readings that the engine keeps to fill them again.
+pub const SPARE_LISTS_MAX: usize = 4;
 /// Frame heads kept for the engine when their readings were shed by a full queue.
 pub const SHED_HEADS_MAX: usize = 4_096;
 /// Items the scan combinator consumes in one poll before it yields to other tasks.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::trace::Mark;
+use super::{recycle::Home, trace::Mark};
 use crate::wire::{FieldTable, Frames, WireTally};
 
 /// One item of the engine's input stream.
@@ -25,6 +25,8 @@ pub struct Batch {
     pub now_ns: i64,
     /// The frames.
     pub frames: Frames,
+    /// Where the emptied frames go.
+    pub frames_home: Home<Frames>,
     /// Names behind the samples' fields.
     pub fields: Arc<FieldTable>,
     /// Bytes and frames counted since the previous batch that got through.

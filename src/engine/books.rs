@@ -46,14 +46,14 @@ impl Books {
     }
 
     /// Enters what a batch brought.
-    pub fn enter(&mut self, report: Report) {
+    pub fn enter(&mut self, report: &mut Report) {
         let book = &mut self.sources[report.source];
         book.changed = true;
         book.ledger.add(&Ledger { bytes_buffered: 0, ..report.ledger });
         book.ledger.bytes_buffered = report.ledger.bytes_buffered;
         book.ledger.in_open_panes += report.ledger.readings.accepted;
         book.last_arrival_ns = report.last_arrival_ns.or(book.last_arrival_ns);
-        if let Some(link) = report.link {
+        if let Some(link) = report.link.take() {
             book.link = link;
         }
         for device in &report.devices {

@@ -8,6 +8,7 @@ pub mod plan;
 pub mod unit;
 pub mod duration;
 pub mod glob;
+pub mod recycle;
 pub mod batch;
 pub mod ledger;
 pub mod stages;

@@ -63,7 +63,7 @@ impl Rolling {
         }
         // Near enough for an age: the frames of a batch are a moment apart.
         let mut arrived_ns = checked.now_ns;
-        if let Some(report) = checked.report.take() {
+        if let Some(report) = &mut checked.report {
             // A recording of the future has arrived now at the latest.
             arrived_ns = report.last_arrival_ns.unwrap_or(arrived_ns).min(arrived_ns);
             self.oldest_arrival_ns = self.oldest_arrival_ns.or(report.first_arrival_ns);
@@ -162,7 +162,7 @@ impl Step for RollingThrough {
             self.books.add_channel(added.info.source);
             self.windows.add(added.info);
         }
-        if let Some(report) = checked.report.take() {
+        if let Some(report) = &mut checked.report {
             self.books.enter(report);
         }
         let Self { windows, books } = self;

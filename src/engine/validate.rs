@@ -5,12 +5,13 @@
 //! its pane is open, judged against the watermark as it stood before its frame; its raw value
 //! stays a number through calibration. The first rule that fails names the reason.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use super::{
     Batch, Input, Ledger, Link, Plan, ReadingRefusal, TimeMode,
     device_clock::{ClockMap, Stamp},
     ledger::{ReadingTally, SequenceTally},
+    recycle::{Home, Spares},
     registry::{Added, Registry, Target},
     sequence::{Sequences, Verdict},
     snapshot::DeviceView,
@@ -19,7 +20,7 @@ use super::{
     trace::{Trace, TracedReading, Tracer, Witness},
 };
 use crate::{
-    limits::EVENT_TIME_ABS_MAX_NS,
+    limits::{EVENT_TIME_ABS_MAX_NS, SPARE_LISTS_MAX},
     scan::Step,
     wire::{FIELD_OVERFLOW, FIELD_UNKNOWN, FieldTable, Head, Health, Sample},
 };
@@ -39,6 +40,30 @@ pub struct Checked {
     pub report: Option<Report>,
     /// Frames that were marked, and what became of them.
     pub traces: Vec<Trace>,
+    /// Where the emptied lists go.
+    lists_home: Home<Lists>,
+}
+
+/// The lists of a [`Checked`], to be filled again.
+#[derive(Debug, Default)]
+struct Lists {
+    readings: Vec<Reading>,
+    advances: Vec<Advance>,
+    devices: Vec<DeviceReport>,
+}
+
+impl Drop for Checked {
+    fn drop(&mut self) {
+        let mut lists = Lists {
+            readings: mem::take(&mut self.readings),
+            advances: mem::take(&mut self.advances),
+            devices: self.report.take().map(|report| report.devices).unwrap_or_default(),
+        };
+        lists.readings.clear();
+        lists.advances.clear();
+        lists.devices.clear();
+        self.lists_home.give_back(lists);
+    }
 }
 
 /// One accepted reading.
@@ -98,6 +123,9 @@ pub struct Validate {
     registry: Registry,
     timelines: Vec<Timeline>,
     sources: Vec<Source>,
+    spare_lists: Spares<Lists>,
+    /// Room for the devices of the next report.
+    devices: Vec<DeviceReport>,
 }
 
 #[derive(Debug)]
@@ -146,7 +174,13 @@ impl Validate {
             devices: Vec::new(),
             touched: Vec::new(),
         });
-        Self { registry, timelines, sources: sources.collect() }
+        Self {
+            registry,
+            timelines,
+            sources: sources.collect(),
+            spare_lists: Spares::new(SPARE_LISTS_MAX),
+            devices: Vec::new(),
+        }
     }
 
     fn batch(&mut self, mut batch: Batch, checked: &mut Checked) {
@@ -366,7 +400,7 @@ impl Validate {
     fn report(&mut self, batch: Batch, readings: ReadingTally) -> Report {
         let source = &mut self.sources[batch.source];
         let mut sequence = SequenceTally::default();
-        let mut devices = Vec::with_capacity(source.touched.len());
+        let mut devices = mem::take(&mut self.devices);
         for number in source.touched.drain(..) {
             let device = &mut source.devices[number as usize];
             let Some(mut since) = device.since.take() else { continue };
@@ -383,12 +417,17 @@ impl Validate {
             sequence,
             ..Ledger::default()
         };
+        let mut frames = batch.frames;
+        let first_arrival_ns = frames.heads.first().map(|head| head.arrived_ns);
+        let last_arrival_ns = frames.heads.last().map(|head| head.arrived_ns);
+        frames.clear();
+        batch.frames_home.give_back(frames);
         Report {
             source: batch.source,
             ledger,
             link: batch.link,
-            first_arrival_ns: batch.frames.heads.first().map(|head| head.arrived_ns),
-            last_arrival_ns: batch.frames.heads.last().map(|head| head.arrived_ns),
+            first_arrival_ns,
+            last_arrival_ns,
             devices,
         }
     }
@@ -404,13 +443,16 @@ impl Step for Validate {
     type Out = Checked;
 
     fn step(&mut self, input: Input) -> Option<Checked> {
+        let Lists { readings, advances, devices } = self.spare_lists.take().unwrap_or_default();
+        self.devices = devices;
         let mut checked = Checked {
             now_ns: input.now_ns,
-            readings: Vec::new(),
-            advances: Vec::new(),
+            readings,
+            advances,
             added: Vec::new(),
             report: None,
             traces: Vec::new(),
+            lists_home: self.spare_lists.home(),
         };
         if let Some(batch) = input.batch {
             self.batch(batch, &mut checked);

@@ -10,7 +10,8 @@ use std::{
 
 use crate::{
     config::{InputConfig, InputKind},
-    engine::{Batch, Link, batch::Transport},
+    engine::{Batch, Link, batch::Transport, recycle::Spares},
+    limits::SPARE_BATCHES_MAX,
     recording::{Block, Piece, Recording, RecordingError},
     wire::{Decoder, Frames, WireTally, decode::Framing},
 };
@@ -33,6 +34,7 @@ pub(super) struct LogInput {
     block: Block,
     fed: usize,
     ended: bool,
+    spares: Spares<Frames>,
 }
 
 impl LogInput {
@@ -60,6 +62,7 @@ impl LogInput {
             block: Block::default(),
             fed: 0,
             ended: false,
+            spares: Spares::new(SPARE_BATCHES_MAX),
         })
     }
 
@@ -87,7 +90,7 @@ impl LogInput {
         if self.ended {
             return Ok(None);
         }
-        let mut frames = Frames::default();
+        let mut frames = self.spares.take().unwrap_or_default();
         if self.fed == self.block.len() {
             let next = self.recording.next_block();
             let next = next.map_err(|error| ReplayError { path: self.path.clone(), error })?;
@@ -103,6 +106,7 @@ impl LogInput {
             source: self.source,
             now_ns: self.now_ns,
             frames,
+            frames_home: self.spares.home(),
             fields: Arc::clone(self.decoder.fields()),
             wire: std::mem::take(&mut self.wire),
             transport: Transport {

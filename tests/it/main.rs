@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the harness shows it on failure")]
 
+mod allocations;
 mod client;
 mod daemon;
 mod engine;

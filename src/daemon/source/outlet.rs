@@ -74,7 +74,7 @@ impl Outlet {
             on_full,
             decoder,
             tap,
-            load: Load { source: index, ..Load::default() },
+            load: Load::new(index),
             journal: Journal::default(),
         }
     }

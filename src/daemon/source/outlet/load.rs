@@ -3,13 +3,13 @@
 use std::{mem, sync::Arc};
 
 use crate::{
-    engine::{Batch, Link, batch::Transport, trace::Mark},
-    limits::{SHED_HEADS_MAX, TAP_MARKS_SHED_MAX},
+    engine::{Batch, Link, batch::Transport, recycle::Spares, trace::Mark},
+    limits::{SHED_HEADS_MAX, SPARE_BATCHES_MAX, TAP_MARKS_SHED_MAX},
     wire::{Decoder, FieldTable, Frames, WireTally},
 };
 
 /// What waits to be handed over.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Load {
     pub(super) source: usize,
     /// How far the source's time has come; never goes back.
@@ -24,9 +24,27 @@ pub(super) struct Load {
     /// Frames that are to be traced.
     pub(super) marks: Vec<Mark>,
     pub(super) link: Option<Link>,
+    /// Emptied frames that came back from the engine.
+    spares: Spares<Frames>,
 }
 
 impl Load {
+    /// Nothing yet, of the source with this index.
+    pub(super) fn new(source: usize) -> Self {
+        Self {
+            source,
+            now_ns: 0,
+            frames: Frames::default(),
+            shed_heads: 0,
+            shed_readings: 0,
+            wire: WireTally::default(),
+            transport: Transport::default(),
+            marks: Vec::new(),
+            link: None,
+            spares: Spares::new(SPARE_BATCHES_MAX),
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty()
             && self.link.is_none()
@@ -53,15 +71,16 @@ impl Load {
 
     /// The batch, leaving an empty load with room for another like it.
     pub(super) fn take(&mut self, decoder: &Decoder) -> Batch {
-        let room = Frames {
+        let room = self.spares.take().unwrap_or_else(|| Frames {
             heads: Vec::with_capacity(self.frames.heads.len()),
             samples: Vec::with_capacity(self.frames.samples.len()),
-        };
+        });
         self.shed_heads = 0;
         Batch {
             source: self.source,
             now_ns: self.now_ns,
             frames: mem::replace(&mut self.frames, room),
+            frames_home: self.spares.home(),
             fields: Arc::<FieldTable>::clone(decoder.fields()),
             wire: mem::take(&mut self.wire),
             transport: mem::take(&mut self.transport),
