@@ -175,6 +175,10 @@ pub const SERVE_CHANNELS_PER_TURN: usize = 1_024;
 pub const SERVE_BYTES_PER_TURN: usize = 32 * 1_024;
 /// Longest pause between two messages that a subscriber may ask for.
 pub const WATCH_INTERVAL_MAX_MS: u64 = 86_400_000;
+/// Pages of a publication that subscribers with the same wishes share.
+pub const WATCH_SHARED_PAGES: usize = 16;
+/// Subscribers that are told of a publication within this time are told as at one instant.
+pub const WATCH_INSTANT_NS: i64 = 100 * MS;
 /// A quiet subscription is looked after this often: has the client gone?
 pub const WATCH_CHECK_NS: i64 = SECOND;
 /// Whether a message was taken is asked again after this time, doubled up to the last value.

@@ -148,7 +148,12 @@ impl Level {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{snapshot::tests_support, summary::Flag};
+    use crate::engine::{
+        directory::Listing,
+        partial::Partial,
+        snapshot::{Snapshot, tests_support},
+        summary::Flag,
+    };
 
     fn live(value: f64, at_ns: i64) -> Live {
         Live { value, at_ns, arrived_ns: at_ns, flag: Flag::Pass }
@@ -163,5 +168,71 @@ mod tests {
         gallery.show_live(0, live(3.0, 10));
         let part = gallery.publish(1);
         assert_eq!(part.shown.cells(0)[0].live, Some(live(3.0, 10)));
+    }
+
+    /// A snapshot is the same whoever aggregates its channels.
+    #[test]
+    fn channels_are_found_in_the_part_that_has_their_chunk() {
+        for parts in 1..=3 {
+            let mut galleries: Vec<Gallery> = (0..parts).map(|_| Gallery::default()).collect();
+            let mut listing = Listing::default();
+            for index in 0..300 {
+                let info = tests_support::info(index, &format!("c{index}"));
+                let chunk = index as usize / CHANNELS_PER_CHUNK;
+                let gallery = &mut galleries[chunk % parts];
+                gallery.add(&info.rules);
+                let place = u32::try_from(gallery.lives.len() - 1).expect("few");
+                gallery.show_live(place, live(f64::from(index), 5));
+                listing.add(info);
+            }
+            let snapshot = Snapshot {
+                directory: listing.publish(),
+                parts: galleries.iter_mut().map(|gallery| gallery.publish(1)).collect(),
+                ..Snapshot::default()
+            };
+            for index in 0..300 {
+                let view = snapshot.channel(index);
+                assert_eq!(view.info.index, index);
+                assert_eq!(view.live.map(|live| live.value), Some(f64::from(index)));
+                assert_eq!((view.summary(0), view.changed_seq), (None, 1));
+            }
+        }
+    }
+
+    #[test]
+    fn each_window_shows_its_latest_result_and_percentiles() {
+        let mut gallery = Gallery::default();
+        let mut listing = Listing::default();
+        let rules = tests_support::rules();
+        listing.add(tests_support::info(0, "a"));
+        gallery.add(&rules);
+        let figures = |end_ns, n| {
+            let mut partial = Partial::EMPTY;
+            (partial.n, partial.flags[0]) = (n, n);
+            Some(Figures::new(end_ns, &partial))
+        };
+        let mut snapshot = |gallery: &mut Gallery, seq| Snapshot {
+            seq,
+            directory: listing.publish(),
+            parts: [gallery.publish(seq)].into(),
+            ..Snapshot::default()
+        };
+        gallery.show_summary(0, 0, figures(10, 3), &[1.0, 2.0]);
+        let first = snapshot(&mut gallery, 1);
+        gallery.show_summary(0, 1, figures(20, 4), &[3.0, 4.0]);
+        let second = snapshot(&mut gallery, 2);
+        gallery.show_summary(0, 0, None, &[]);
+        let third = snapshot(&mut gallery, 3);
+        let shown = |snapshot: &Snapshot| {
+            [0, 1].map(|window| {
+                let summary = snapshot.channel(0).summary(window)?;
+                Some((summary.end_ns, summary.values.expect("has values").percentiles.to_vec()))
+            })
+        };
+        assert_eq!(shown(&first), [Some((10, vec![1.0, 2.0])), None]);
+        let long = Some((20, vec![3.0, 4.0]));
+        assert_eq!(shown(&second), [Some((10, vec![1.0, 2.0])), long.clone()]);
+        assert_eq!(shown(&third), [None, long]);
+        assert_eq!(third.channel(0).changed_seq, 3);
     }
 }

@@ -9,6 +9,8 @@ pub struct Glob {
     pattern: Box<str>,
     /// Bytes before the first `*` or `?`; all of them for a plain id.
     prefix_len: usize,
+    /// Bytes after the last of them; all of them for a plain id.
+    suffix_len: usize,
 }
 
 impl Glob {
@@ -16,7 +18,11 @@ impl Glob {
     #[must_use]
     pub fn new(pattern: &str) -> Self {
         let prefix_len = pattern.find(['*', '?']).unwrap_or(pattern.len());
-        Self { pattern: pattern.into(), prefix_len }
+        let suffix_len = pattern.rfind(['*', '?']).map_or(pattern.len(), |at| {
+            // Both are one byte long.
+            pattern.len() - at - 1
+        });
+        Self { pattern: pattern.into(), prefix_len, suffix_len }
     }
 
     /// The id, if the pattern is a plain one.
@@ -42,11 +48,13 @@ impl Glob {
     pub fn matches(&self, text: &str) -> bool {
         let Some(text) = text.strip_prefix(self.prefix()) else { return false };
         let pattern = &self.pattern[self.prefix_len..];
-        match pattern {
-            "" => text.is_empty(),
-            "*" => true,
-            _ => matches_rest(pattern, text),
+        if pattern.is_empty() {
+            return text.is_empty();
         }
+        // Most texts that do not fit are told by their end, and one star leaves nothing else.
+        let (middle, suffix) = pattern.split_at(pattern.len() - self.suffix_len);
+        let Some(text) = text.strip_suffix(suffix) else { return false };
+        middle == "*" || matches_rest(middle, text)
     }
 }
 

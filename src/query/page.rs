@@ -15,10 +15,7 @@ use super::{
     summary::{empty_line, summary_line},
 };
 use crate::{
-    engine::{
-        Snapshot,
-        snapshot::{ChannelState, ChannelView},
-    },
+    engine::{Snapshot, snapshot::ChannelView},
     limits::{
         REPLY_BYTES_MAX, REPLY_ENVELOPE_BYTES, SERVE_BYTES_PER_TURN, SERVE_CHANNELS_PER_TURN,
     },
@@ -83,12 +80,12 @@ impl<'a> Walk<'a> {
         Self { snapshot, ranges: selection.ranges(snapshot, from).into_iter(), range: 0..0 }
     }
 
-    /// The channel that the walk stands on, selected or not.
-    fn stand(&mut self) -> Option<ChannelView<'a>> {
+    /// The channel that the walk stands on, selected or not, by its dense index.
+    fn stand(&mut self) -> Option<u32> {
         while self.range.is_empty() {
             self.range = self.ranges.next()?;
         }
-        Some(self.snapshot.channel(self.snapshot.directory.by_id()[self.range.start]))
+        Some(self.snapshot.directory.by_id()[self.range.start])
     }
 
     fn step(&mut self) {
@@ -97,7 +94,7 @@ impl<'a> Walk<'a> {
 
     /// Id of the channel that the walk stands on: the `next` of a full page.
     pub fn next_id(&mut self) -> Option<&'a str> {
-        self.stand().map(|view| &*view.info.id)
+        self.stand().map(|index| &*self.snapshot.directory.info(index).id)
     }
 
     /// Looks at a bounded number of channels for one that has a window of the choice.
@@ -106,11 +103,11 @@ impl<'a> Walk<'a> {
     /// are selected and none has it or nothing is selected at all, `None` to be asked again.
     pub fn finds_window(&mut self, selection: &Selection, choice: WindowChoice) -> Option<bool> {
         for _ in 0..SERVE_CHANNELS_PER_TURN {
-            let Some(view) = self.stand() else { return Some(false) };
+            let Some(index) = self.stand() else { return Some(false) };
             self.step();
-            let has =
-                |view: ChannelView<'_>| view.info.rules.windows.iter().any(|w| choice.takes(w));
-            if selection.matches(&view.info.id) && has(view) {
+            let info = self.snapshot.directory.info(index);
+            let has = || info.rules.windows.iter().any(|window| choice.takes(window));
+            if selection.matches(&info.id) && has() {
                 return Some(true);
             }
         }
@@ -145,13 +142,19 @@ impl Page {
     pub fn turn(&mut self, walk: &mut Walk<'_>, ask: &Ask<'_>) -> Turn {
         let start = self.bytes();
         for _ in 0..SERVE_CHANNELS_PER_TURN {
-            let Some(view) = walk.stand() else { return Turn::End };
-            if ask.selection.matches(&view.info.id) && !is_known(view, ask) {
+            let Some(index) = walk.stand() else { return Turn::End };
+            let snapshot = walk.snapshot;
+            // Whether it changed is a number to look at, whether it is meant a text.
+            let is_news = ask.known.is_none_or(|known| {
+                let view = snapshot.channel(index);
+                !is_known(view, known, ask.now_ns)
+            });
+            if is_news && ask.selection.matches(&snapshot.directory.info(index).id) {
                 if self.count == ask.limit {
                     return Turn::Full;
                 }
                 let (summaries, channels) = (self.summaries.len(), self.channels.len());
-                self.push(walk.snapshot, view, ask);
+                self.push(snapshot, snapshot.channel(index), ask);
                 if self.count != 0 && REPLY_BYTES_MAX - REPLY_ENVELOPE_BYTES < self.bytes() {
                     self.summaries.truncate(summaries);
                     self.channels.truncate(channels);
@@ -242,11 +245,9 @@ pub struct Header<'a> {
     pub next: Option<&'a str>,
 }
 
-fn is_known(view: ChannelView<'_>, ask: &Ask<'_>) -> bool {
-    let Some(known) = ask.known else { return false };
+fn is_known(view: ChannelView<'_>, known: Known, now_ns: i64) -> bool {
     // A channel that falls silent changes nothing in the engine: only its state tells.
-    let state: ChannelState = view.state(ask.now_ns);
-    view.changed_seq <= known.seq && state == view.state(known.at_ns)
+    view.changed_seq <= known.seq && view.state(now_ns) == view.state(known.at_ns)
 }
 
 fn element(out: &mut Vec<u8>, value: &impl serde::Serialize) {

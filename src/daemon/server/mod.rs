@@ -14,6 +14,7 @@ mod refusal;
 mod request;
 mod service;
 mod session;
+mod sharing;
 mod status;
 mod tap;
 mod watch;

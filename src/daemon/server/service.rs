@@ -9,6 +9,7 @@ use super::{
     clients::{Clients, Event},
     refusal::Refusal,
     request::{Call, Get, INTERFACE, Interface, NamedWindow, Paging, SERVICE, choice},
+    sharing::Sharing,
     status,
 };
 use crate::{
@@ -41,6 +42,7 @@ pub(super) struct Service {
     pub(super) about: About,
     pub(super) clients: Clients,
     pub(super) log: LogLimits,
+    pub(super) sharing: Sharing,
     pub(super) started_boot_ns: i64,
 }
 
@@ -52,6 +54,7 @@ impl Service {
             about,
             clients: Clients::default(),
             log: LogLimits::default(),
+            sharing: Sharing::default(),
             started_boot_ns: clock::boot_ns(),
         }
     }

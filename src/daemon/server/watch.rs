@@ -5,7 +5,7 @@ use std::{io, os::fd::AsFd, sync::Arc, time::Duration};
 use futures::FutureExt;
 use tokio::{
     io::{AsyncWriteExt, Interest},
-    sync::watch,
+    sync::{OnceCell, watch},
     time::{Instant, sleep, sleep_until, timeout},
 };
 
@@ -14,12 +14,16 @@ use super::{
     request::{Watch, choice},
     service::{check_window, clock_name, fill_page},
     session::{Ending, Session, deadline_in},
+    sharing::{Made, Wish},
 };
 use crate::{
     daemon::kernel,
     engine::Snapshot,
     limits::{WATCH_POLL_FIRST_NS, WATCH_POLL_LAST_NS},
-    query::page::{Ask, Form, Header, Known, Walk},
+    query::{
+        Selection, WindowChoice,
+        page::{Ask, Form, Header, Known, Walk},
+    },
 };
 
 /// What the client knows.
@@ -31,6 +35,15 @@ struct Told {
     looked_seq: u64,
     /// Publications that were not looked at since the latest message.
     skipped: u64,
+}
+
+/// What pages a subscriber is to be told.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    selection: &'a Selection,
+    choice: WindowChoice,
+    known: Option<Known>,
+    now_ns: i64,
 }
 
 /// What a quiet subscription wakes up for.
@@ -123,21 +136,26 @@ impl Session {
             told.skipped += seq.saturating_sub(told.looked_seq.saturating_add(1));
         }
         told.looked_seq = seq;
-        let now_ns = self.service.line.now_ns();
-        let form = Form::Current(choice(ask.window.as_ref()));
-        let selection = &ask.selection;
+        let wall_ns = self.service.line.now_ns();
+        // A first message shares nothing, and is of its own instant.
+        let now_ns = match told.known {
+            Some(_) => self.service.sharing.instant(seq, wall_ns),
+            None => wall_ns,
+        };
+        let choice = choice(ask.window.as_ref());
         let known = told.known;
-        let page_ask = Ask { selection, form, known, limit: usize::MAX, now_ns };
-        let mut walk = Walk::new(snapshot, selection, "");
+        let mut from = String::new();
         loop {
-            let (page, next) = fill_page(&mut walk, &page_ask).await;
+            let wanted = Wanted { selection: &ask.selection, choice, known, now_ns };
+            let cell = self.made(snapshot, &wanted, &from).await;
+            let Some(Made { page, next }) = cell.get() else { return Ok(()) };
             if page.is_empty() && told.known.is_some() {
                 return Ok(());
             }
             let skipped = Some(std::mem::take(&mut told.skipped));
             let clock = clock_name();
             let header = Header { continues: true, epoch, seq, now_ns, clock, skipped, next: None };
-            let mut message = page.reply(form, &header);
+            let mut message = page.reply(Form::Current(choice), &header);
             message.push(self.inbox.terminator());
             self.drained().await?;
             self.write_steadily(&message).await?;
@@ -146,8 +164,35 @@ impl Session {
                 self.service.about.vitals.watch.record_since(Some(snapshot.at_ns), written_ns);
             }
             told.known = Some(Known { seq, at_ns: now_ns });
-            if next.is_none() {
-                return Ok(());
+            match next {
+                Some(next) => from.clone_from(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// The page from an id on: made here, or by another session that wants the same.
+    async fn made(
+        &self,
+        snapshot: &Snapshot,
+        wanted: &Wanted<'_>,
+        from: &str,
+    ) -> Arc<OnceCell<Made>> {
+        let Wanted { selection, choice, known, now_ns } = *wanted;
+        let form = Form::Current(choice);
+        let ask = Ask { selection, form, known, limit: usize::MAX, now_ns };
+        let make = async || {
+            let (page, next) = fill_page(&mut Walk::new(snapshot, selection, from), &ask).await;
+            Made { page, next: next.map(str::to_owned) }
+        };
+        match known {
+            None => Arc::new(OnceCell::new_with(Some(make().await))),
+            Some(known) => {
+                let from = from.to_owned();
+                let wish = Wish { selection: selection.clone(), choice, known, from };
+                let cell = self.service.sharing.page(snapshot.seq, now_ns, &wish);
+                cell.get_or_init(make).await;
+                cell
             }
         }
     }

@@ -205,3 +205,45 @@ async fn replies_and_messages_about_a_publication_are_timed() {
     assert_eq!(daemon.status("/latency/watch/count").await, 1);
     assert_eq!(daemon.status("/latency/query/count").await, 2, "a reply is timed when it is out");
 }
+
+#[tokio::test]
+async fn those_who_want_the_same_are_told_the_same_to_the_byte() {
+    let names: Vec<String> = (0..2_000).map(|i| format!("plant.{i:05}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut daemon = Daemon::start(&names, patient());
+    let mut clients = Vec::new();
+    for at in 0..12 {
+        let mut client = daemon.connect().await;
+        let pattern = if at < 9 { "plant.*" } else { "plant.00*7" };
+        client
+            .send(format!(
+                "{{\"method\":\"Watch\",\"parameters\":{{\"channels\":[\"{pattern}\"]}},\"more\":true}}\n"
+            ))
+            .await;
+        messages(&mut client, if at < 9 { 2_000 } else { 100 }).await;
+        clients.push(client);
+    }
+    for seq in 2..5 {
+        daemon.publish_changed(seq);
+        let mut told = Vec::new();
+        for (at, client) in clients.iter_mut().enumerate() {
+            told.push(messages(client, if at < 9 { 2_000 } else { 100 }).await);
+        }
+        assert!(1 < told[0].len(), "in pieces");
+        assert!(told[1..9].iter().all(|other| *other == told[0]), "of publication {seq}");
+        assert!(told[10..].iter().all(|other| *other == told[9]), "of publication {seq}");
+        assert_ne!(told[0], told[9]);
+    }
+}
+
+/// Messages until so many channels have been told, as they came.
+async fn messages(client: &mut Client, channels: usize) -> Vec<Vec<u8>> {
+    let (mut lines, mut seen) = (Vec::new(), 0);
+    while seen < channels {
+        let line = client.bytes_until(b'\n').await.expect("a message");
+        seen += ids(&serde_json::from_slice(&line).expect("JSON")).len();
+        lines.push(line);
+    }
+    assert_eq!(seen, channels);
+    lines
+}
