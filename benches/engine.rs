@@ -151,5 +151,6 @@ fn plan(channels: usize, percentiles: bool) -> Plan {
         }],
         channels: (0..channels).map(channel).collect(),
         defaults: rules,
+        percentile_bytes: 1 << 32,
     }
 }

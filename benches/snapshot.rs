@@ -209,6 +209,7 @@ impl Stage {
             first: value,
             last: value,
             out_of_range: 0,
+            precision: stillwell::engine::bins::counting::Precision::Configured,
         };
         for channel in channels {
             self.gallery.show_live(channel, live);

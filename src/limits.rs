@@ -122,8 +122,16 @@ pub const OPEN_SLOTS_MAX: usize = 16;
 pub const EVENT_TIME_ABS_MAX_NS: i64 = 1 << 62;
 /// Span of arrivals over which the offset of a device's clock is learnt.
 pub const CLOCK_BUCKET_NS: i64 = 64 * SECOND;
-/// Unsorted bins an open pane collects before it sorts and merges them.
-pub const OPEN_BINS_COMPACT: usize = 1_024;
+/// Packed bins of an open pane, bytes, from which they are merged.
+pub const OPEN_BIN_BYTES: usize = 1_024;
+/// Packed bins of the pane that grows at a window, bytes, from which they are merged.
+pub const GROWING_BIN_BYTES: usize = 512;
+/// Default of what the percentile bins of all channels may take.
+pub const PERCENTILE_BYTES_DEFAULT: u64 = 256 * 1_024 * 1_024;
+/// Least that may be configured for that.
+pub const PERCENTILE_BYTES_MIN: u64 = 64 * 1_024;
+/// Most that may be configured for that.
+pub const PERCENTILE_BYTES_MAX: u64 = 1 << 40;
 
 // ---- publishing and serving -------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ struct Page {
     channels: u64,
     total: Ledger,
     queue: Queue,
+    percentiles: Option<Percentiles>,
     clients: Clients,
     latency: BTreeMap<String, Quantiles>,
     sources: Vec<Source>,
@@ -38,6 +39,14 @@ struct Queue {
     max: u64,
     #[serde(default)]
     refused: u64,
+}
+
+#[derive(Deserialize)]
+struct Percentiles {
+    bytes: u64,
+    max_bytes: u64,
+    coarsened: u64,
+    withheld: u64,
 }
 
 #[derive(Deserialize)]
@@ -156,6 +165,15 @@ fn summary(page: &Page) -> Vec<String> {
         lines.push(format!(
             "queue     {} of {} batches, {} at most, {} refused",
             queue.batches, queue.max, queue.high_water, queue.refused
+        ));
+    }
+    if let Some(counts) = page.percentiles.as_ref().filter(|p| 0 < p.coarsened + p.withheld) {
+        lines.push(format!(
+            "percentiles take {} of {}: {} with fewer figures, {} without",
+            number::bytes(counts.bytes),
+            number::bytes(counts.max_bytes),
+            number::count(counts.coarsened, "channel"),
+            counts.withheld
         ));
     }
     if let Some(identity) = &total.imbalance {

@@ -61,7 +61,8 @@ pub(super) fn build(table: &DeTable<'_>, sink: &Sink, context: &Context<'_>) -> 
     let channels: Vec<ChannelPlan> = channels.into_iter().collect::<Option<_>>()?;
     pattern::check_use(&patterns, &sources, &channels, sink);
     let inputs: Vec<InputConfig> = sources.into_iter().map(input).collect::<Option<_>>()?;
-    let plan = Plan { sources: plans, channels, defaults: default_rules };
+    let percentile_bytes = daemon.percentile_bytes;
+    let plan = Plan { sources: plans, channels, defaults: default_rules, percentile_bytes };
     (complete && sink.is_clean()).then_some(Config { daemon, plan, inputs })
 }
 

@@ -4,7 +4,8 @@
 pub(super) const TOP: &[&str] = &["daemon", "defaults", "source", "pattern", "channel"];
 
 /// `[daemon]`.
-pub(super) const DAEMON: &[&str] = &["socket", "state_dir", "publish", "queue"];
+pub(super) const DAEMON: &[&str] =
+    &["socket", "state_dir", "publish", "queue", "percentile_memory"];
 
 /// What is set in `[defaults]` and per channel.
 pub(super) const DEFAULTS: &[&str] = &[

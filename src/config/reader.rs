@@ -124,6 +124,31 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Bytes, as a number or as text such as `"8MiB"`.
+    pub(super) fn bytes(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        let (least, most) = (*range.start(), *range.end());
+        if !self.is_text(key) {
+            let found = self.integer(key, least as i64..=i64::try_from(most).unwrap_or(i64::MAX));
+            return found.map(|found| found.value as u64);
+        }
+        let found = self.text(key)?;
+        let text = found.value.trim();
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let unit = BYTE_UNITS.iter().find(|(name, _)| *name == text[digits..].trim());
+        let Some(((_, unit), number)) = unit.zip(text[..digits].parse::<u64>().ok()) else {
+            let remark = Remark::new(format!("`{key}` is no number of bytes: \"{text}\""));
+            let help = "write a whole number and B, KiB, MiB or GiB, such as \"8MiB\"";
+            self.sink.error(&found.span, remark.help(help));
+            return None;
+        };
+        let bytes = number.saturating_mul(*unit);
+        if !range.contains(&bytes) {
+            self.out_of_range(key, &found.span, text, bytes_text(least), bytes_text(most));
+            return None;
+        }
+        Some(bytes)
+    }
+
     pub(super) fn number(
         &self,
         key: &'static str,
@@ -301,6 +326,17 @@ impl<'a> Section<'a> {
         let title = format!("`{key}` is {value}, which is not within {least} to {most}");
         self.sink.error(span, Remark::new(title));
     }
+}
+
+/// How people write numbers of bytes, largest unit first.
+const BYTE_UNITS: [(&str, u64); 4] =
+    [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+/// In the largest unit that leaves a whole number.
+fn bytes_text(bytes: u64) -> String {
+    let unit = BYTE_UNITS.iter().find(|(_, unit)| bytes.is_multiple_of(*unit));
+    let (name, unit) = unit.expect("one byte divides every number");
+    format!("{}{name}", bytes / unit)
 }
 
 /// A number, whole or not.

@@ -14,15 +14,17 @@ use super::{
 };
 use crate::{
     engine::{
-        Rules, SourcePlan, TimeMode, Unknown, bins::BIN_ENTRY_BYTES, duration::Nanoseconds,
-        windows::bytes_per_channel,
+        Rules, SourcePlan, TimeMode, Unknown, duration::Nanoseconds, windows::bytes_per_channel,
     },
     limits::{BATCH_READINGS_MAX, BIN_VALUE_MAX, FRAME_BYTES_MAX, SECOND},
     wire::{Sample, decode::Format},
 };
 
-/// Bytes of one percentile bin in use.
-const BIN_BYTES: u64 = BIN_ENTRY_BYTES as u64;
+/// Bytes of a percentile bin in use in the packed bins of a pane, room to grow included: one for
+/// how far it lies from the next, two for its count.
+const PACKED_BIN_BYTES: u64 = 4;
+/// Bytes of a percentile bin in the sum of a window, where neighbours are in use too.
+const SUMMED_BIN_BYTES: u64 = 5;
 /// Partials a window keeps besides those of its length: the one that fills, and the one that is
 /// being handed on.
 const PARTIALS_BESIDES: u64 = 2;
@@ -63,10 +65,14 @@ fn percentile_bytes(rules: &Rules, bins_max: u64) -> u64 {
     if rules.percentiles.is_empty() {
         return 0;
     }
-    let bins = |(partials, step_ns): (u64, i64)| {
-        partials.saturating_mul(bins_of(rules, step_ns).min(bins_max))
-    };
-    steps(rules).map(bins).fold(0, u64::saturating_add).saturating_mul(BIN_BYTES)
+    let panes = steps(rules).map(|(partials, step_ns)| {
+        let bins = partials.saturating_mul(bins_of(rules, step_ns).min(bins_max));
+        bins.saturating_mul(PACKED_BIN_BYTES)
+    });
+    let sums = rules.windows.iter().map(|window| {
+        bins_of(rules, window.length_ns).min(bins_max).saturating_mul(SUMMED_BIN_BYTES)
+    });
+    panes.chain(sums).fold(0, u64::saturating_add)
 }
 
 /// How many partials there are of which length: open panes, then the steps of each window.
@@ -254,6 +260,11 @@ fn write_memory(text: &mut String, config: &Config) -> fmt::Result {
     if 0 < discoverable {
         writeln!(text, "  {discoverable} discovered, if as many come: {discovered}")?;
     }
+    writeln!(
+        text,
+        "  for percentiles in all: {}, then with fewer figures",
+        Bytes(plan.percentile_bytes)
+    )?;
     writeln!(text, "  queue to the engine, full: {}", Bytes(queue_bytes(config)))?;
     writeln!(text, "  (1) if the values of a channel stay within a factor of ten of each other")?;
     writeln!(text, "  (2) if they fill the range of the bins; `expected_rate` bounds both")
@@ -356,8 +367,9 @@ windows
     discovered channels of plant
 
 memory of the windows, at most
-  1 configured: BASE, and for percentiles 1.8 KiB (1) or 1.8 KiB (2)
+  1 configured: BASE, and for percentiles 779 B (1) or 779 B (2)
   100 discovered, if as many come: HUNDRED
+  for percentiles in all: 256.0 MiB, then with fewer figures
   queue to the engine, full: 78.0 MiB
   (1) if the values of a channel stay within a factor of ten of each other
   (2) if they fill the range of the bins; `expected_rate` bounds both
@@ -380,11 +392,12 @@ what has to be opened
     #[test]
     fn memory_follows_its_formula() {
         let rules = config("[defaults]\nwindows = [\"1s\"]\npane = \"100ms\"").plan.defaults;
-        // 12 steps and 2 open panes; 2 * (256 + 32 * 128) bins at two figures, 16 bytes each.
-        assert_eq!(percentile_bytes(&rules, u64::MAX), 14 * 8_704 * 16);
-        assert_eq!(percentile_bytes(&rules, bins_of_a_decade(2)), 14 * 512 * 16);
+        // 12 steps and 2 open panes; 2 * (256 + 32 * 128) bins at two figures, 4 bytes each, and
+        // 5 in the sum of the window.
+        assert_eq!(percentile_bytes(&rules, u64::MAX), (14 * 4 + 5) * 8_704);
+        assert_eq!(percentile_bytes(&rules, bins_of_a_decade(2)), (14 * 4 + 5) * 512);
         let sparse = Rules { expected_rate: Some(10.0), ..rules.clone() };
-        assert_eq!(percentile_bytes(&sparse, u64::MAX), 14 * 2 * 16);
+        assert_eq!(percentile_bytes(&sparse, u64::MAX), 14 * 2 * 4 + 11 * 5);
         // Ten panes more take ten panes more.
         let (base, _) = worst_case_bytes(&rules);
         let longer = config("[defaults]\nwindows = [{ length = \"2s\", every = \"100ms\" }]");

@@ -177,7 +177,9 @@ fn input(section: &Section<'_>, kind: Kind, context: &Context<'_>) -> Option<Inp
 
 fn udp(section: &Section<'_>) -> Option<UdpConfig> {
     section.require("listen", "\"127.0.0.1:7420\"");
-    let receive_buffer = receive_buffer(section);
+    let most = RECEIVE_BUFFER_MAX as u64;
+    let receive_buffer = section.bytes("receive_buffer", RECEIVE_BUFFER_MIN as u64..=most);
+    let receive_buffer = receive_buffer.map_or(RECEIVE_BUFFER_DEFAULT, |bytes| bytes as usize);
     let gro = section.boolean("gro");
     let found = section.text("listen")?;
     let Ok(listen) = found.value.parse::<SocketAddr>() else {
@@ -188,39 +190,6 @@ fn udp(section: &Section<'_>) -> Option<UdpConfig> {
         return None;
     };
     Some(UdpConfig { listen, receive_buffer, gro: gro.is_some_and(|found| found.value) })
-}
-
-/// Bytes, as a number or as text such as `"8MiB"`.
-fn receive_buffer(section: &Section<'_>) -> usize {
-    const KEY: &str = "receive_buffer";
-    let default = RECEIVE_BUFFER_DEFAULT;
-    let (least, most) = (RECEIVE_BUFFER_MIN, RECEIVE_BUFFER_MAX);
-    if !section.is_text(KEY) {
-        let found = section.integer(KEY, least as i64..=most as i64);
-        return found.map_or(default, |found| found.value as usize);
-    }
-    let Some(found) = section.text(KEY) else { return default };
-    let text = found.value.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let unit = match text[digits..].trim() {
-        "B" => Some(1),
-        "KiB" => Some(1 << 10),
-        "MiB" => Some(1 << 20),
-        "GiB" => Some(1 << 30),
-        _ => None,
-    };
-    let bytes = unit.zip(text[..digits].parse::<usize>().ok());
-    let Some((unit, number)) = bytes else {
-        let remark = Remark::new(format!("`{KEY}` is no number of bytes: \"{text}\""));
-        let help = "write a whole number and B, KiB, MiB or GiB, such as \"8MiB\"";
-        section.sink.error(&found.span, remark.help(help));
-        return default;
-    };
-    let bytes = number.saturating_mul(unit);
-    if bytes < least || most < bytes {
-        section.out_of_range(KEY, &found.span, text, "4KiB", "1GiB");
-    }
-    bytes
 }
 
 fn serial(section: &Section<'_>, context: &Context<'_>) -> Option<SerialConfig> {

@@ -6,9 +6,8 @@
 //! nothing however often the watermark moves.
 
 use super::{
-    bins::{Bin, BinCounts, BinScale, rank},
     partial::Partial,
-    ring::{BinRing, Ring},
+    ring::Ring,
     rules::{Rules, Window},
     summary::Figures,
 };
@@ -17,19 +16,15 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct Chain {
     levels: Box<[Level]>,
-    scale: Option<BinScale>,
 }
 
 #[derive(Clone, Debug)]
 struct Level {
     window: Window,
     ring: Ring,
-    bins: BinRing,
     /// The pane that still grows, by its number.
     growing_pane: i64,
     growing: Partial,
-    growing_bins: BinCounts,
-    scratch: Vec<(Bin, u64)>,
     /// Start of the newest base pane that holds an accepted reading.
     newest_ns: i64,
     /// The next instant at which the window holds an accepted reading; [`NEVER`] if none is
@@ -46,21 +41,16 @@ pub const NEVER: i64 = i64::MAX;
 struct Closed {
     start_ns: i64,
     partial: Partial,
-    bins: BinCounts,
 }
 
 impl Chain {
     /// A chain without readings.
     #[must_use]
     pub fn new(rules: &Rules) -> Self {
-        let percentiles = !rules.percentiles.is_empty();
-        Self {
-            levels: rules.windows.iter().copied().map(Level::new).collect(),
-            scale: percentiles.then(|| BinScale::new(rules.resolution, rules.figures)),
-        }
+        Self { levels: rules.windows.iter().copied().map(Level::new).collect() }
     }
 
-    /// Bytes of a chain with these rules, percentiles apart.
+    /// Bytes of a chain with these rules.
     #[must_use]
     pub fn bytes(rules: &Rules) -> usize {
         let ring = |window: &Window| Ring::bytes(panes(window));
@@ -68,18 +58,12 @@ impl Chain {
         size_of::<Self>() + levels + rules.windows.iter().map(ring).sum::<usize>()
     }
 
-    /// Where the values of this channel fall; absent if it has no percentiles.
-    #[must_use]
-    pub fn scale(&self) -> Option<BinScale> {
-        self.scale
-    }
-
     /// Takes a closed base pane; panes come in the order of time.
-    pub fn push(&mut self, start_ns: i64, partial: &Partial, bins: BinCounts) {
+    pub fn push(&mut self, start_ns: i64, partial: &Partial) {
         if 0 < partial.accepted() {
             self.levels.iter_mut().for_each(|level| level.note_reading(start_ns));
         }
-        self.feed(0, &Closed { start_ns, partial: *partial, bins });
+        self.feed(0, &Closed { start_ns, partial: *partial });
     }
 
     /// The next instant at which a window holds an accepted reading.
@@ -112,24 +96,11 @@ impl Chain {
     }
 
     /// Result of a window at `at_ns`, a multiple of its `every` that no watermark is below, and
-    /// after the last one asked for; `None` if it holds no accepted reading. Its percentiles
-    /// replace what `ranked` holds.
-    pub fn result(
-        &mut self,
-        window: usize,
-        at_ns: i64,
-        rules: &Rules,
-        ranked: &mut Vec<f64>,
-    ) -> Option<Figures> {
+    /// after the last one asked for; `None` if it holds no accepted reading. Percentiles are
+    /// counted apart: see [`super::bins`].
+    pub fn result(&mut self, window: usize, at_ns: i64) -> Option<Figures> {
         self.settle(at_ns);
-        ranked.clear();
-        let level = &mut self.levels[window];
-        let partial = level.ask(at_ns)?;
-        if let Some(scale) = self.scale
-            && 0 < partial.n
-        {
-            ranked.extend(percentiles(&rules.percentiles, scale, level.bins.sum(), &partial));
-        }
+        let partial = self.levels[window].ask(at_ns)?;
         Some(Figures::new(at_ns, &partial))
     }
 
@@ -165,7 +136,6 @@ impl Chain {
         let level = &mut self.levels[l];
         level.growing_pane = pane;
         level.growing.merge(&closed.partial);
-        level.growing_bins.add(&closed.bins, &mut level.scratch);
     }
 
     /// Moves the growing pane of a level into its ring and up.
@@ -173,11 +143,9 @@ impl Chain {
         let level = &mut self.levels[l];
         let (pane, every_ns) = (level.growing_pane, level.window.every_ns);
         let partial = std::mem::replace(&mut level.growing, Partial::EMPTY);
-        let bins = std::mem::take(&mut level.growing_bins);
-        level.evict_below(pane + 1 - level.window.length_ns / every_ns);
+        level.ring.evict_below(pane + 1 - level.window.length_ns / every_ns);
         level.ring.push(pane, &partial);
-        level.bins.push(pane, &bins);
-        self.feed(l + 1, &Closed { start_ns: pane * every_ns, partial, bins });
+        self.feed(l + 1, &Closed { start_ns: pane * every_ns, partial });
     }
 }
 
@@ -186,11 +154,8 @@ impl Level {
         Self {
             window,
             ring: Ring::new(panes(&window)),
-            bins: BinRing::default(),
             growing_pane: 0,
             growing: Partial::EMPTY,
-            growing_bins: BinCounts::default(),
-            scratch: Vec::new(),
             newest_ns: i64::MIN,
             due_ns: NEVER,
             held_ns: None,
@@ -217,34 +182,15 @@ impl Level {
         let Window { length_ns, every_ns } = self.window;
         let next_ns = at_ns + every_ns;
         self.due_ns = if next_ns - length_ns <= self.newest_ns { next_ns } else { NEVER };
-        self.evict_below((at_ns - length_ns).div_euclid(every_ns));
+        self.ring.evict_below((at_ns - length_ns).div_euclid(every_ns));
         let partial = self.ring.aggregate();
         let held = 0 < partial.accepted();
         self.held_ns = held.then_some(at_ns);
         held.then_some(partial)
-    }
-
-    fn evict_below(&mut self, pane: i64) {
-        self.ring.evict_below(pane);
-        self.bins.evict_below(pane);
     }
 }
 
 /// Panes of a window.
 fn panes(window: &Window) -> usize {
     usize::try_from(window.length_ns / window.every_ns).expect("PANES_PER_WINDOW_MAX holds")
-}
-
-/// One value per percentile: the middle of the bin, clamped to the exact extremes.
-fn percentiles(
-    wanted: &[f64],
-    scale: BinScale,
-    counts: &BinCounts,
-    partial: &Partial,
-) -> impl Iterator<Item = f64> {
-    let ranks = wanted.iter().map(|&p| rank(p, partial.n));
-    counts.at_ranks(ranks).map(move |bin| {
-        let bin = bin.expect("bins hold as many values as the partial");
-        scale.middle(bin).clamp(partial.min, partial.max)
-    })
 }

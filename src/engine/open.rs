@@ -7,11 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    bins::{Bin, BinCounts, BinScale},
     partial::{OpenPartial, Partial},
     summary::Flag,
 };
-use crate::limits::{OPEN_BINS_COMPACT, OPEN_SLOTS_MAX};
+use crate::limits::OPEN_SLOTS_MAX;
 
 /// The open panes of a lane. Channels are numbered densely within the lane.
 #[derive(Clone, Debug)]
@@ -19,11 +18,11 @@ pub struct OpenPanes {
     pane_ns: i64,
     slots: usize,
     /// Channel-major: `slots` panes for each channel.
-    arena: Vec<OpenPane>,
+    arena: Vec<OpenPartial>,
     /// Which pane each slot is, and which channels it holds, one bit each.
     held: Vec<Held>,
     /// Panes that found their slot taken, by pane and channel.
-    spilled: BTreeMap<(i64, u32), OpenPane>,
+    spilled: BTreeMap<(i64, u32), OpenPartial>,
 }
 
 #[derive(Clone, Debug)]
@@ -32,30 +31,24 @@ struct Held {
     channels: Vec<u64>,
 }
 
-#[derive(Clone, Debug)]
-struct OpenPane {
-    partial: OpenPartial,
-    bins: OpenBins,
-}
-
 /// A pane that takes no more readings.
 #[derive(Debug)]
 pub struct ClosedPane {
     /// Its channel, numbered within the lane.
     pub channel: u32,
+    /// Its number: its start divided by the length of a pane.
+    pub pane: i64,
     /// Its start.
     pub start_ns: i64,
     /// What it holds.
     pub partial: Partial,
-    /// Its percentile bins; empty if the channel has no percentiles.
-    pub bins: BinCounts,
 }
 
 impl OpenPanes {
     /// A lane with panes of `pane_ns` and room for readings that are `lateness_ns` late.
     #[must_use]
     pub fn new(pane_ns: i64, lateness_ns: i64) -> Self {
-        let slots = slots(pane_ns, lateness_ns);
+        let slots = open_slots(pane_ns, lateness_ns);
         let held = vec![Held { pane: None, channels: Vec::new() }; slots];
         Self { pane_ns, slots, arena: Vec::new(), held, spilled: BTreeMap::new() }
     }
@@ -63,38 +56,29 @@ impl OpenPanes {
     /// Bytes that each channel of such a lane holds all the time.
     #[must_use]
     pub fn bytes_per_channel(pane_ns: i64, lateness_ns: i64) -> usize {
-        slots(pane_ns, lateness_ns) * size_of::<OpenPane>()
+        open_slots(pane_ns, lateness_ns) * size_of::<OpenPartial>()
     }
 
     /// Adds a channel and returns its number.
     pub fn add_channel(&mut self) -> u32 {
         let channel = self.arena.len() / self.slots;
-        self.arena.resize_with(self.arena.len() + self.slots, || OpenPane::EMPTY);
+        self.arena.resize(self.arena.len() + self.slots, OpenPartial::EMPTY);
         for held in &mut self.held {
             held.channels.resize(channel / 64 + 1, 0);
         }
         u32::try_from(channel).expect("CHANNELS_MAX holds")
     }
 
-    /// Takes a reading, its bin if the channel has percentiles.
-    pub fn push(
-        &mut self,
-        channel: u32,
-        at_ns: i64,
-        value: f64,
-        flag: Flag,
-        scale: Option<&BinScale>,
-    ) {
+    /// Takes a reading, and gives the number of its pane.
+    pub fn push(&mut self, channel: u32, at_ns: i64, value: f64, flag: Flag) -> i64 {
         let pane = at_ns.div_euclid(self.pane_ns);
-        let open = self.pane_mut(channel, pane);
-        open.partial.push(at_ns, value, flag);
-        if let Some(scale) = scale.filter(|_| flag.counts()) {
-            let (bin, within) = scale.bin(value);
-            open.bins.push(bin);
-            if !within {
-                open.partial.note_out_of_range();
-            }
-        }
+        self.pane_mut(channel, pane).push(at_ns, value, flag);
+        pane
+    }
+
+    /// Counts a value of an open pane that is beyond the percentile bins.
+    pub fn note_out_of_range(&mut self, channel: u32, pane: i64) {
+        self.pane_mut(channel, pane).note_out_of_range();
     }
 
     /// End of the earliest pane that holds something.
@@ -125,7 +109,7 @@ impl OpenPanes {
                     let channel = word * 64 + bits.trailing_zeros() as usize;
                     bits &= bits - 1;
                     let open = &mut self.arena[channel * self.slots + slot];
-                    closed(open.close(channel as u32, pane * self.pane_ns));
+                    closed(close(open, channel as u32, pane, self.pane_ns));
                 }
             }
         }
@@ -133,14 +117,14 @@ impl OpenPanes {
             && entry.key().0 == pane
         {
             let channel = entry.key().1;
-            closed(entry.remove().close(channel, pane * self.pane_ns));
+            closed(close(&mut entry.remove(), channel, pane, self.pane_ns));
         }
     }
 
-    fn pane_mut(&mut self, channel: u32, pane: i64) -> &mut OpenPane {
+    fn pane_mut(&mut self, channel: u32, pane: i64) -> &mut OpenPartial {
         // A pane that began in the map stays there, though its slot may be free by now.
         if !self.spilled.is_empty() && self.spilled.contains_key(&(pane, channel)) {
-            return self.spilled.entry((pane, channel)).or_insert(OpenPane::EMPTY);
+            return self.spilled.entry((pane, channel)).or_insert(OpenPartial::EMPTY);
         }
         let slot = self.slot(pane);
         let held = &mut self.held[slot];
@@ -148,7 +132,7 @@ impl OpenPanes {
             held.channels[channel as usize / 64] |= 1 << (channel % 64);
             return &mut self.arena[channel as usize * self.slots + slot];
         }
-        self.spilled.entry((pane, channel)).or_insert(OpenPane::EMPTY)
+        self.spilled.entry((pane, channel)).or_insert(OpenPartial::EMPTY)
     }
 
     fn slot(&self, pane: i64) -> usize {
@@ -156,51 +140,16 @@ impl OpenPanes {
     }
 }
 
-fn slots(pane_ns: i64, lateness_ns: i64) -> usize {
+/// Panes of a channel that are open at a time, rounded up to a power of two; at most
+/// [`OPEN_SLOTS_MAX`].
+#[must_use]
+pub fn open_slots(pane_ns: i64, lateness_ns: i64) -> usize {
     let panes = usize::try_from(lateness_ns / pane_ns + 2).unwrap_or(usize::MAX);
     panes.min(OPEN_SLOTS_MAX).next_power_of_two()
 }
 
-impl OpenPane {
-    const EMPTY: Self = Self { partial: OpenPartial::EMPTY, bins: OpenBins::EMPTY };
-
-    fn close(&mut self, channel: u32, start_ns: i64) -> ClosedPane {
-        let partial = self.partial.close();
-        self.partial = OpenPartial::EMPTY;
-        ClosedPane { channel, start_ns, partial, bins: self.bins.close() }
-    }
-}
-
-/// Bins of an open pane: noted as they come, counted when they get many.
-#[derive(Clone, Debug)]
-struct OpenBins {
-    noted: Vec<Bin>,
-    counted: BinCounts,
-}
-
-impl OpenBins {
-    const EMPTY: Self = Self { noted: Vec::new(), counted: BinCounts::EMPTY };
-
-    fn push(&mut self, bin: Bin) {
-        self.noted.push(bin);
-        if self.noted.len() == OPEN_BINS_COMPACT {
-            self.count();
-        }
-    }
-
-    fn close(&mut self) -> BinCounts {
-        if self.counted.is_empty() {
-            let counts = BinCounts::of(&mut self.noted);
-            self.noted.clear();
-            return counts;
-        }
-        self.count();
-        std::mem::take(&mut self.counted)
-    }
-
-    fn count(&mut self) {
-        let counts = BinCounts::of(&mut self.noted);
-        self.noted.clear();
-        self.counted.add(&counts, &mut Vec::new());
-    }
+fn close(open: &mut OpenPartial, channel: u32, pane: i64, pane_ns: i64) -> ClosedPane {
+    let partial = open.close();
+    *open = OpenPartial::EMPTY;
+    ClosedPane { channel, pane, start_ns: pane * pane_ns, partial }
 }

@@ -14,6 +14,8 @@ pub struct Plan {
     pub channels: Vec<ChannelPlan>,
     /// Rules of channels that say nothing of their own, by arrival time.
     pub defaults: Rules,
+    /// Most bytes that the percentile bins of all channels may take.
+    pub percentile_bytes: u64,
 }
 
 /// One source, as far as the engine is concerned.

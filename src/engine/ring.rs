@@ -8,7 +8,7 @@
 //!
 //! Panes without readings are not stored: each entry knows its pane, and evicting goes by that.
 
-use super::{bins::BinCounts, partial::Partial};
+use super::partial::Partial;
 
 /// A bounded queue of panes, oldest first.
 #[derive(Clone, Debug)]
@@ -103,38 +103,6 @@ impl Ring {
     fn at(&self, i: usize) -> usize {
         let at = self.head + i;
         if at < self.slots.len() { at } else { at - self.slots.len() }
-    }
-}
-
-/// The percentile bins of one window, pane by pane and in sum.
-#[derive(Clone, Debug, Default)]
-pub struct BinRing {
-    panes: std::collections::VecDeque<(i64, BinCounts)>,
-    sum: BinCounts,
-    scratch: Vec<(super::bins::Bin, u64)>,
-}
-
-impl BinRing {
-    /// Appends the bins of a pane.
-    pub fn push(&mut self, pane: i64, bins: &BinCounts) {
-        if !bins.is_empty() {
-            self.sum.add(bins, &mut self.scratch);
-            self.panes.push_back((pane, bins.clone()));
-        }
-    }
-
-    /// Drops the panes below `pane`.
-    pub fn evict_below(&mut self, pane: i64) {
-        while self.panes.front().is_some_and(|(oldest, _)| *oldest < pane) {
-            let (_, bins) = self.panes.pop_front().expect("there is a front");
-            self.sum.subtract(&bins);
-        }
-    }
-
-    /// Bins of all panes held.
-    #[must_use]
-    pub fn sum(&self) -> &BinCounts {
-        &self.sum
     }
 }
 

@@ -38,7 +38,7 @@ impl Rolling {
     #[must_use]
     pub fn new(plan: &Plan, publish_ns: i64, epoch: u64) -> Self {
         Self {
-            windows: Windows::default(),
+            windows: Windows::new(plan.percentile_bytes),
             books: Books::new(plan),
             gallery: Gallery::default(),
             directory: Listing::default(),
@@ -105,6 +105,7 @@ impl Rolling {
             sources: books.views(),
             total: books.total(),
             watermarks: windows.watermarks().collect(),
+            percentiles: windows.percentile_load(),
         })
     }
 }
@@ -143,7 +144,7 @@ impl RollingThrough {
     /// A stage that has seen nothing.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        Self { windows: Windows::default(), books: Books::new(plan) }
+        Self { windows: Windows::new(plan.percentile_bytes), books: Books::new(plan) }
     }
 
     /// What was counted.

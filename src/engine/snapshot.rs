@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{
     Ledger, Link, Rules,
+    bins::budget::Load,
     directory::Directory,
     gallery::{Part, Shown},
     ledger::{ReadingTally, SequenceTally},
@@ -39,6 +40,8 @@ pub struct Snapshot {
     pub total: Ledger,
     /// Watermark of each lane; see [`ChannelInfo::lane`].
     pub watermarks: Vec<i64>,
+    /// What the percentiles take, and what was done about it.
+    pub percentiles: Load,
 }
 
 impl Snapshot {

@@ -1,6 +1,7 @@
 //! What is published for one channel and one window.
 
 use super::{
+    bins::counting::Precision,
     partial::Partial,
     rules::{Rules, Window},
 };
@@ -68,6 +69,8 @@ pub struct Figures {
     pub last: f64,
     /// Readings beyond the range of the percentile bins.
     pub out_of_range: u64,
+    /// How precisely the percentiles were counted.
+    pub precision: Precision,
 }
 
 impl Figures {
@@ -75,7 +78,8 @@ impl Figures {
     #[must_use]
     pub fn new(end_ns: i64, partial: &Partial) -> Self {
         let Partial { flags, n, mean, m2, min, max, first, last, out_of_range, .. } = *partial;
-        Self { end_ns, flags, n, mean, m2, min, max, first, last, out_of_range }
+        let precision = Precision::Configured;
+        Self { end_ns, flags, n, mean, m2, min, max, first, last, out_of_range, precision }
     }
 
     /// Sample standard deviation, with n - 1; absent for fewer than two values.
@@ -103,6 +107,8 @@ pub struct Summary {
     pub flags: [u64; Flag::ALL.len()],
     /// Statistics of the values; absent when there is none.
     pub values: Option<Values>,
+    /// How precisely the percentiles were counted.
+    pub precision: Precision,
     /// Readings beyond the range of the percentile bins; the percentiles saturate there.
     pub out_of_range: u64,
 }
@@ -123,7 +129,10 @@ impl Summary {
             first: figures.first,
             last: figures.last,
             rate: figures.n as f64 / seconds,
-            percentiles: percentiles.into(),
+            percentiles: match figures.precision {
+                Precision::Configured | Precision::Coarsened(_) => percentiles.into(),
+                Precision::Withheld => Box::default(),
+            },
         });
         Self {
             end_ns: figures.end_ns,
@@ -133,6 +142,7 @@ impl Summary {
             status: Status::of(figures, coverage),
             flags: figures.flags,
             values,
+            precision: figures.precision,
             out_of_range: figures.out_of_range,
         }
     }
@@ -155,7 +165,7 @@ pub struct Values {
     pub last: f64,
     /// Readings a second over the whole window.
     pub rate: f64,
-    /// One value for each of the channel's percentiles.
+    /// One value for each of the channel's percentiles; empty if they were withheld.
     pub percentiles: Box<[f64]>,
 }
 

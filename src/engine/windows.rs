@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    bins::{Counting, budget::Load, counting::Counter},
     chain::{Chain, NEVER},
     gallery::Gallery,
     open::{ClosedPane, OpenPanes},
@@ -12,10 +13,11 @@ use super::{
 };
 
 /// The state of aggregation: takes accepted readings and watermarks, gives results.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Windows {
     lanes: Vec<Lane>,
     channels: Vec<Channel>,
+    counting: Counting,
     /// For each channel, the next instant at which it must be refreshed: dense, because every
     /// snapshot scans it.
     look_ns: Vec<i64>,
@@ -37,6 +39,8 @@ struct Lane {
 struct Channel {
     info: Arc<ChannelInfo>,
     in_lane: u32,
+    /// Where the percentiles are counted, if there are any.
+    counter: Option<Counter>,
     chain: Chain,
 }
 
@@ -79,8 +83,9 @@ pub trait Count {
     fn closed(&mut self, source: usize, n: u64);
 }
 
-/// Bytes that the panes and windows of one channel with these rules take from the start,
-/// percentiles apart; what it takes for its views in snapshots is included.
+/// Bytes that the panes and windows of one channel with these rules take from the start; what it
+/// takes for its views in snapshots is included, and what the counts behind percentiles come to
+/// is not.
 #[must_use]
 pub fn bytes_per_channel(rules: &Rules) -> usize {
     size_of::<Channel>()
@@ -91,6 +96,24 @@ pub fn bytes_per_channel(rules: &Rules) -> usize {
 }
 
 impl Windows {
+    /// Nothing to aggregate yet, and so many bytes for percentiles.
+    #[must_use]
+    pub fn new(percentile_bytes: u64) -> Self {
+        Self {
+            lanes: Vec::new(),
+            channels: Vec::new(),
+            counting: Counting::new(percentile_bytes),
+            look_ns: Vec::new(),
+            ranked: Vec::new(),
+        }
+    }
+
+    /// What the percentiles of all channels take.
+    #[must_use]
+    pub fn percentile_load(&self) -> Load {
+        self.counting.load()
+    }
+
     /// Adds a channel; indexes come densely and in order, and so do lanes.
     pub fn add(&mut self, info: Arc<ChannelInfo>) {
         debug_assert_eq!(info.index as usize, self.channels.len());
@@ -107,7 +130,9 @@ impl Windows {
         let in_lane = lane.open.add_channel();
         lane.members.push(info.index);
         let chain = Chain::new(&info.rules);
-        self.channels.push(Channel { info, in_lane, chain });
+        let counter =
+            (!info.rules.percentiles.is_empty()).then(|| self.counting.add(info.lane, &info.rules));
+        self.channels.push(Channel { info, in_lane, counter, chain });
         self.look_ns.push(NEVER);
     }
 
@@ -118,21 +143,28 @@ impl Windows {
 
     /// Takes a reading that is not below the watermark of its lane.
     pub fn push(&mut self, channel: u32, at_ns: i64, value: f64, flag: Flag) {
-        let Channel { info, in_lane, chain } = &self.channels[channel as usize];
-        let scale = chain.scale();
-        self.lanes[info.lane].open.push(*in_lane, at_ns, value, flag, scale.as_ref());
+        let Channel { info, in_lane, counter, .. } = &self.channels[channel as usize];
+        let open = &mut self.lanes[info.lane].open;
+        let pane = open.push(*in_lane, at_ns, value, flag);
+        if let Some(counter) = counter
+            && flag.counts()
+            && !self.counting.note(counter, pane, value)
+        {
+            open.note_out_of_range(*in_lane, pane);
+        }
     }
 
     /// Moves a lane's watermark and closes the panes below it; results are asked for later.
     pub fn advance(&mut self, lane: usize, watermark_ns: i64, count: &mut impl Count) {
-        let Self { lanes, channels, look_ns, .. } = self;
-        let lane = &mut lanes[lane];
-        lane.watermark_ns = watermark_ns;
-        while let Some(end_ns) = lane.open.earliest_end_ns()
+        let Self { lanes, channels, counting, look_ns, .. } = self;
+        let state = &mut lanes[lane];
+        state.watermark_ns = watermark_ns;
+        while let Some(end_ns) = state.open.earliest_end_ns()
             && end_ns <= watermark_ns
         {
-            lane.close(end_ns, channels, look_ns, count);
+            state.close(end_ns, channels, counting, look_ns, count);
         }
+        counting.reach(lane, watermark_ns);
     }
 
     /// Moves a lane's watermark, closes the panes below it and gives every result that falls
@@ -144,36 +176,37 @@ impl Windows {
         count: &mut impl Count,
         emit: &mut impl FnMut(Found<'_>),
     ) {
-        let Self { lanes, channels, look_ns, ranked } = self;
-        let lane = &mut lanes[lane];
-        lane.watermark_ns = watermark_ns;
+        let Self { lanes, channels, counting, look_ns, ranked } = self;
+        let state = &mut lanes[lane];
+        state.watermark_ns = watermark_ns;
         loop {
-            let end_ns = lane.open.earliest_end_ns().unwrap_or(NEVER);
-            let next_ns = end_ns.min(lane.due_ns);
+            let end_ns = state.open.earliest_end_ns().unwrap_or(NEVER);
+            let next_ns = end_ns.min(state.due_ns);
             if watermark_ns < next_ns {
-                return;
+                break;
             }
             if end_ns == next_ns {
-                lane.close(end_ns, channels, look_ns, count);
+                state.close(end_ns, channels, counting, look_ns, count);
             }
-            if lane.due_ns == next_ns {
-                lane.emit_due(next_ns, channels, ranked, emit);
+            if state.due_ns == next_ns {
+                state.emit_due(next_ns, channels, (counting, ranked), emit);
             }
         }
+        counting.reach(lane, watermark_ns);
     }
 
     /// The latest result of each window of a channel whose last answer no longer holds; for
     /// snapshots, which show the latest and not every one.
     pub fn refresh(&mut self, channel: u32, mut shown: impl FnMut(usize, Option<Figures>, &[f64])) {
-        let Self { lanes, channels, look_ns, ranked } = self;
-        let Channel { info, chain, .. } = &mut channels[channel as usize];
-        let watermark_ns = lanes[info.lane].watermark_ns;
-        for window in 0..info.rules.windows.len() {
-            if let Some(at_ns) = chain.look_at(window, watermark_ns) {
-                shown(window, chain.result(window, at_ns, &info.rules, ranked), ranked);
+        let Self { lanes, channels, counting, look_ns, ranked } = self;
+        let state = &mut channels[channel as usize];
+        let watermark_ns = lanes[state.info.lane].watermark_ns;
+        for window in 0..state.info.rules.windows.len() {
+            if let Some(at_ns) = state.chain.look_at(window, watermark_ns) {
+                shown(window, state.result(window, at_ns, counting, ranked), ranked);
             }
         }
-        look_ns[channel as usize] = chain.next_look_ns();
+        look_ns[channel as usize] = state.chain.next_look_ns();
     }
 
     /// Channels whose windows have moved on since they were last refreshed, ascending.
@@ -217,12 +250,35 @@ impl Windows {
         }
         last.sort_unstable();
         for (at_ns, channel, window) in last {
-            let Channel { info, chain, .. } = &mut self.channels[channel as usize];
-            let ranked = &mut self.ranked;
-            if let Some(figures) = chain.result(window, at_ns, &info.rules, ranked) {
-                emit(Found { channel: info, window, figures, percentiles: ranked });
+            let Self { channels, counting, ranked, .. } = self;
+            let state = &mut channels[channel as usize];
+            if let Some(figures) = state.result(window, at_ns, counting, ranked) {
+                emit(Found { channel: &state.info, window, figures, percentiles: ranked });
             }
         }
+    }
+}
+
+impl Channel {
+    /// Result of a window, as by [`Chain::result`]; its percentiles replace what `ranked` holds.
+    fn result(
+        &mut self,
+        window: usize,
+        at_ns: i64,
+        counting: &mut Counting,
+        ranked: &mut Vec<f64>,
+    ) -> Option<Figures> {
+        ranked.clear();
+        let Self { info, counter, chain, .. } = self;
+        let mut figures = chain.result(window, at_ns)?;
+        if let Some(counter) = counter
+            && 0 < figures.n
+        {
+            let extremes = (figures.min, figures.max);
+            let ask = (window, at_ns);
+            figures.precision = counting.ask(counter, &info.rules, ask, extremes, ranked);
+        }
+        Some(figures)
     }
 }
 
@@ -231,15 +287,19 @@ impl Lane {
         &mut self,
         end_ns: i64,
         channels: &mut [Channel],
+        counting: &mut Counting,
         look_ns: &mut [i64],
         count: &mut impl Count,
     ) {
         let Self { open, members, due_ns, .. } = self;
-        open.close(end_ns, |ClosedPane { channel, start_ns, partial, bins }| {
+        open.close(end_ns, |ClosedPane { channel, pane, start_ns, partial }| {
             let index = members[channel as usize] as usize;
-            let Channel { info, chain, .. } = &mut channels[index];
+            let Channel { info, chain, counter, .. } = &mut channels[index];
             count.closed(info.source, partial.accepted());
-            chain.push(start_ns, &partial, bins);
+            chain.push(start_ns, &partial);
+            if let Some(counter) = counter {
+                counting.close(counter, pane, start_ns);
+            }
             *due_ns = (*due_ns).min(chain.next_due_ns());
             look_ns[index] = chain.next_look_ns();
         });
@@ -249,20 +309,20 @@ impl Lane {
         &mut self,
         at_ns: i64,
         channels: &mut [Channel],
-        ranked: &mut Vec<f64>,
+        (counting, ranked): (&mut Counting, &mut Vec<f64>),
         emit: &mut impl FnMut(Found<'_>),
     ) {
         self.due_ns = NEVER;
         for &member in &self.members {
-            let Channel { info, chain, .. } = &mut channels[member as usize];
-            for window in 0..info.rules.windows.len() {
-                if chain.is_due(window, at_ns)
-                    && let Some(figures) = chain.result(window, at_ns, &info.rules, ranked)
+            let state = &mut channels[member as usize];
+            for window in 0..state.info.rules.windows.len() {
+                if state.chain.is_due(window, at_ns)
+                    && let Some(figures) = state.result(window, at_ns, counting, ranked)
                 {
-                    emit(Found { channel: info, window, figures, percentiles: ranked });
+                    emit(Found { channel: &state.info, window, figures, percentiles: ranked });
                 }
             }
-            self.due_ns = self.due_ns.min(chain.next_due_ns());
+            self.due_ns = self.due_ns.min(state.chain.next_due_ns());
         }
     }
 }

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use super::json::{Count, Percentiles, Rfc3339, Text, number, optional};
 use crate::engine::{
     Window,
+    bins::counting::Precision,
     duration::Nanoseconds,
     snapshot::ChannelInfo,
     summary::{Flag, Status, Summary},
@@ -83,6 +84,11 @@ impl SummaryLine<'_> {
                     &Percentiles { ranks, values: &values.percentiles },
                 )?;
             }
+        }
+        match summary.precision {
+            Precision::Configured => {}
+            Precision::Coarsened(figures) => map.serialize_entry("figures", &figures)?,
+            Precision::Withheld => map.serialize_entry("percentiles_withheld", &true)?,
         }
         if summary.out_of_range != 0 {
             map.serialize_entry("out_of_range", &summary.out_of_range)?;
@@ -173,6 +179,7 @@ pub(crate) mod tests {
                 rate: 9.97,
                 percentiles: Box::new([62.7, 63.3]),
             }),
+            precision: Precision::Configured,
             out_of_range: 0,
         }
     }
@@ -190,6 +197,7 @@ pub(crate) mod tests {
             first: 62.9,
             last: 63.1,
             out_of_range: 0,
+            precision: Precision::Configured,
         }
     }
 
@@ -214,6 +222,20 @@ pub(crate) mod tests {
                 r#""last":63.1,"rate":9.97,"percentiles":{"50":62.7,"95":63.3}}"#
             )
         );
+    }
+
+    #[test]
+    fn want_of_memory_is_told() {
+        let info = info("a", 0);
+        let mut summary = summary(END_NS);
+        summary.precision = Precision::Coarsened(1);
+        let window = info.rules.windows[1];
+        let text = json(&summary_line(&info, &window, &summary));
+        assert!(text.ends_with(r#""percentiles":{"50":62.7,"95":63.3},"figures":1}"#), "{text}");
+        summary.precision = Precision::Withheld;
+        summary.values.as_mut().expect("has values").percentiles = [].into();
+        let text = json(&summary_line(&info, &window, &summary));
+        assert!(text.ends_with(r#""rate":9.97,"percentiles_withheld":true}"#), "{text}");
     }
 
     #[test]

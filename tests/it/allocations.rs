@@ -143,7 +143,7 @@ fn plan() -> Plan {
         discovered: rules.clone(),
         patterns: Vec::new(),
     };
-    Plan { sources: vec![source], channels: Vec::new(), defaults: rules }
+    Plan { sources: vec![source], channels: Vec::new(), defaults: rules, percentile_bytes: 1 << 30 }
 }
 
 #[test]

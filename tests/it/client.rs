@@ -109,6 +109,7 @@ fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
         first: 62.9,
         last: 63.1,
         out_of_range: 0,
+        precision: stillwell::engine::bins::counting::Precision::Configured,
     };
     let live = Live { value: 63.1, at_ns: now_ns, arrived_ns: now_ns, flag: Flag::Pass };
     let (mut gallery, mut listing) = (Gallery::default(), Listing::default());

@@ -125,6 +125,7 @@ fn plan(time: TimeMode, lateness_ns: i64) -> Plan {
             rules: rules.clone(),
         }],
         defaults: rules,
+        percentile_bytes: 0,
     }
 }
 

@@ -14,7 +14,8 @@ use proptest::prelude::*;
 use stillwell::{
     engine::{
         Batch, ChannelKey, ChannelPlan, Input, Plan, ReadingRefusal, Rules, Snapshot, SourcePlan,
-        TimeMode, Unknown, Window,
+        TimeMode, Unknown,
+        bins::counting::Precision,
         normalize::Normalize,
         plan::Linear,
         rolling::{Rolling, RollingThrough},
@@ -45,7 +46,7 @@ fn plan(setting: &Setting) -> Plan {
         future_ns: setting.future_ns,
         windows: setting.windows.clone().into(),
         percentiles: PERCENTILES.into(),
-        figures: 2,
+        figures: setting.figures,
         resolution: RESOLUTION,
         expected_rate: None,
         stale_ns: 1,
@@ -76,6 +77,7 @@ fn plan(setting: &Setting) -> Plan {
             .map(|(d, c)| channel(d, c))
             .collect(),
         defaults: rules,
+        percentile_bytes: setting.percentile_bytes,
     }
 }
 
@@ -195,8 +197,8 @@ proptest! {
             prop_assert!(found.insert(key, result.summary).is_none(), "twice: {:?}", key);
         }
         for channel in 0..CHANNELS * DEVICES {
-            for (index, window) in setting.windows.iter().enumerate() {
-                check_window(&model, &found, channel, index, *window);
+            for index in 0..setting.windows.len() {
+                check_window(&model, &setting, &found, channel, index);
             }
         }
     }
@@ -215,6 +217,41 @@ proptest! {
         let whole = results(&plan, batches(&events, &[events.len().max(1)], 0));
         prop_assert_eq!(&results(&plan, batches(&events, &cuts, 0)), &whole);
         prop_assert_eq!(&results(&plan, batches(&events, &[1], 0)), &whole);
+    }
+
+    /// Percentiles in a snapshot are those that a replay gives. Their figures may be fewer: a
+    /// snapshot works its results out later, when more may have been coarsened.
+    #[test]
+    fn snapshots_show_what_a_replay_gives(
+        setting in setting(),
+        moves in moves(),
+        cuts in proptest::collection::vec(1..40_usize, 1..6),
+    ) {
+        let events = history(&moves);
+        let plan = plan(&setting);
+        let (all, _) = results(&plan, batches(&events, &cuts, 0));
+        let all: BTreeMap<(i64, u32, usize), Summary> = all
+            .into_iter()
+            .map(|r| ((r.summary.end_ns, r.channel.index, r.window), r.summary))
+            .collect();
+        let (mut front, mut rolling) = (Front::new(&plan), Rolling::new(&plan, MS, 1));
+        let batches = batches(&events, &cuts, 0);
+        let shown = batches.into_iter().filter_map(|batch| rolling.step(front.step(batch)));
+        for snapshot in shown.collect::<Vec<_>>() {
+            for channel in 0..CHANNELS * DEVICES {
+                for window in 0..setting.windows.len() {
+                    let view = snapshot.channel(channel);
+                    if let Some(summary) = view.summary(window) {
+                        let replayed = &all[&(summary.end_ns, channel, window)];
+                        let (got, expected) = (figures(&summary), figures(replayed));
+                        prop_assert!(got <= expected, "{got} figures for {expected}");
+                        if got == expected {
+                            prop_assert_eq!(ranked(&summary), ranked(replayed));
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// A snapshot shows, for each window, the latest result there is.
@@ -245,15 +282,28 @@ proptest! {
     }
 }
 
+fn ranked(summary: &Summary) -> &[f64] {
+    summary.values.as_ref().map_or(&[], |values| &values.percentiles)
+}
+
+fn figures(summary: &Summary) -> u8 {
+    match summary.precision {
+        Precision::Configured => u8::MAX,
+        Precision::Coarsened(figures) => figures,
+        Precision::Withheld => 0,
+    }
+}
+
 /// Before the end: every instant the watermark reached; at the end: also the first instant after
 /// the newest reading.
 fn check_window(
     model: &Model,
+    setting: &Setting,
     found: &BTreeMap<(i64, u32, usize), Summary>,
     channel: u32,
     index: usize,
-    window: Window,
 ) {
+    let window = setting.windows[index];
     let Some(newest_ns) =
         model.kept.iter().filter(|kept| kept.channel == channel).map(|kept| kept.at_ns).max()
     else {
@@ -270,7 +320,7 @@ fn check_window(
             continue;
         };
         let expected = model.result(channel, window, *end_ns).expect("an instant has readings");
-        expected.check(got, &key);
+        expected.check(got, setting, &key);
     }
     for key in found.keys().filter(|(_, c, w)| *c == channel && *w == index) {
         assert!(instants.binary_search(&key.0).is_ok(), "made up: {key:?}");
@@ -293,7 +343,7 @@ fn check_snapshot(model: &Model, snapshot: &Snapshot, setting: &Setting) {
             match (shown, model.result(channel, *window, end_ns)) {
                 (Some(got), Some(expected)) => {
                     assert_eq!(got.end_ns, end_ns, "{context:?}");
-                    expected.check(&got, &context);
+                    expected.check(&got, setting, &context);
                 }
                 (None, None) => {}
                 (got, expected) => panic!("{context:?}: {got:?} for {expected:?}"),

@@ -13,6 +13,7 @@ use crate::{
     },
     engine::{
         Snapshot,
+        bins::budget::Load,
         snapshot::{DeviceView, SourceView},
     },
     limits::{MS, REPLY_BYTES_MAX, REPLY_DEVICES_MAX, REPLY_ENVELOPE_BYTES},
@@ -140,6 +141,7 @@ impl Serialize for Head<'_> {
         map.serialize_entry("total", &LedgerLine(&snapshot.total))?;
         let refused = snapshot.total.transport.batches_refused;
         map.serialize_entry("queue", &Queue { depth: &about.vitals.queue, refused })?;
+        map.serialize_entry("percentiles", &Percentiles(&snapshot.percentiles))?;
         map.serialize_entry("clients", &service.clients.counts())?;
         map.serialize_entry("latency", &Latencies(&about.vitals))?;
         map.end()
@@ -160,6 +162,21 @@ impl Serialize for Queue<'_> {
         map.serialize_entry("high_water", &high_water.load(Relaxed))?;
         map.serialize_entry("max", &max.load(Relaxed))?;
         map.serialize_entry("refused", &self.refused)?;
+        map.end()
+    }
+}
+
+/// What the counts behind the percentiles take.
+struct Percentiles<'a>(&'a Load);
+
+impl Serialize for Percentiles<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Load { budget_bytes, bytes, coarsened, withheld } = self.0;
+        let mut map = serializer.serialize_map(Some(4))?;
+        map.serialize_entry("bytes", bytes)?;
+        map.serialize_entry("max_bytes", budget_bytes)?;
+        map.serialize_entry("coarsened", coarsened)?;
+        map.serialize_entry("withheld", withheld)?;
         map.end()
     }
 }

@@ -27,6 +27,9 @@ pub(super) struct Setting {
     pub(super) future_ns: i64,
     pub(super) windows: Vec<Window>,
     pub(super) idle_ns: i64,
+    pub(super) figures: u8,
+    /// Memory for percentiles; little of it makes figures fewer.
+    pub(super) percentile_bytes: u64,
 }
 
 pub(super) fn setting() -> impl Strategy<Value = Setting> {
@@ -37,8 +40,10 @@ pub(super) fn setting() -> impl Strategy<Value = Setting> {
         Just(vec![(600, 200), (1_200, 600), (3_600, 1_200)]),
     ];
     let lateness_ms = prop_oneof![Just(0), Just(50), Just(200), 0..3_000_i64];
-    (windows, lateness_ms, prop_oneof![Just(0), Just(2_000), 0..500_i64], 300..3_000_i64).prop_map(
-        |(windows, lateness_ms, future_ms, idle_ms)| Setting {
+    let future_ms = prop_oneof![Just(0), Just(2_000), 0..500_i64];
+    let memory = prop_oneof![Just((2, 1 << 30)), (2..=3_u8, 400..6_000_u64)];
+    (windows, lateness_ms, future_ms, 300..3_000_i64, memory).prop_map(
+        |(windows, lateness_ms, future_ms, idle_ms, (figures, percentile_bytes))| Setting {
             pane_ns: 100 * MS,
             lateness_ns: lateness_ms * MS,
             future_ns: future_ms * MS,
@@ -47,6 +52,8 @@ pub(super) fn setting() -> impl Strategy<Value = Setting> {
                 .map(|(length, every)| Window { length_ns: length * MS, every_ns: every * MS })
                 .collect(),
             idle_ns: idle_ms * MS,
+            figures,
+            percentile_bytes,
         },
     )
 }

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use stillwell::{
     engine::{
         ReadingRefusal, Window,
+        bins::counting::Precision,
         summary::{Flag, Summary},
     },
     wire::Health,
@@ -145,7 +146,7 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    pub(super) fn check(&self, got: &Summary, context: &dyn std::fmt::Debug) {
+    pub(super) fn check(&self, got: &Summary, setting: &Setting, context: &dyn std::fmt::Debug) {
         assert_eq!(got.flags, self.flags, "flags of {context:?}");
         assert_eq!(got.n, self.values.len() as u64, "n of {context:?}");
         let Some(values) = &got.values else {
@@ -178,24 +179,37 @@ impl Expected {
         } else {
             assert_eq!(values.stddev, None);
         }
-        self.check_percentiles(&xs, values.min, values.max, &values.percentiles, context);
+        let figures = match got.precision {
+            Precision::Configured => setting.figures,
+            Precision::Coarsened(figures) => {
+                assert!(figures < setting.figures, "figures of {context:?}");
+                figures
+            }
+            Precision::Withheld => {
+                assert!(values.percentiles.is_empty(), "percentiles of {context:?}");
+                return;
+            }
+        };
+        assert_eq!(values.percentiles.len(), PERCENTILES.len(), "percentiles of {context:?}");
+        let extremes = (values.min, values.max);
+        self.check_percentiles(&xs, figures, extremes, &values.percentiles, context);
     }
 
     /// The bin is always that of the true order statistic, told by the reference implementation.
     pub(super) fn check_percentiles(
         &self,
         xs: &[f64],
-        min: f64,
-        max: f64,
+        figures: u8,
+        (min, max): (f64, f64),
         got: &[f64],
         context: &dyn std::fmt::Debug,
     ) {
         let mut sorted = xs.to_vec();
         sorted.sort_by(f64::total_cmp);
-        let reference = Histogram::<u64>::new_with_bounds(1, 1 << 40, 2).expect("valid");
+        let reference = Histogram::<u64>::new_with_bounds(1, 1 << 40, figures).expect("valid");
         for (percentile, got) in PERCENTILES.iter().zip(got) {
             let rank = ((percentile / 100.0 * xs.len() as f64).ceil() as usize).clamp(1, xs.len());
-            let scaled = (sorted[rank - 1] / RESOLUTION).round();
+            let scaled = (sorted[rank - 1] * (1.0 / RESOLUTION)).round();
             let magnitude = (scaled.abs() as u64).min(1 << 40);
             let middle = reference.median_equivalent(magnitude) as f64 * RESOLUTION;
             let expected = if scaled < 0.0 { -middle } else { middle }.clamp(min, max);
