@@ -10,6 +10,7 @@ mod delimited;
 pub mod fields;
 pub mod frame;
 pub mod log;
+mod names;
 pub mod native;
 pub mod refusal;
 pub mod text;

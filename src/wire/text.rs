@@ -27,7 +27,7 @@
 //! Not done: commas inside of quotes, decimal commas, hexadecimal numbers. Where a stream is
 //! joined in the middle of a line, the tail of that line is read as if it were a line.
 
-mod names;
+mod position;
 mod split;
 mod time;
 
@@ -37,7 +37,7 @@ mod tests;
 use std::sync::Arc;
 
 use self::{
-    names::{Names, Position},
+    position::Position,
     split::{Separator, is_missing, is_name, label, number},
 };
 use super::{
@@ -45,6 +45,7 @@ use super::{
     Sample, WireTally,
     decode::{Framing, TextOptions},
     delimited::Delimited,
+    names::Names,
 };
 use crate::limits;
 
