@@ -1,8 +1,8 @@
 //! Recorded logs, read in blocks: for the daemon's replay source and for `stillwell replay`.
 //!
 //! A file whose first line is that of a [`crate::wire::log`] is cut into its records, each with
-//! its own time. Any other file is raw bytes, cut behind each line (text) or stuffed frame
-//! (native); its n-th chunk has the time `n * interval_ns`.
+//! its own time. Any other file is raw bytes, cut behind each line or, with native
+//! frames, each stuffed frame; its n-th chunk has the time `n * interval_ns`.
 
 use std::{
     fmt,
@@ -166,10 +166,7 @@ impl<R: BufRead> Recording<R> {
         let start = file.fill_buf()?;
         let end = start.iter().position(|&byte| byte == b'\n').unwrap_or(start.len());
         let log = log::parse_header(&start[..end])?;
-        let delimiter = match format {
-            Format::Native => 0,
-            Format::Text(_) => b'\n',
-        };
+        let delimiter = format.chunk_end();
         Ok(Self {
             file,
             log,
@@ -254,7 +251,7 @@ impl<R: BufRead> Recording<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::decode::TextOptions;
+    use crate::wire::text::TextOptions;
 
     fn chunks(file: &[u8], format: &Format) -> Result<Vec<(i64, Vec<u8>)>, String> {
         let mut reader = Recording::new(file, 10, format).map_err(|error| error.to_string())?;

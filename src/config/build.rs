@@ -17,8 +17,7 @@ use super::{
 use crate::{
     engine::{ChannelPlan, Plan, SourcePlan, TimeMode, Unknown},
     limits::{CHANNELS_MAX, DEVICES_PER_SOURCE_MAX, FIELDS_PER_SOURCE_MAX, SOURCES_MAX},
-    simulate::scenario::LineFormat,
-    wire::decode::{Format, TextOptions},
+    wire::decode::Naming,
 };
 
 /// Reads all tables; `None` if an error stands in the way.
@@ -148,7 +147,7 @@ fn source_plan(source: &Source, heritage: Heritage<'_>, sink: &Sink) -> Option<S
         name: Arc::clone(&source.name.value),
         time: source.time,
         unknown: source.unknown,
-        named_fields: source.speech? == LineFormat::Text,
+        named_fields: source.format.as_ref()?.naming().is_some(),
         idle_ns: source.idle_ns,
         discovered: source.rules.resolve(defaults, source.time, &source.span, sink),
         patterns: patterns.iter().filter_map(|p| p.plan(source, defaults)).collect(),
@@ -156,21 +155,15 @@ fn source_plan(source: &Source, heritage: Heritage<'_>, sink: &Sink) -> Option<S
 }
 
 fn input(source: Source) -> Option<InputConfig> {
-    let format = match source.speech? {
-        LineFormat::Native => Format::Native,
-        LineFormat::Text => {
-            let room = FIELDS_PER_SOURCE_MAX.saturating_sub(source.fields.len());
-            let discover = match source.unknown {
-                Unknown::Reject => 0,
-                Unknown::Discover { max } => max.min(room),
-            };
-            Format::Text(TextOptions {
-                known: source.fields,
-                discover,
-                timestamp: source.timestamp,
-            })
-        }
-    };
+    let mut format = source.format?;
+    if let Some(naming) = format.naming_mut() {
+        let room = FIELDS_PER_SOURCE_MAX.saturating_sub(source.fields.len());
+        let discover = match source.unknown {
+            Unknown::Reject => 0,
+            Unknown::Discover { max } => max.min(room),
+        };
+        *naming = Naming { known: source.fields, discover };
+    }
     let (name, on_full) = (source.name.value, source.on_full);
     Some(InputConfig { name, kind: source.input?, format, on_full })
 }

@@ -4,16 +4,17 @@ use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use super::{
     errors::Remark,
+    format::field_name,
     pattern::{self, Pattern},
     reader::{Found, Section, nearest},
     rules::RuleKeys,
-    source::{Source, field_name},
+    source::Source,
     value::ValueKeys,
 };
 use crate::{
     engine::{ChannelKey, ChannelPlan, TimeMode},
     limits::{CHANNEL_ID_BYTES_MAX, CHANNELS_PER_DEVICE},
-    simulate::scenario::LineFormat,
+    wire::decode::Format,
 };
 
 /// What the channels read so far have taken, to tell duplicates.
@@ -111,13 +112,13 @@ fn key(
     let index = section.integer("index", 0..=CHANNELS_PER_DEVICE as i64 - 1);
     let field = section.text("field").filter(|found| field_name(section, "field", found));
     let (source_index, source) = source?;
-    let named = source.speech? == LineFormat::Text;
+    let format = source.format.as_ref()?;
+    let named = format.naming().is_some();
     let misplaced: &[&str] = if named { &["device", "index"] } else { &["field"] };
     for key in misplaced {
         let Some(span) = section.key_span(key) else { continue };
-        let (format, wanted) =
-            if named { ("text", "`field`") } else { ("native", "`device` and `index`") };
-        let name = &source.name.value;
+        let wanted = if named { "`field`" } else { "`device` and `index`" };
+        let (name, format) = (&source.name.value, format.name());
         let title = format!("`{key}` does not fit: the source \"{name}\" speaks \"{format}\"");
         let help = format!("a channel of it is found by {wanted}");
         section.sink.error(&span, Remark::new(title).help(help));
@@ -125,7 +126,7 @@ fn key(
     let (key, span) = if named {
         section.require("field", "\"temperature\"");
         let Found { value, span } = field?;
-        if source.timestamp.as_deref() == Some(value) {
+        if timestamp(format) == Some(value) {
             let remark = Remark::new(format!("the field \"{value}\" holds the time of the line"));
             section.sink.error(&span, remark.help("see `timestamp` of the source"));
             return None;
@@ -149,4 +150,12 @@ fn key(
     }
     taken.keys.insert((source_index, key.clone()), span);
     Some(key)
+}
+
+/// The field that holds no value but the time.
+fn timestamp(format: &Format) -> Option<&str> {
+    match format {
+        Format::Text(options) => options.timestamp.as_deref(),
+        _ => None,
+    }
 }

@@ -24,13 +24,15 @@ pub(super) const DEFAULTS: &[&str] = &[
 /// A window that is written as a table.
 pub(super) const WINDOW: &[&str] = &["length", "every"];
 
-/// `[[source]]`, of all kinds; see [`super::source`] for which key fits which.
+/// `[[source]]`, of all kinds: [`super::source`] says which key fits which, and [`super::format`]
+/// which format takes which.
 pub(super) const SOURCE: &[&str] = &[
     "name",
     "kind",
     "listen",
     "receive_buffer",
     "gro",
+    "framing",
     "path",
     "baud",
     "data_bits",

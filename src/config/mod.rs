@@ -23,6 +23,7 @@ mod build;
 mod channel;
 mod daemon;
 mod errors;
+mod format;
 mod keys;
 mod pattern;
 mod reader;

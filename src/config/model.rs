@@ -2,7 +2,11 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use crate::{engine::Plan, simulate::Scenario, wire::decode::Format};
+use crate::{
+    engine::Plan,
+    simulate::Scenario,
+    wire::decode::{Format, Framing},
+};
 
 /// A whole configuration, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +70,8 @@ pub struct UdpConfig {
     /// Whether the kernel may hand over trains of equal datagrams as one (UDP_GRO), and count
     /// those it drops by trains.
     pub gro: bool,
+    /// Whether a datagram is whole messages or a cut of one byte stream.
+    pub framing: Framing,
 }
 
 /// A serial port.

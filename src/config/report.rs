@@ -17,7 +17,10 @@ use crate::{
         Rules, SourcePlan, TimeMode, Unknown, duration::Nanoseconds, windows::bytes_per_channel,
     },
     limits::{BATCH_READINGS_MAX, BIN_VALUE_MAX, FRAME_BYTES_MAX, SECOND},
-    wire::{Sample, decode::Format},
+    wire::{
+        Sample,
+        decode::{Format, Framing},
+    },
 };
 
 /// Bytes of a percentile bin in use in the packed bins of a pane, room to grow included: one for
@@ -123,7 +126,9 @@ fn write_report(text: &mut String, config: &Config, socket: &Path) -> fmt::Resul
 fn describe(input: &InputConfig, source: &SourcePlan) -> String {
     let mut words = match &input.kind {
         InputKind::Udp(udp) => {
-            format!("udp {}, receive buffer {}", udp.listen, Bytes(udp.receive_buffer as u64))
+            let cuts = if udp.framing == Framing::Stream { ", cuts of a stream" } else { "" };
+            let buffer = Bytes(udp.receive_buffer as u64);
+            format!("udp {}, receive buffer {buffer}{cuts}", udp.listen)
         }
         InputKind::Serial(serial) => {
             format!("serial {}, {}", serial.path.display(), line_settings(serial))
@@ -137,7 +142,7 @@ fn describe(input: &InputConfig, source: &SourcePlan) -> String {
             format!("replay {}, {pace}", replay.path.display())
         }
     };
-    words.push_str(match input.format {
+    words.push_str(match &input.format {
         Format::Native => ", native frames",
         Format::Text(_) => ", text",
     });

@@ -6,7 +6,7 @@ use super::{
     Context,
     daemon::{PATH_BYTES_MAX, path},
     errors::Remark,
-    keys,
+    format, keys,
     model::{
         Flow, InputKind, OnFull, Parity, ReplayConfig, SerialConfig, SimulatorConfig, UdpConfig,
     },
@@ -17,11 +17,14 @@ use super::{
 use crate::{
     engine::{TimeMode, Unknown},
     limits::{
-        CHANNELS_MAX, DISCOVER_DEFAULT, FIELD_NAME_BYTES_MAX, FIELDS_PER_SOURCE_MAX, MS,
-        RECEIVE_BUFFER_DEFAULT, RECEIVE_BUFFER_MAX, RECEIVE_BUFFER_MIN, SECOND,
-        SOURCE_NAME_BYTES_MAX,
+        CHANNELS_MAX, DISCOVER_DEFAULT, FIELDS_PER_SOURCE_MAX, MS, RECEIVE_BUFFER_DEFAULT,
+        RECEIVE_BUFFER_MAX, RECEIVE_BUFFER_MIN, SECOND, SOURCE_NAME_BYTES_MAX,
     },
     simulate::scenario::LineFormat,
+    wire::{
+        decode::{Format, Framing},
+        text::TextOptions,
+    },
 };
 
 const IDLE_NS: i64 = SECOND;
@@ -39,9 +42,7 @@ pub(super) struct Source {
     /// What it reads from.
     pub input: Option<InputKind>,
     /// What its bytes mean.
-    pub speech: Option<LineFormat>,
-    /// The field that holds the time of a text line.
-    pub timestamp: Option<Arc<str>>,
+    pub format: Option<Format>,
     /// Whose clock counts.
     pub time: TimeMode,
     /// What happens to what no channel names.
@@ -81,12 +82,15 @@ impl Kind {
     /// The kinds that a key is for; all of them where it is not listed.
     fn that_take(key: &str) -> &'static [Self] {
         match key {
-            "listen" | "receive_buffer" | "gro" => &[Self::Udp],
+            "listen" | "receive_buffer" | "gro" | "framing" => &[Self::Udp],
             "path" => &[Self::Serial, Self::Replay],
             "baud" | "data_bits" | "parity" | "stop_bits" | "flow" => &[Self::Serial],
             "scenario" | "seed" => &[Self::Simulator],
             "interval" | "paced" => &[Self::Replay],
-            "format" | "timestamp" => &[Self::Udp, Self::Serial, Self::Replay],
+            "format" => &[Self::Udp, Self::Serial, Self::Replay],
+            key if format::own_keys().any(|own| own == key) => {
+                &[Self::Udp, Self::Serial, Self::Replay]
+            }
             _ => &[Self::Udp, Self::Serial, Self::Simulator, Self::Replay],
         }
     }
@@ -103,21 +107,19 @@ impl Source {
             refuse_misplaced(section, kind);
         }
         let input = kind.and_then(|kind| input(section, kind, context));
-        let speech = match (&input, kind) {
-            (Some(InputKind::Simulator(simulator)), _) => Some(simulator.scenario.format),
-            (_, Some(Kind::Simulator)) => None,
-            _ => format(section, kind),
+        let format = match (&input, kind) {
+            (Some(InputKind::Simulator(simulator)), _) => Some(spoken(simulator)),
+            (_, None | Some(Kind::Simulator)) => None,
+            _ => format::read(section),
         };
-        let timestamp = timestamp(section, speech);
-        let time = time(section, speech, timestamp.is_some());
+        let time = time(section, format.as_ref());
         Some(Self {
             name: name?,
             span: section.span.clone(),
             input,
-            speech,
-            timestamp,
+            unknown: unknown(section, format.as_ref()),
+            format,
             time,
-            unknown: unknown(section, speech),
             idle_ns: section.duration("idle", 10 * MS..=HOUR_NS).map_or(IDLE_NS, |f| f.value),
             on_full: on_full(section, kind),
             rules: RuleKeys::read_bounds(section),
@@ -148,7 +150,9 @@ fn refuse_misplaced(section: &Section<'_>, kind: Kind) {
         let remark =
             Remark::new(format!("`{key}` does not fit a source of kind \"{}\"", kind.name()));
         let help = match (*key, kind) {
-            ("format" | "timestamp", Kind::Simulator) => {
+            (key, Kind::Simulator)
+                if key == "format" || format::own_keys().any(|own| own == key) =>
+            {
                 "the scenario says what its devices speak".to_owned()
             }
             _ => format!("`{key}` is for {}", listed(&names)),
@@ -181,6 +185,9 @@ fn udp(section: &Section<'_>) -> Option<UdpConfig> {
     let receive_buffer = section.bytes("receive_buffer", RECEIVE_BUFFER_MIN as u64..=most);
     let receive_buffer = receive_buffer.map_or(RECEIVE_BUFFER_DEFAULT, |bytes| bytes as usize);
     let gro = section.boolean("gro");
+    let framings = [("datagram", Framing::Datagram), ("stream", Framing::Stream)];
+    let framing = section.choice("framing", &framings);
+    let framing = framing.map_or(Framing::Datagram, |found| found.value);
     let found = section.text("listen")?;
     let Ok(listen) = found.value.parse::<SocketAddr>() else {
         let remark =
@@ -189,7 +196,8 @@ fn udp(section: &Section<'_>) -> Option<UdpConfig> {
         section.sink.error(&found.span, remark.help(help));
         return None;
     };
-    Some(UdpConfig { listen, receive_buffer, gro: gro.is_some_and(|found| found.value) })
+    let gro = gro.is_some_and(|found| found.value);
+    Some(UdpConfig { listen, receive_buffer, gro, framing })
 }
 
 fn serial(section: &Section<'_>, context: &Context<'_>) -> Option<SerialConfig> {
@@ -247,57 +255,36 @@ fn simulator(section: &Section<'_>, context: &Context<'_>) -> Option<SimulatorCo
     }
 }
 
-fn format(section: &Section<'_>, kind: Option<Kind>) -> Option<LineFormat> {
-    if kind.is_some() {
-        section.require("format", "\"native\"");
+/// What the devices of a scenario speak.
+fn spoken(simulator: &SimulatorConfig) -> Format {
+    match simulator.scenario.format {
+        LineFormat::Native => Format::Native,
+        LineFormat::Text => Format::Text(TextOptions::default()),
     }
-    let formats = [("native", LineFormat::Native), ("text", LineFormat::Text)];
-    section.choice("format", &formats).map(|found| found.value)
 }
 
-fn timestamp(section: &Section<'_>, speech: Option<LineFormat>) -> Option<Arc<str>> {
-    let found = section.text("timestamp")?;
-    if speech == Some(LineFormat::Native) {
-        let remark = Remark::new("`timestamp` does not fit the format \"native\"");
-        let help =
-            "native frames carry their time in the header; `timestamp` names a field of text";
-        section.sink.error(&found.span, remark.help(help));
-        return None;
-    }
-    field_name(section, "timestamp", &found).then(|| Arc::from(found.value))
-}
-
-/// Whether a text can be the name of a field; records why not.
-pub(super) fn field_name(section: &Section<'_>, key: &str, found: &Found<&str>) -> bool {
-    let length = found.value.len();
-    let fits = 0 < length && length <= FIELD_NAME_BYTES_MAX;
-    if !fits || found.value.chars().any(char::is_control) {
-        let remark = Remark::new(format!("`{key}` is no name of a field"));
-        let help = format!("1 to {FIELD_NAME_BYTES_MAX} bytes without control characters");
-        section.sink.error(&found.span, remark.help(help));
-        return false;
-    }
-    true
-}
-
-fn time(section: &Section<'_>, speech: Option<LineFormat>, stamped: bool) -> TimeMode {
+fn time(section: &Section<'_>, format: Option<&Format>) -> TimeMode {
     let modes = [("arrival", TimeMode::Arrival), ("device", TimeMode::Device)];
     let Some(found) = section.choice("time", &modes) else { return TimeMode::Arrival };
-    if found.value == TimeMode::Device && speech == Some(LineFormat::Text) && !stamped {
-        let remark = Remark::new("text lines have no time of the device unless a field holds it");
-        let help = "name that field with `timestamp`, or take `time = \"arrival\"`";
-        section.sink.missing(&found.span, remark.help(help));
+    let silent = format.filter(|format| !format.tells_time());
+    if let (TimeMode::Device, Some(format)) = (found.value, silent) {
+        let title = format!("the format \"{}\" has no time of the device", format.name());
+        let help = match format {
+            Format::Text(_) => {
+                "name the field that holds it with `timestamp`, or take `time = \"arrival\"`"
+            }
+            _ => "take `time = \"arrival\"`",
+        };
+        section.sink.missing(&found.span, Remark::new(title).help(help));
     }
     found.value
 }
 
-fn unknown(section: &Section<'_>, speech: Option<LineFormat>) -> Unknown {
+fn unknown(section: &Section<'_>, format: Option<&Format>) -> Unknown {
     let modes = [("reject", false), ("discover", true)];
     let discover = section.choice("unknown", &modes).is_some_and(|found| found.value);
-    let most = match speech {
-        Some(LineFormat::Text) => FIELDS_PER_SOURCE_MAX,
-        _ => CHANNELS_MAX,
-    };
+    let named = format.is_some_and(|format| format.naming().is_some());
+    let most = if named { FIELDS_PER_SOURCE_MAX } else { CHANNELS_MAX };
     let max = section.integer("discover_max", 1..=most as i64);
     if let (false, Some(span)) = (discover, section.key_span("discover_max")) {
         let remark = Remark::new("`discover_max` has no effect without `unknown = \"discover\"`");

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     engine::{ChannelKey, TimeMode, Unknown, Window},
     limits::{CONFIG_ERRORS_MAX, MS, SECOND},
-    wire::decode::Format,
+    wire::decode::{Format, Framing},
 };
 
 mod broken;
@@ -83,12 +83,13 @@ fn an_empty_file_is_a_configuration() {
 fn reads_a_udp_source() {
     let text = format!(
         "{UDP}time = \"device\"\nunknown = \"discover\"\ndiscover_max = 7\nidle = \"3s\"\n\
-         receive_buffer = \"2MiB\"\ngro = true\n"
+         receive_buffer = \"2MiB\"\ngro = true\nframing = \"stream\"\n"
     );
     let config = good(&text);
     let InputKind::Udp(udp) = &config.inputs[0].kind else { panic!("{config:?}") };
     assert_eq!(udp.listen.to_string(), "127.0.0.1:7420");
     assert_eq!((udp.receive_buffer, udp.gro), (2 << 20, true));
+    assert_eq!(udp.framing, Framing::Stream);
     assert_eq!(config.inputs[0].format, Format::Native);
     assert_eq!(config.inputs[0].on_full, OnFull::Count);
     let source = &config.plan.sources[0];
@@ -97,11 +98,11 @@ fn reads_a_udp_source() {
     assert!(!source.named_fields);
     assert_eq!(source.discovered.lateness_ns, 200 * MS, "device time needs some");
     let udp_of = |config: &Config| match &config.inputs[0].kind {
-        InputKind::Udp(udp) if !udp.gro => udp.receive_buffer,
+        InputKind::Udp(udp) if !udp.gro => (udp.receive_buffer, udp.framing),
         other => panic!("{other:?}"),
     };
-    assert_eq!(udp_of(&good(UDP)), 8 << 20);
-    assert_eq!(udp_of(&good(&format!("{UDP}receive_buffer = 65536"))), 65_536);
+    assert_eq!(udp_of(&good(UDP)), (8 << 20, Framing::Datagram));
+    assert_eq!(udp_of(&good(&format!("{UDP}receive_buffer = 65536"))).0, 65_536);
 }
 
 #[test]
@@ -153,8 +154,8 @@ fn a_text_source_knows_the_fields_of_its_channels() {
     );
     let config = good(&text);
     let Format::Text(options) = &config.inputs[0].format else { panic!("{config:?}") };
-    assert_eq!(options.known, ["t1", "t2"].map(std::sync::Arc::from));
-    assert_eq!((options.discover, options.timestamp.as_deref()), (4_094, Some("ms")));
+    assert_eq!(options.naming.known, ["t1", "t2"].map(std::sync::Arc::from));
+    assert_eq!((options.naming.discover, options.timestamp.as_deref()), (4_094, Some("ms")));
     assert!(config.plan.sources[0].named_fields);
     assert_eq!(config.plan.channels[1].key, ChannelKey::Named("t2".into()));
 }

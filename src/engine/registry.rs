@@ -10,11 +10,12 @@ use super::{
     rules::Rules,
     snapshot::ChannelInfo,
     timeline::{LaneRules, Timeline},
-    unit::Conversion,
+    unit::{Conversion, Unit},
 };
 use crate::{
     engine::ledger::ReadingRefusal,
     limits::{CHANNELS_MAX, DEVICES_PER_SOURCE_MAX, VALUE_ABS_MAX},
+    wire::Field,
 };
 
 /// Room for channels that a device gets with its first.
@@ -129,8 +130,8 @@ impl Registry {
         Ok(source.devices.add(id))
     }
 
-    /// The channel behind a field of a known device. `name` gives the field's name in formats
-    /// that have names.
+    /// The channel behind a field of a known device. `named` gives the field's name and unit in
+    /// formats that have names.
     ///
     /// # Errors
     /// If it is not known and not to be taken up.
@@ -139,14 +140,14 @@ impl Registry {
         source: usize,
         device: u32,
         field: u32,
-        name: impl FnOnce() -> Option<Arc<str>>,
+        named: impl FnOnce() -> Option<Field>,
         timeline: &mut Timeline,
     ) -> Result<Target, ReadingRefusal> {
         let targets = &self.sources[source].devices.channels[device as usize].targets;
         if let Some(Some(target)) = targets.get(field as usize) {
             return Ok(*target);
         }
-        self.meet(source, device, field, name(), timeline)
+        self.meet(source, device, field, named(), timeline)
     }
 
     /// The channel of a field that was met before, by its dense index.
@@ -166,12 +167,13 @@ impl Registry {
         source: usize,
         device: u32,
         field: u32,
-        name: Option<Arc<str>>,
+        named: Option<Field>,
         timeline: &mut Timeline,
     ) -> Result<Target, ReadingRefusal> {
         let found = &mut self.sources[source];
         let channels = &mut found.devices.channels[device as usize];
-        if let Some(target) = name.as_ref().and_then(|name| channels.named.get(name)).copied() {
+        let configured = named.as_ref().and_then(|named| channels.named.get(&named.name));
+        if let Some(target) = configured.copied() {
             channels.set(field, target);
             return Ok(target);
         }
@@ -181,16 +183,17 @@ impl Registry {
         if max <= found.discovered || CHANNELS_MAX <= self.ids.len() {
             return Err(ReadingRefusal::Cardinality);
         }
-        let (id, key) = match name {
-            Some(name) => {
+        let (id, key, unit) = match named {
+            Some(Field { name, unit }) => {
                 let id = format!("{}.{}", found.name, id_part(&name));
-                (untaken(&self.ids, id), ChannelKey::Named(name))
+                let unit = unit.filter(|code| Unit::parse(code).is_ok());
+                (untaken(&self.ids, id), ChannelKey::Named(name), unit)
             }
             None => {
                 let index = u8::try_from(field).map_err(|_| ReadingRefusal::UnknownChannel)?;
                 let device = channels.id;
                 let id = format!("{}.{device}.{index}", found.name);
-                (id, ChannelKey::Numbered { device, index })
+                (id, ChannelKey::Numbered { device, index }, None)
             }
         };
         let id: Arc<str> = id.into();
@@ -198,7 +201,11 @@ impl Registry {
             return Err(ReadingRefusal::UnknownChannel);
         }
         found.discovered += 1;
-        let plan = found.plan(source, id, key);
+        let mut plan = found.plan(source, id, key);
+        // Calibrated values are no longer in the unit of the wire.
+        if plan.unit.is_none() && plan.calibration == Linear::IDENTITY {
+            plan.unit = unit;
+        }
         let target = self.add(&plan, true, timeline);
         self.sources[source].devices.channels[device as usize].set(field, target);
         Ok(target)

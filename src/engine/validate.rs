@@ -5,7 +5,7 @@
 //! its pane is open, judged against the watermark as it stood before its frame; its raw value
 //! stays a number through calibration. The first rule that fails names the reason.
 
-use std::{mem, sync::Arc};
+use std::mem;
 
 use super::{
     Batch, Input, Ledger, Link, Plan, ReadingRefusal, TimeMode,
@@ -370,9 +370,9 @@ impl Validate {
             FIELD_OVERFLOW if named => return Err(ReadingRefusal::Cardinality),
             _ => {}
         }
-        let name = || if named { fields.name(field).map(Arc::clone) } else { None };
+        let met = || if named { fields.get(field).cloned() } else { None };
         let timeline = &mut self.timelines[frame.source];
-        self.registry.target(frame.source, frame.device, field, name, timeline)
+        self.registry.target(frame.source, frame.device, field, met, timeline)
     }
 
     fn drain_if_idle(&mut self, source: usize, now_ns: i64, checked: &mut Checked) {

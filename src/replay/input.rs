@@ -78,10 +78,7 @@ impl LogInput {
 
     /// The columns of the headers that hold; empty for formats without headers.
     pub(super) fn header(&self) -> Vec<&str> {
-        match &self.decoder {
-            Decoder::Text(decoder) => decoder.header().collect(),
-            Decoder::Native(_) => Vec::new(),
-        }
+        self.decoder.header()
     }
 
     /// The next batch, of one block of the file or of what comes before a silence in it; `None`

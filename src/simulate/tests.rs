@@ -13,8 +13,9 @@ use crate::{
     limits::{MS, SECOND},
     wire::{
         Decoder, DeviceClock, Frames, Health, WireTally,
-        decode::{Format, Framing, TextOptions},
+        decode::{Format, Framing, Naming},
         frame::ValueType,
+        text::TextOptions,
     },
 };
 
@@ -280,7 +281,8 @@ fn golden_bytes() {
 fn a_stream_carries_the_same_frames_as_datagrams() {
     for scenario in [all_faults(0.05), in_text(all_faults(0.05))] {
         let (played, sent) = play(&scenario, 1, Framing::Stream);
-        let options = TextOptions { known: Vec::new(), discover: 100, timestamp: None };
+        let options =
+            TextOptions { naming: Naming { known: Vec::new(), discover: 100 }, timestamp: None };
         let format = match scenario.format {
             LineFormat::Native => Format::Native,
             LineFormat::Text => Format::Text(options),

@@ -1,8 +1,16 @@
 //! One decoder a source, chosen by format and framing.
+//!
+//! To add a format: a file of its own with its options and its decoder, a variant of [`Format`],
+//! and an arm wherever the compiler then asks for one.
 
-use std::sync::Arc;
+use std::{fmt::Debug, sync::Arc};
 
-use super::{FieldTable, Frames, WireTally, native::NativeDecoder, text::TextDecoder};
+use super::{
+    FieldTable, Frames, WireTally,
+    lines::Lines,
+    native::NativeDecoder,
+    text::{TextOptions, TextReader},
+};
 
 /// The formats a source can speak.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,15 +21,60 @@ pub enum Format {
     Text(TextOptions),
 }
 
-/// How text lines are read.
+impl Format {
+    /// Its name in a configuration.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Text(_) => "text",
+        }
+    }
+
+    /// Which names are taken up; `None` for formats that number their fields.
+    #[must_use]
+    pub fn naming(&self) -> Option<&Naming> {
+        match self {
+            Self::Native => None,
+            Self::Text(options) => Some(&options.naming),
+        }
+    }
+
+    /// As [`Self::naming`], to set it.
+    pub fn naming_mut(&mut self) -> Option<&mut Naming> {
+        match self {
+            Self::Native => None,
+            Self::Text(options) => Some(&mut options.naming),
+        }
+    }
+
+    /// Whether its frames can say when they were made.
+    #[must_use]
+    pub fn tells_time(&self) -> bool {
+        match self {
+            Self::Native => true,
+            Self::Text(options) => options.timestamp.is_some(),
+        }
+    }
+
+    /// The byte behind which a recording of raw bytes is cut into chunks, each with a time of its
+    /// own. It only paces: a decoder gives the same frames however a stream is cut.
+    #[must_use]
+    pub fn chunk_end(&self) -> u8 {
+        match self {
+            Self::Native => 0,
+            Self::Text(_) => b'\n',
+        }
+    }
+}
+
+/// Which names a source takes up, for formats that name their fields.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct TextOptions {
+pub struct Naming {
     /// Fields with a channel of their own: known from the start and never crowded out.
     pub known: Vec<Arc<str>>,
     /// How many further field names may be taken up; 0 rejects unknown fields.
     pub discover: usize,
-    /// The field that holds the time of the line rather than a value.
-    pub timestamp: Option<Arc<str>>,
 }
 
 /// Whether the transport keeps frame boundaries.
@@ -33,67 +86,82 @@ pub enum Framing {
     Stream,
 }
 
-/// Turns bytes into [`Frames`].
-#[derive(Debug)]
-pub enum Decoder {
-    /// Native frames.
-    Native(NativeDecoder),
-    /// Text lines.
-    Text(TextDecoder),
+/// What every decoder does.
+pub(super) trait Decode: Debug + Send {
+    /// See [`Decoder::feed`].
+    fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally);
+
+    /// See [`Decoder::reset`].
+    fn reset(&mut self, tally: &mut WireTally);
+
+    /// See [`Decoder::finish`]. Without lines nothing that has begun is whole.
+    fn finish(&mut self, _arrived_ns: i64, _out: &mut Frames, tally: &mut WireTally) {
+        self.reset(tally);
+    }
+
+    /// See [`Decoder::buffered`].
+    fn buffered(&self) -> usize;
+
+    /// See [`Decoder::fields`].
+    fn fields(&self) -> &Arc<FieldTable>;
+
+    /// See [`Decoder::header`].
+    fn header(&self) -> Vec<&str> {
+        Vec::new()
+    }
 }
+
+/// Turns bytes into [`Frames`].
+///
+/// One indirect call for each read or datagram, which is nothing beside its frames.
+#[derive(Debug)]
+pub struct Decoder(Box<dyn Decode>);
 
 impl Decoder {
     /// A decoder that has seen nothing yet.
     #[must_use]
     pub fn new(format: &Format, framing: Framing) -> Self {
-        match format {
-            Format::Native => Self::Native(NativeDecoder::new(framing)),
-            Format::Text(options) => Self::Text(TextDecoder::new(options, framing)),
-        }
+        Self(match format {
+            Format::Native => Box::new(NativeDecoder::new(framing)),
+            Format::Text(options) => Box::new(Lines::new(TextReader::new(options), framing)),
+        })
     }
 
     /// Feeds bytes that arrived at `arrived_ns`; appends to `out` and counts in `tally`.
     ///
     /// With [`Framing::Datagram`] the slice is one whole datagram.
     pub fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
-        match self {
-            Self::Native(decoder) => decoder.feed(bytes, arrived_ns, out, tally),
-            Self::Text(decoder) => decoder.feed(bytes, arrived_ns, out, tally),
-        }
+        self.0.feed(bytes, arrived_ns, out, tally);
     }
 
     /// The line went down: what is buffered is counted as a partial frame and forgotten, and so
-    /// is all that a new connection must learn anew.
+    /// is all that a new connection must learn anew. Names stay.
     pub fn reset(&mut self, tally: &mut WireTally) {
-        match self {
-            Self::Native(decoder) => decoder.reset(tally),
-            Self::Text(decoder) => decoder.reset(tally),
-        }
+        self.0.reset(tally);
     }
 
     /// The input has ended for good: a last line without a line end counts as a line.
     pub fn finish(&mut self, arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
-        match self {
-            Self::Native(decoder) => decoder.reset(tally),
-            Self::Text(decoder) => decoder.finish(arrived_ns, out, tally),
-        }
+        self.0.finish(arrived_ns, out, tally);
     }
 
     /// Bytes of a frame that has begun and not ended.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        match self {
-            Self::Native(decoder) => decoder.buffered(),
-            Self::Text(decoder) => decoder.buffered(),
-        }
+        self.0.buffered()
     }
 
-    /// The names behind [`super::Sample::field`]; empty for formats that number their fields.
+    /// The names behind [`super::Sample::field`], configured ones first; empty for formats that
+    /// number their fields.
     #[must_use]
     pub fn fields(&self) -> &Arc<FieldTable> {
-        match self {
-            Self::Native(decoder) => decoder.fields(),
-            Self::Text(decoder) => decoder.fields(),
-        }
+        self.0.fields()
+    }
+
+    /// The columns of the headers that hold, an empty text for one without a name; none for
+    /// formats without headers.
+    #[must_use]
+    pub fn header(&self) -> Vec<&str> {
+        self.0.header()
     }
 }

@@ -7,18 +7,20 @@
 pub mod cobs;
 pub mod decode;
 mod delimited;
+mod draft;
 pub mod fields;
 pub mod frame;
+mod lines;
 pub mod log;
 mod names;
-pub mod native;
+mod native;
 pub mod refusal;
 pub mod text;
 
 use crate::limits::EVENT_TIME_ABS_MAX_NS;
 
 pub use decode::Decoder;
-pub use fields::FieldTable;
+pub use fields::{Field, FieldTable};
 pub use refusal::{FrameRefusal, WireTally};
 
 /// What a decoder found, in the order of the wire.

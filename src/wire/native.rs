@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{
     DeviceClock, FieldTable, FrameRefusal, Frames, Head, Health, Sample, WireTally, cobs,
-    decode::Framing,
+    decode::{Decode, Framing},
     delimited::Delimited,
     frame::{self, Frame, Kind, TimeKind},
 };
@@ -18,7 +18,7 @@ const DELIMITER: u8 = 0;
 
 /// Decoder of one source of native frames.
 #[derive(Debug)]
-pub struct NativeDecoder {
+pub(super) struct NativeDecoder {
     framing: Framing,
     blocks: Delimited,
     /// A block while it is unstuffed.
@@ -29,8 +29,7 @@ pub struct NativeDecoder {
 
 impl NativeDecoder {
     /// A decoder that has seen nothing yet.
-    #[must_use]
-    pub fn new(framing: Framing) -> Self {
+    pub(super) fn new(framing: Framing) -> Self {
         Self {
             framing,
             blocks: Delimited::new(DELIMITER, limits::COBS_BYTES_MAX),
@@ -38,13 +37,13 @@ impl NativeDecoder {
             fields: Arc::default(),
         }
     }
+}
 
-    /// Feeds bytes that arrived at `arrived_ns`; appends to `out` and counts in `tally`.
-    ///
+impl Decode for NativeDecoder {
     /// Announce and heartbeat frames appear as heads without samples. A channel without a value
     /// appears as NaN. Times are the device's, in nanoseconds, at most `i64::MAX`, and 0 where
     /// the device has no clock.
-    pub fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
+    fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
         tally.bytes_in += bytes.len() as u64;
         match self.framing {
             Framing::Datagram => {
@@ -69,20 +68,15 @@ impl NativeDecoder {
         }
     }
 
-    /// Counts a block that has begun as a partial frame and forgets it.
-    pub fn reset(&mut self, tally: &mut WireTally) {
+    fn reset(&mut self, tally: &mut WireTally) {
         self.blocks.reset(tally);
     }
 
-    /// Bytes of a block that has begun and not ended.
-    #[must_use]
-    pub fn buffered(&self) -> usize {
+    fn buffered(&self) -> usize {
         self.blocks.buffered()
     }
 
-    /// The empty table: native channels have numbers.
-    #[must_use]
-    pub fn fields(&self) -> &Arc<FieldTable> {
+    fn fields(&self) -> &Arc<FieldTable> {
         &self.fields
     }
 }

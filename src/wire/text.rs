@@ -41,93 +41,24 @@ use self::{
     split::{Separator, is_missing, is_name, label, number},
 };
 use super::{
-    DeviceClock, FIELD_OVERFLOW, FIELD_UNKNOWN, FieldTable, FrameRefusal, Frames, Head, Health,
-    Sample, WireTally,
-    decode::{Framing, TextOptions},
-    delimited::Delimited,
+    DeviceClock, FieldTable, FrameRefusal, Frames,
+    decode::Naming,
+    draft::Draft,
+    lines::{Line, ReadLine},
     names::Names,
 };
 use crate::limits;
 
 /// A word alone is no header: it may be anything that a board says.
 const HEADER_COLUMNS_MIN: usize = 2;
-/// The error of a time is not known.
-const TIME_ERROR_UNKNOWN: u8 = 255;
 
-/// Decoder of one source of text.
-#[derive(Debug)]
-pub struct TextDecoder {
-    framing: Framing,
-    lines: Delimited,
-    reader: Reader,
-}
-
-impl TextDecoder {
-    /// A decoder that has seen nothing yet.
-    #[must_use]
-    pub fn new(options: &TextOptions, framing: Framing) -> Self {
-        Self {
-            framing,
-            lines: Delimited::new(b'\n', limits::LINE_BYTES_MAX),
-            reader: Reader {
-                names: Names::new(options),
-                headers: Default::default(),
-                time: options.timestamp.as_ref().map(TimeField::new),
-            },
-        }
-    }
-
-    /// Feeds bytes that arrived at `arrived_ns`; appends to `out` and counts in `tally`.
-    ///
-    /// A line is a frame; its end may be LF or CR LF, and the last line of a datagram needs none.
-    /// Empty lines and lines that start with `#` are skipped. A header appears as a head without
-    /// samples, and holds no longer than its datagram. Sample times are UTC where the options name a time field, else 0.
-    pub fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
-        tally.bytes_in += bytes.len() as u64;
-        if bytes.is_empty() && self.framing == Framing::Datagram {
-            tally.refuse(FrameRefusal::Empty, 0);
-        }
-        let reader = &mut self.reader;
-        self.lines.feed(bytes, tally, |line, tally| {
-            reader.line(line, line.len() + 1, arrived_ns, out, tally);
-        });
-        if self.framing == Framing::Datagram {
-            self.finish(arrived_ns, out, tally);
-            self.reader.headers = Default::default();
-        }
-    }
-
-    /// The input has ended: what has begun is a line.
-    pub fn finish(&mut self, arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
-        let reader = &mut self.reader;
-        self.lines.finish(tally, |line, tally| {
-            reader.line(line, line.len(), arrived_ns, out, tally);
-        });
-    }
-
-    /// Counts a line that has begun as a partial frame, and forgets it and the headers. Learned
-    /// names stay.
-    pub fn reset(&mut self, tally: &mut WireTally) {
-        self.lines.reset(tally);
-        self.reader.headers = Default::default();
-    }
-
-    /// Bytes of a line that has begun and not ended.
-    #[must_use]
-    pub fn buffered(&self) -> usize {
-        self.lines.buffered()
-    }
-
-    /// The columns of the headers that hold, an empty text for one without a name.
-    pub fn header(&self) -> impl Iterator<Item = &str> {
-        self.reader.headers.iter().flatten().map(|name| &**name)
-    }
-
-    /// The names behind [`Sample::field`], configured ones first.
-    #[must_use]
-    pub fn fields(&self) -> &Arc<FieldTable> {
-        self.reader.names.table()
-    }
+/// How text lines are read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TextOptions {
+    /// Which names are taken up.
+    pub naming: Naming,
+    /// The field that holds the time of the line rather than a value.
+    pub timestamp: Option<Arc<str>>,
 }
 
 /// Whether the first of several columns, which are not just words between spaces, is a date and a
@@ -146,8 +77,14 @@ type Header = Vec<Box<str>>;
 
 /// Makes samples of lines.
 #[derive(Debug)]
-struct Reader {
+pub(super) struct TextReader {
     names: Names,
+    shape: Shape,
+}
+
+/// What lines look like, as far as earlier lines and the options tell.
+#[derive(Debug)]
+struct Shape {
     /// The last header of each separator: chatter between spaces does not rename a CSV.
     headers: [Header; Separator::COUNT],
     time: Option<TimeField>,
@@ -172,7 +109,7 @@ impl TimeField {
 }
 
 /// What a good line turned out to be.
-enum Line {
+enum Read {
     /// Samples, with their time where one was asked for.
     Values(Option<i64>),
     /// Names of columns.
@@ -182,104 +119,74 @@ enum Line {
 /// The line is malformed.
 struct Malformed;
 
-/// Samples of a line that has not proven good yet.
-struct Draft<'a> {
-    samples: &'a mut Vec<Sample>,
-    /// Where the line begins in `samples`.
-    start: usize,
-    /// Samples, by index, of names that are to be learned if the line is good.
-    learn: Vec<(usize, Box<str>)>,
-}
-
-impl Draft<'_> {
-    fn push(&mut self, names: &Names, name: &str, value: f64) {
-        let field = names.find(name).unwrap_or_else(|| {
-            self.learn.push((self.samples.len(), name.into()));
-            FIELD_UNKNOWN
-        });
-        self.samples.push(Sample { field, at_ns: 0, value });
-    }
-
-    /// Whether a sample has a name that was not known before.
-    fn has_strangers(&self) -> bool {
-        let strange = |sample: &Sample| matches!(sample.field, FIELD_UNKNOWN | FIELD_OVERFLOW);
-        self.samples[self.start..].iter().any(strange)
-    }
-
-    fn forget(&mut self) {
-        self.samples.truncate(self.start);
-        self.learn.clear();
+impl TextReader {
+    pub(super) fn new(options: &TextOptions) -> Self {
+        let time = options.timestamp.as_ref().map(TimeField::new);
+        let shape = Shape { headers: Default::default(), time };
+        Self { names: Names::new(&options.naming), shape }
     }
 }
 
-impl Reader {
-    /// Reads one line without its LF, and counts it as `bytes` bytes.
-    fn line(
+impl ReadLine for TextReader {
+    /// Empty lines and lines that start with `#` are skipped. A header appears as a head without
+    /// samples, and holds no longer than its datagram. Sample times are UTC where the options
+    /// name a time field, else 0.
+    fn read(
         &mut self,
         line: &[u8],
-        bytes: usize,
         arrived_ns: i64,
         out: &mut Frames,
-        tally: &mut WireTally,
-    ) {
-        let Ok(line) = str::from_utf8(line) else {
-            tally.refuse(FrameRefusal::NotText, bytes);
-            return;
-        };
-        let line = line.strip_suffix('\r').unwrap_or(line);
+    ) -> Result<Line, FrameRefusal> {
+        let line = str::from_utf8(line).map_err(|_| FrameRefusal::NotText)?;
         // Spreadsheets begin their files with a byte order mark.
         let line = line.strip_prefix('\u{feff}').unwrap_or(line);
         if line.trim_start().is_empty() || line.trim_start().starts_with('#') {
-            tally.bytes_skipped += bytes as u64;
-            return;
+            return Ok(Line::Nothing);
         }
-        let before = out.samples.len();
-        let Ok(time_ns) = self.take(line, &mut out.samples) else {
-            out.samples.truncate(before);
-            tally.refuse(FrameRefusal::Malformed, bytes);
-            return;
+        let mut draft = Draft::new(&mut self.names, out);
+        let read = self.shape.take(line, &mut draft);
+        let clock = match read.map_err(|Malformed| FrameRefusal::Malformed)? {
+            Some(time_ns) => {
+                draft.stamp(time_ns);
+                DeviceClock::Utc
+            }
+            None => DeviceClock::None,
         };
-        let samples = &mut out.samples[before..];
-        for sample in samples.iter_mut() {
-            sample.at_ns = time_ns.unwrap_or(0);
-        }
-        tally.accept(bytes, samples.len());
-        out.heads.push(Head {
-            device: 0,
-            boot: 0,
-            sequence: None,
-            health: Health::Good,
-            clock: time_ns.map_or(DeviceClock::None, |_| DeviceClock::Utc),
-            first: false,
-            time_error: TIME_ERROR_UNKNOWN,
-            arrived_ns,
-            samples: u32::try_from(samples.len()).expect("bounded by FIELDS_PER_LINE_MAX"),
-            shed: false,
-        });
+        Ok(Line::Frame(draft.keep(clock, arrived_ns)))
     }
 
-    /// Appends the samples of a line, without their times, and returns its time. After an error
-    /// nothing has been learned, but samples may have to be taken back.
-    fn take(&mut self, line: &str, samples: &mut Vec<Sample>) -> Result<Option<i64>, Malformed> {
+    /// Forgets the headers.
+    fn forget(&mut self) {
+        self.shape.headers = Default::default();
+    }
+
+    fn fields(&self) -> &Arc<FieldTable> {
+        self.names.table()
+    }
+
+    fn header(&self) -> Vec<&str> {
+        self.shape.headers.iter().flatten().map(|name| &**name).collect()
+    }
+}
+
+impl Shape {
+    /// Adds the samples of a line, without their times, and returns its time.
+    fn take(&mut self, line: &str, draft: &mut Draft<'_>) -> Result<Option<i64>, Malformed> {
         let separator = Separator::of(line);
         let count = separator.parts(line).take(limits::FIELDS_PER_LINE_MAX + 1).count();
         if count > limits::FIELDS_PER_LINE_MAX {
             return Err(Malformed);
         }
-        let mut draft = Draft { start: samples.len(), samples, learn: Vec::new() };
         let labelled = line.contains([':', '=']) && separator.parts(line).any(is_labelled);
         let read = if labelled {
-            self.read_labelled(line, separator, count, &mut draft)?
+            self.read_labelled(line, separator, count, draft)?
         } else {
-            self.read_columns(line, separator, count, &mut draft)?
+            self.read_columns(line, separator, count, draft)?
         };
-        for (at, name) in draft.learn {
-            draft.samples[at].field = self.names.find_or_learn(&name);
-        }
         Ok(match read {
-            Line::Values(time_ns) => time_ns,
-            Line::Header(mut header) => {
-                self.keep_positions(&mut header);
+            Read::Values(time_ns) => time_ns,
+            Read::Header(mut header) => {
+                self.keep_positions(&mut header, draft.names);
                 self.headers[separator as usize] = header;
                 None
             }
@@ -288,11 +195,11 @@ impl Reader {
 
     /// Takes the names off columns that the configuration knows by position only: a banner of
     /// words that passes for a header must not rename them.
-    fn keep_positions(&self, header: &mut Header) {
+    fn keep_positions(&self, header: &mut Header, names: &Names) {
         for (index, name) in header.iter_mut().enumerate().take(limits::FIELDS_PER_LINE_MAX) {
             let is_time = self.time.as_ref().is_some_and(|time| *time.name == **name);
-            let by_position = self.names.is_configured(Position::new(index).name());
-            if by_position && !is_time && !self.names.is_configured(name) {
+            let by_position = names.is_configured(Position::new(index).name());
+            if by_position && !is_time && !names.is_configured(name) {
                 *name = Box::default();
             }
         }
@@ -304,7 +211,7 @@ impl Reader {
         separator: Separator,
         count: usize,
         draft: &mut Draft<'_>,
-    ) -> Result<Line, Malformed> {
+    ) -> Result<Read, Malformed> {
         let parts = separator.parts(line);
         let mut time_ns = None;
         let mut only_labels = true;
@@ -320,14 +227,14 @@ impl Reader {
             } else if name.is_empty() {
                 return Err(Malformed);
             } else {
-                draft.push(&self.names, name, value(text).ok_or(Malformed)?);
+                draft.push(name, value(text).ok_or(Malformed)?);
             }
         }
         let columns = columns(count, parts.clone().last());
         if only_labels && HEADER_COLUMNS_MIN <= columns {
-            draft.forget();
+            draft.clear();
             let names = parts.map(|part| label(part).map_or("", |(name, _)| name));
-            return Ok(Line::Header(names.map(Box::from).collect()));
+            return Ok(Read::Header(names.map(Box::from).collect()));
         }
         if only_labels && draft.has_strangers() {
             return Err(Malformed);
@@ -341,7 +248,7 @@ impl Reader {
         separator: Separator,
         count: usize,
         draft: &mut Draft<'_>,
-    ) -> Result<Line, Malformed> {
+    ) -> Result<Read, Malformed> {
         let parts = separator.parts(line);
         let columns = columns(count, parts.clone().last());
         let header = Some(&self.headers[separator as usize])
@@ -359,8 +266,8 @@ impl Reader {
                 }
                 values += usize::from(!is_missing(text));
                 match name {
-                    "" => draft.push(&self.names, Position::new(index).name(), value),
-                    name => draft.push(&self.names, name, value),
+                    "" => draft.push(Position::new(index).name(), value),
+                    name => draft.push(name, value),
                 }
             } else {
                 noise |= !is_column_text(text, header.is_some());
@@ -371,8 +278,8 @@ impl Reader {
             && filled.peek().is_some()
             && filled.all(|part| is_name(part) && !is_missing(part));
         if values == 0 && time_ns.is_none() && names_only {
-            draft.forget();
-            return Ok(Line::Header(parts.map(Box::from).collect()));
+            draft.clear();
+            return Ok(Read::Header(parts.map(Box::from).collect()));
         }
         if noise { Err(Malformed) } else { self.timed(time_ns) }
     }
@@ -382,10 +289,10 @@ impl Reader {
         self.time.as_ref().is_some_and(|time| time.index == Some(index) || *time.name == *name)
     }
 
-    fn timed(&self, time_ns: Option<i64>) -> Result<Line, Malformed> {
+    fn timed(&self, time_ns: Option<i64>) -> Result<Read, Malformed> {
         match (&self.time, time_ns) {
             (Some(_), None) => Err(Malformed),
-            (_, time_ns) => Ok(Line::Values(time_ns)),
+            (_, time_ns) => Ok(Read::Values(time_ns)),
         }
     }
 }

@@ -13,7 +13,8 @@ use std::{
 use serde_json::Value;
 use stillwell::wire::{
     Decoder, FrameRefusal, Frames, WireTally,
-    decode::{Format, Framing, TextOptions},
+    decode::{Format, Framing, Naming},
+    text::TextOptions,
 };
 
 /// What hangs for this long hangs for ever.
@@ -193,7 +194,10 @@ fn text_is_lines() {
     let mut command = simulator(&scenario);
     command.args(["--stdout", "--flat-out"]);
     let output = finished(command);
-    let format = Format::Text(TextOptions { known: Vec::new(), discover: 2, timestamp: None });
+    let format = Format::Text(TextOptions {
+        naming: Naming { known: Vec::new(), discover: 2 },
+        timestamp: None,
+    });
     let tally = decode(&format, Framing::Stream, output.stdout.chunks(77));
     let report = report(&output.stderr);
     assert_as_reported(&tally, &report);

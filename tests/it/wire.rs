@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use stillwell::wire::{
     Decoder, DeviceClock, FrameRefusal, Frames, WireTally,
-    decode::{Format, Framing, TextOptions},
+    decode::{Format, Framing, Naming},
+    text::TextOptions,
 };
 
 /// The file of this name in the shared test data; `None`, said on the terminal, where the data
@@ -121,9 +122,8 @@ fn tables_of_real_measurements_are_read_to_the_last_cell() {
     for table in &TABLES {
         let Some(bytes) = shared(table.file) else { return };
         let options = TextOptions {
-            discover: 16,
+            naming: Naming { discover: 16, ..Naming::default() },
             timestamp: Some(table.timestamp.into()),
-            ..TextOptions::default()
         };
         let read = fed(&Format::Text(options), Framing::Stream, &bytes, 1_000);
         let file = table.file;

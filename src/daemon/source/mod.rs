@@ -99,8 +99,9 @@ impl Source {
             InputKind::Replay(config) if !config.paced => OnFull::Wait,
             _ => on_full,
         };
-        let framing = match kind {
-            InputKind::Udp(_) | InputKind::Simulator(_) => Framing::Datagram,
+        let framing = match &kind {
+            InputKind::Udp(config) => config.framing,
+            InputKind::Simulator(_) => Framing::Datagram,
             InputKind::Serial(_) | InputKind::Replay(_) => Framing::Stream,
         };
         let decoder = Decoder::new(&format, framing);
@@ -112,6 +113,7 @@ impl Source {
                 let mut udp = Udp::new(config, adopted, line);
                 let outcome = until(stop, endless(udp.run(&mut outlet))).await;
                 let stopped = udp.stop(&mut outlet).await;
+                outlet.reset();
                 stopped.map_or(Outcome::EngineGone, |()| outcome)
             }
             InputKind::Serial(config) => {

@@ -107,13 +107,14 @@ impl Sampler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::decode::Format;
+    use crate::wire::{
+        decode::{Format, Naming},
+        text::TextOptions,
+    };
 
     fn text() -> Format {
-        Format::Text(crate::wire::decode::TextOptions {
-            discover: 100,
-            ..crate::wire::decode::TextOptions::default()
-        })
+        let naming = Naming { discover: 100, ..Naming::default() };
+        Format::Text(TextOptions { naming, ..TextOptions::default() })
     }
 
     /// The bytes and fates of the marks, and how many frames were passed over.

@@ -7,7 +7,8 @@ use crate::{
     simulate::{RefusedReadings, Scenario, Series, scenario::LineFormat},
     wire::{
         Decoder, Frames, WireTally,
-        decode::{Format, Framing, TextOptions},
+        decode::{Format, Framing, Naming},
+        text::TextOptions,
     },
 };
 
@@ -33,7 +34,10 @@ pub(super) fn receive(
     let known: Vec<std::sync::Arc<str>> =
         ["flow", "level", "pressure", "mode", "sun.0", "sun.1", "sun.2"].map(Into::into).into();
     let format = if text {
-        Format::Text(TextOptions { known: known.clone(), discover: 0, timestamp: None })
+        Format::Text(TextOptions {
+            naming: Naming { known: known.clone(), discover: 0 },
+            timestamp: None,
+        })
     } else {
         Format::Native
     };

@@ -3,6 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::wire::{
+    FIELD_OVERFLOW, FIELD_UNKNOWN, WireTally,
+    decode::{Decoder, Format, Framing},
+};
 
 /// What lines with values gave: names and values, a missing one as `None`.
 type Values = Vec<(String, Option<f64>)>;
@@ -10,7 +14,7 @@ type Values = Vec<(String, Option<f64>)>;
 struct Fed {
     out: Frames,
     tally: WireTally,
-    decoder: TextDecoder,
+    decoder: Decoder,
 }
 
 impl Fed {
@@ -31,8 +35,7 @@ impl Fed {
 
 fn options(known: &[&str], discover: usize, timestamp: Option<&str>) -> TextOptions {
     TextOptions {
-        known: known.iter().map(|&name| name.into()).collect(),
-        discover,
+        naming: Naming { known: known.iter().map(|&name| name.into()).collect(), discover },
         timestamp: timestamp.map(Into::into),
     }
 }
@@ -43,7 +46,7 @@ fn anything() -> TextOptions {
 
 /// Feeds the pieces one after the other; the ledger is checked after each.
 fn fed(options: &TextOptions, framing: Framing, pieces: &[&[u8]]) -> Fed {
-    let decoder = TextDecoder::new(options, framing);
+    let decoder = Decoder::new(&Format::Text(options.clone()), framing);
     let mut fed = Fed { out: Frames::default(), tally: WireTally::default(), decoder };
     for (index, piece) in pieces.iter().enumerate() {
         fed.decoder.feed(piece, index as i64, &mut fed.out, &mut fed.tally);

@@ -9,9 +9,13 @@ use std::{
 
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 use stillwell::{
-    config::model::{InputKind, OnFull, UdpConfig},
+    config::model::{InputConfig, InputKind, OnFull, UdpConfig},
     limits::{DATAGRAM_BYTES_MAX, RECEIVE_BUFFER_DEFAULT},
-    wire::FrameRefusal,
+    wire::{
+        FrameRefusal,
+        decode::{Format, Framing},
+        text::TextOptions,
+    },
 };
 
 use super::{Account, Outcome, PATIENCE, Running, frame, input};
@@ -19,7 +23,7 @@ use super::{Account, Outcome, PATIENCE, Running, frame, input};
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 fn udp(listen: SocketAddr, receive_buffer: usize) -> InputKind {
-    InputKind::Udp(UdpConfig { listen, receive_buffer, gro: false })
+    InputKind::Udp(UdpConfig { listen, receive_buffer, gro: false, framing: Framing::Datagram })
 }
 
 /// A source on a port of its own and a socket that sends to it.
@@ -30,6 +34,31 @@ async fn linked(receive_buffer: usize, capacity: usize) -> (Running, UdpSocket) 
     let sender = UdpSocket::bind(LOOPBACK).unwrap();
     sender.connect(address).unwrap();
     (running, sender)
+}
+
+/// As a serial line comes that is tunnelled over UDP.
+#[tokio::test]
+async fn datagrams_may_be_cuts_of_one_stream() {
+    let udp = UdpConfig {
+        listen: LOOPBACK,
+        receive_buffer: RECEIVE_BUFFER_DEFAULT,
+        gro: false,
+        framing: Framing::Stream,
+    };
+    let format = Format::Text(TextOptions::default());
+    let input = InputConfig { format, ..input(InputKind::Udp(udp)) };
+    let mut running = Running::start(input, 1_024);
+    let detail = running.up().await;
+    let sender = UdpSocket::bind(LOOPBACK).unwrap();
+    sender.connect(detail.split(',').next().unwrap()).unwrap();
+    for cut in ["t:2", "1.5\nt", ":22", "\nt:"] {
+        sender.send(cut.as_bytes()).unwrap();
+    }
+    running.until("both lines and a bit", |seen| seen.transport.datagrams == 4).await;
+    let seen = running.stop().await;
+    assert_eq!((seen.wire.frames_ok, seen.wire.readings), (2, 2));
+    assert_eq!(seen.wire.refused[FrameRefusal::Partial as usize], 1, "what had begun");
+    assert_eq!(seen.wire.bytes_in, seen.wire.bytes_in_frames);
 }
 
 #[tokio::test]
@@ -82,7 +111,8 @@ async fn a_sender_of_trains_is_accounted_for_to_the_datagram() {
 #[tokio::test]
 async fn trains_are_taken_in_one_piece_where_that_is_asked_for() {
     let receive_buffer = 64 * 1_024;
-    let config = UdpConfig { listen: LOOPBACK, receive_buffer, gro: true };
+    let config =
+        UdpConfig { listen: LOOPBACK, receive_buffer, gro: true, framing: Framing::Datagram };
     let mut running = Running::start(input(InputKind::Udp(config)), 1_024);
     let detail = running.up().await;
     assert!(detail.ends_with("counted by trains"), "{detail}");

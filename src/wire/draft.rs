@@ -1,0 +1,133 @@
+//! A frame that has not proven good yet, for formats that name their fields.
+
+use super::{
+    DeviceClock, FIELD_OVERFLOW, FIELD_UNKNOWN, Frames, Head, Health, Sample, names::Names,
+};
+
+/// The error of a time is not known.
+const TIME_ERROR_UNKNOWN: u8 = 255;
+
+/// The samples of one frame: kept whole, or taken back whole when this is dropped.
+///
+/// Names that are new are learned with the frame and not before, so that garbage teaches none.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    pub(super) names: &'a mut Names,
+    out: &'a mut Frames,
+    /// Where the frame begins in the samples.
+    start: usize,
+    strangers: Vec<Stranger>,
+}
+
+/// A name that is to be learned if the frame is good.
+#[derive(Debug)]
+struct Stranger {
+    /// Index of its sample.
+    sample: usize,
+    name: Box<str>,
+    unit: Option<Box<str>>,
+}
+
+impl<'a> Draft<'a> {
+    /// A frame without samples.
+    pub(super) fn new(names: &'a mut Names, out: &'a mut Frames) -> Self {
+        let start = out.samples.len();
+        Self { names, out, start, strangers: Vec::new() }
+    }
+
+    /// Adds a value, NaN where there is none, without a time.
+    pub(super) fn push(&mut self, name: &str, value: f64) {
+        self.push_with(name, None, 0, value);
+    }
+
+    /// Adds a value with the unit of its field and with its time.
+    pub(super) fn push_with(&mut self, name: &str, unit: Option<&str>, at_ns: i64, value: f64) {
+        let field = self.names.find(name).unwrap_or_else(|| {
+            self.strangers.push(Stranger {
+                sample: self.out.samples.len(),
+                name: name.into(),
+                unit: unit.map(Box::from),
+            });
+            FIELD_UNKNOWN
+        });
+        self.out.samples.push(Sample { field, at_ns, value });
+    }
+
+    /// Number of samples so far.
+    pub(super) fn len(&self) -> usize {
+        self.out.samples.len() - self.start
+    }
+
+    /// Gives all samples so far this time.
+    pub(super) fn stamp(&mut self, at_ns: i64) {
+        self.out.samples[self.start..].iter_mut().for_each(|sample| sample.at_ns = at_ns);
+    }
+
+    /// Whether a sample has a name that was not known before.
+    pub(super) fn has_strangers(&self) -> bool {
+        let strange = |sample: &Sample| matches!(sample.field, FIELD_UNKNOWN | FIELD_OVERFLOW);
+        self.out.samples[self.start..].iter().any(strange)
+    }
+
+    /// Takes back the samples so far.
+    pub(super) fn clear(&mut self) {
+        self.out.samples.truncate(self.start);
+        self.strangers.clear();
+    }
+
+    /// The frame is good: learns its names, closes it, and returns the number of its samples.
+    pub(super) fn keep(mut self, clock: DeviceClock, arrived_ns: i64) -> usize {
+        for Stranger { sample, name, unit } in std::mem::take(&mut self.strangers) {
+            let field = self.names.find_or_learn(&name, unit.as_deref());
+            self.out.samples[sample].field = field;
+        }
+        let samples = self.len();
+        self.start = self.out.samples.len();
+        self.out.heads.push(Head {
+            device: 0,
+            boot: 0,
+            sequence: None,
+            health: Health::Good,
+            clock,
+            first: false,
+            time_error: TIME_ERROR_UNKNOWN,
+            arrived_ns,
+            samples: u32::try_from(samples).expect("each has a byte of the frame at least"),
+            shed: false,
+        });
+        samples
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::decode::Naming;
+
+    #[test]
+    fn what_is_not_kept_leaves_no_trace() {
+        let mut names = Names::new(&Naming { known: vec!["t".into()], discover: 9 });
+        let mut out = Frames::default();
+        let mut draft = Draft::new(&mut names, &mut out);
+        draft.push("t", 1.0);
+        assert!(!draft.has_strangers());
+        draft.push("h", 2.0);
+        assert!(draft.has_strangers());
+        drop(draft);
+        assert_eq!((out.clone(), names.table().len()), (Frames::default(), 1));
+
+        let mut draft = Draft::new(&mut names, &mut out);
+        draft.push_with("h", Some("%RH"), 7, 2.0);
+        draft.push("h", 3.0);
+        assert_eq!(draft.keep(DeviceClock::Utc, 9), 2);
+        assert_eq!((out.heads[0].samples, out.heads[0].arrived_ns), (2, 9));
+        assert_eq!(out.samples[1], Sample { field: 1, at_ns: 0, value: 3.0 });
+        assert_eq!(names.table().unit(1).map(|unit| &**unit), Some("%RH"));
+    }
+}
