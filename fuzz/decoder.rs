@@ -1,0 +1,141 @@
+//! What holds for every decoder, whatever it is fed: checked by the fuzzer on what it makes up, and
+//! by the tests on the inputs that are kept in `corpus`.
+//!
+//! To add a decoder: an entry of [`TARGETS`], a file in `fuzz_targets` with its `[[bin]]`, and a
+//! folder in `corpus` with a few small inputs.
+
+use stillwell::wire::{
+    Decoder, FieldTable, Frames, WireTally,
+    decode::{Format, Framing, Naming},
+    text::TextOptions,
+};
+
+/// A fuzz target by its name, and the formats that its inputs are fed to.
+pub(crate) type Target = (&'static str, fn() -> Vec<Format>);
+
+/// All of them.
+pub(crate) const TARGETS: &[Target] = &[("native", || vec![Format::Native]), ("text", text)];
+
+fn text() -> Vec<Format> {
+    let options = |timestamp: Option<&str>| {
+        Format::Text(TextOptions { naming: few(), timestamp: timestamp.map(Into::into) })
+    };
+    vec![options(None), options(Some("1")), options(Some("t"))]
+}
+
+/// Names so few that a fuzzer reaches their end.
+fn few() -> Naming {
+    Naming { known: vec!["t".into(), "h".into()], discover: 4 }
+}
+
+/// Checks one input with each format of a target.
+///
+/// # Panics
+/// If anything does not hold, or there is no such target.
+pub(crate) fn check(target: &str, input: &[u8]) {
+    let formats = TARGETS.iter().find(|(name, _)| *name == target);
+    let (_, formats) = formats.unwrap_or_else(|| panic!("no target {target}"));
+    for format in formats() {
+        let whole = Fed::new(&format, Framing::Stream, [input]);
+        for cuts in [Cuts::Bytes, Cuts::Halves, Cuts::Uneven] {
+            let split = Fed::new(&format, Framing::Stream, cuts.of(input));
+            whole.assert_same(&split, cuts);
+        }
+        Fed::new(&format, Framing::Datagram, [input]);
+        Fed::new(&format, Framing::Datagram, Cuts::Uneven.of(input));
+        lost(&format, input);
+    }
+}
+
+/// Ways to cut a stream.
+#[derive(Clone, Copy, Debug)]
+enum Cuts {
+    Bytes,
+    Halves,
+    Uneven,
+}
+
+impl Cuts {
+    fn of(self, input: &[u8]) -> Vec<&[u8]> {
+        match self {
+            Self::Bytes => input.chunks(1).collect(),
+            Self::Halves => {
+                let (one, other) = input.split_at(input.len() / 2);
+                vec![one, other]
+            }
+            Self::Uneven => {
+                let mut rest = input;
+                let mut pieces = Vec::new();
+                let mut length = input.len();
+                while !rest.is_empty() {
+                    length = (length * 7 + 3) % 23;
+                    let (piece, left) = rest.split_at(length.min(rest.len()));
+                    pieces.push(piece);
+                    rest = left;
+                }
+                pieces
+            }
+        }
+    }
+}
+
+/// What came of feeding pieces to the end of the input.
+struct Fed {
+    out: Frames,
+    tally: WireTally,
+    fields: FieldTable,
+}
+
+impl Fed {
+    fn new<'a>(
+        format: &Format,
+        framing: Framing,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Self {
+        let mut decoder = Decoder::new(format, framing);
+        let (mut out, mut tally) = (Frames::default(), WireTally::default());
+        let mut bytes = 0;
+        for piece in pieces {
+            decoder.feed(piece, 5, &mut out, &mut tally);
+            bytes += piece.len() as u64;
+            assert_eq!(tally.bytes_in, bytes);
+            assert_balanced(&out, &tally, decoder.buffered());
+            assert!(framing == Framing::Stream || decoder.buffered() == 0, "a datagram is whole");
+        }
+        decoder.finish(5, &mut out, &mut tally);
+        assert_balanced(&out, &tally, 0);
+        assert_eq!(decoder.buffered(), 0);
+        Self { out, tally, fields: FieldTable::clone(decoder.fields()) }
+    }
+
+    fn assert_same(&self, other: &Self, cuts: Cuts) {
+        assert_eq!(self.tally, other.tally, "{cuts:?}");
+        assert_eq!(self.fields, other.fields, "{cuts:?}");
+        // Compared as text, because NaN is not equal to itself.
+        assert_eq!(format!("{:?}", self.out), format!("{:?}", other.out), "{cuts:?}");
+    }
+}
+
+/// The line goes down in the middle, and comes back.
+fn lost(format: &Format, input: &[u8]) {
+    let mut decoder = Decoder::new(format, Framing::Stream);
+    let (mut out, mut tally) = (Frames::default(), WireTally::default());
+    let (before, after) = input.split_at(input.len() / 3);
+    decoder.feed(before, 5, &mut out, &mut tally);
+    decoder.reset(&mut tally);
+    assert_balanced(&out, &tally, 0);
+    decoder.feed(after, 6, &mut out, &mut tally);
+    assert_balanced(&out, &tally, decoder.buffered());
+}
+
+/// The identities of the ledger, and what `Frames` says of itself.
+fn assert_balanced(out: &Frames, tally: &WireTally, buffered: usize) {
+    let placed = tally.bytes_in_frames + tally.bytes_skipped + buffered as u64;
+    assert_eq!(tally.bytes_in, placed, "{tally:?}");
+    assert_eq!(tally.frames_in, tally.frames_ok + tally.refused_total(), "{tally:?}");
+    assert_eq!(out.heads.len() as u64, tally.frames_ok, "{tally:?}");
+    let carried: u64 = out.heads.iter().map(|head| u64::from(head.samples)).sum();
+    assert_eq!((carried, out.samples.len() as u64), (tally.readings, tally.readings));
+    let silent = out.heads.iter().filter(|head| head.samples == 0).count();
+    assert_eq!(silent as u64, tally.frames_silent);
+}
