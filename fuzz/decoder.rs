@@ -6,15 +6,36 @@
 
 use stillwell::wire::{
     Decoder, FieldTable, Frames, WireTally,
+    checksum::Presence,
     decode::{Format, Framing, Naming},
+    dsmr::DsmrOptions,
+    nmea::{NmeaOptions, Talkers},
     text::TextOptions,
+    vedirect::VedirectOptions,
 };
 
 /// A fuzz target by its name, and the formats that its inputs are fed to.
 pub(crate) type Target = (&'static str, fn() -> Vec<Format>);
 
 /// All of them.
-pub(crate) const TARGETS: &[Target] = &[("native", || vec![Format::Native]), ("text", text)];
+pub(crate) const TARGETS: &[Target] = &[
+    ("native", || vec![Format::Native]),
+    ("text", text),
+    ("nmea", nmea),
+    ("vedirect", || vec![Format::Vedirect(VedirectOptions { naming: few() })]),
+    ("dsmr", dsmr),
+];
+
+fn nmea() -> Vec<Format> {
+    let strict = NmeaOptions { naming: few(), ..NmeaOptions::default() };
+    let (checksum, talkers) = (Presence::Optional, Talkers::Apart);
+    vec![Format::Nmea(strict.clone()), Format::Nmea(NmeaOptions { checksum, talkers, ..strict })]
+}
+
+fn dsmr() -> Vec<Format> {
+    let options = |checksum| Format::Dsmr(DsmrOptions { naming: few(), checksum });
+    vec![options(Presence::Optional), options(Presence::Required)]
+}
 
 fn text() -> Vec<Format> {
     let options = |timestamp: Option<&str>| {

@@ -19,6 +19,16 @@ pub const FRAME_BYTES_MAX: usize = DATAGRAM_BYTES_MAX;
 pub const COBS_BYTES_MAX: usize = FRAME_BYTES_MAX + FRAME_BYTES_MAX / 254 + 1;
 /// Longest text line; a longer one is refused as `oversize`.
 pub const LINE_BYTES_MAX: usize = 4_096;
+/// Longest NMEA sentence. The standard says 82 bytes, which many receivers exceed.
+pub const SENTENCE_BYTES_MAX: usize = 1_024;
+/// Longest VE.Direct block: 22 lines (the protocol's own bound) of 44 bytes.
+pub const VEDIRECT_BLOCK_BYTES_MAX: usize = 1_024;
+/// Longest HEX message on a VE.Direct line.
+pub const HEX_MESSAGE_BYTES_MAX: usize = 256;
+/// Longest P1 telegram: the longest that are known have a little more than 2 KiB.
+pub const TELEGRAM_BYTES_MAX: usize = 8_192;
+/// Largest frame of a declared binary format unless its `max` says otherwise.
+pub const BINARY_BYTES_DEFAULT: usize = 1_024;
 /// Most values on one text line.
 pub const FIELDS_PER_LINE_MAX: usize = 256;
 /// Longest field name taken from a wire.

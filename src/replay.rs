@@ -30,6 +30,9 @@ mod timestamp;
 pub use aim::AimError;
 pub use timestamp::AbsentField;
 
+/// The formats that need no declaration.
+const FORMATS: [&str; 5] = ["native", "text", "nmea", "vedirect", "dsmr"];
+
 /// What is replayed, and what of it is shown.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ReplayArgs {
@@ -43,7 +46,7 @@ pub struct ReplayArgs {
     #[arg(long, requires = "config")]
     pub source: Option<String>,
     /// Format of the log, where there is no configuration; otherwise told from its first bytes.
-    #[arg(long, conflicts_with = "config", value_parser = ["native", "text"])]
+    #[arg(long, conflicts_with = "config", value_parser = FORMATS)]
     pub format: Option<String>,
     /// Text field that holds the time of a line, by name or 1-based position, where there is no
     /// configuration.

@@ -8,7 +8,14 @@ use super::{
 };
 use crate::{
     limits::FIELD_NAME_BYTES_MAX,
-    wire::{decode::Format, text::TextOptions},
+    wire::{
+        checksum::Presence,
+        decode::Format,
+        dsmr::DsmrOptions,
+        nmea::{NmeaOptions, Talkers},
+        text::TextOptions,
+        vedirect::VedirectOptions,
+    },
 };
 
 /// The word behind `format`.
@@ -16,10 +23,19 @@ use crate::{
 enum Word {
     Native,
     Text,
+    Nmea,
+    Vedirect,
+    Dsmr,
 }
 
 impl Word {
-    const ALL: [(&'static str, Self); 2] = [("native", Self::Native), ("text", Self::Text)];
+    const ALL: [(&'static str, Self); 5] = [
+        ("native", Self::Native),
+        ("text", Self::Text),
+        ("nmea", Self::Nmea),
+        ("vedirect", Self::Vedirect),
+        ("dsmr", Self::Dsmr),
+    ];
 
     fn name(self) -> &'static str {
         Self::ALL[self as usize].0
@@ -28,8 +44,10 @@ impl Word {
     /// The keys of `[[source]]` that are for this format and not for all.
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Native => &[],
+            Self::Native | Self::Vedirect => &[],
             Self::Text => &["timestamp"],
+            Self::Nmea => &["checksum", "talkers"],
+            Self::Dsmr => &["checksum"],
         }
     }
 }
@@ -49,6 +67,20 @@ pub(super) fn read(section: &Section<'_>) -> Option<Format> {
         Word::Text => {
             Format::Text(TextOptions { timestamp: timestamp(section), ..TextOptions::default() })
         }
+        Word::Nmea => {
+            let default = NmeaOptions::default();
+            Format::Nmea(NmeaOptions {
+                checksum: checksum(section).unwrap_or(default.checksum),
+                talkers: talkers(section).unwrap_or(default.talkers),
+                ..default
+            })
+        }
+        Word::Vedirect => Format::Vedirect(VedirectOptions::default()),
+        Word::Dsmr => {
+            let default = DsmrOptions::default();
+            let checksum = checksum(section).unwrap_or(default.checksum);
+            Format::Dsmr(DsmrOptions { checksum, ..default })
+        }
     })
 }
 
@@ -62,6 +94,16 @@ fn refuse_misplaced(section: &Section<'_>, word: Word) {
         let help = format!("`{key}` is for {}", listed(&names));
         section.sink.error(&span, Remark::new(title).help(help));
     }
+}
+
+fn checksum(section: &Section<'_>) -> Option<Presence> {
+    let words = [("required", Presence::Required), ("optional", Presence::Optional)];
+    section.choice("checksum", &words).map(|found| found.value)
+}
+
+fn talkers(section: &Section<'_>) -> Option<Talkers> {
+    let words = [("merged", Talkers::Merged), ("apart", Talkers::Apart)];
+    section.choice("talkers", &words).map(|found| found.value)
 }
 
 fn timestamp(section: &Section<'_>) -> Option<Arc<str>> {

@@ -45,6 +45,8 @@ pub(super) const SOURCE: &[&str] = &[
     "paced",
     "format",
     "timestamp",
+    "checksum",
+    "talkers",
     "time",
     "lateness",
     "future",

@@ -145,6 +145,9 @@ fn describe(input: &InputConfig, source: &SourcePlan) -> String {
     words.push_str(match &input.format {
         Format::Native => ", native frames",
         Format::Text(_) => ", text",
+        Format::Nmea(_) => ", NMEA sentences",
+        Format::Vedirect(_) => ", VE.Direct blocks",
+        Format::Dsmr(_) => ", P1 telegrams",
     });
     words.push_str(match source.time {
         TimeMode::Arrival => ", arrival time",

@@ -7,9 +7,12 @@ use std::{fmt::Debug, sync::Arc};
 
 use super::{
     FieldTable, Frames, WireTally,
+    dsmr::{DsmrDecoder, DsmrOptions},
     lines::Lines,
     native::NativeDecoder,
+    nmea::{NmeaDecoder, NmeaOptions},
     text::{TextOptions, TextReader},
+    vedirect::{VedirectDecoder, VedirectOptions},
 };
 
 /// The formats a source can speak.
@@ -19,6 +22,12 @@ pub enum Format {
     Native,
     /// Lines of text.
     Text(TextOptions),
+    /// NMEA 0183 sentences.
+    Nmea(NmeaOptions),
+    /// VE.Direct text blocks.
+    Vedirect(VedirectOptions),
+    /// P1 telegrams of smart meters.
+    Dsmr(DsmrOptions),
 }
 
 impl Format {
@@ -28,6 +37,9 @@ impl Format {
         match self {
             Self::Native => "native",
             Self::Text(_) => "text",
+            Self::Nmea(_) => "nmea",
+            Self::Vedirect(_) => "vedirect",
+            Self::Dsmr(_) => "dsmr",
         }
     }
 
@@ -37,6 +49,9 @@ impl Format {
         match self {
             Self::Native => None,
             Self::Text(options) => Some(&options.naming),
+            Self::Nmea(options) => Some(&options.naming),
+            Self::Vedirect(options) => Some(&options.naming),
+            Self::Dsmr(options) => Some(&options.naming),
         }
     }
 
@@ -45,6 +60,9 @@ impl Format {
         match self {
             Self::Native => None,
             Self::Text(options) => Some(&mut options.naming),
+            Self::Nmea(options) => Some(&mut options.naming),
+            Self::Vedirect(options) => Some(&mut options.naming),
+            Self::Dsmr(options) => Some(&mut options.naming),
         }
     }
 
@@ -52,8 +70,9 @@ impl Format {
     #[must_use]
     pub fn tells_time(&self) -> bool {
         match self {
-            Self::Native => true,
+            Self::Native | Self::Nmea(_) | Self::Dsmr(_) => true,
             Self::Text(options) => options.timestamp.is_some(),
+            Self::Vedirect(_) => false,
         }
     }
 
@@ -63,7 +82,9 @@ impl Format {
     pub fn chunk_end(&self) -> u8 {
         match self {
             Self::Native => 0,
-            Self::Text(_) => b'\n',
+            Self::Text(_) | Self::Nmea(_) => b'\n',
+            // The last byte before the first that a block or a telegram begins with.
+            Self::Vedirect(_) | Self::Dsmr(_) => b'\n',
         }
     }
 }
@@ -124,6 +145,9 @@ impl Decoder {
         Self(match format {
             Format::Native => Box::new(NativeDecoder::new(framing)),
             Format::Text(options) => Box::new(Lines::new(TextReader::new(options), framing)),
+            Format::Nmea(options) => Box::new(NmeaDecoder::new(options, framing)),
+            Format::Vedirect(options) => Box::new(VedirectDecoder::new(options, framing)),
+            Format::Dsmr(options) => Box::new(DsmrDecoder::new(options, framing)),
         })
     }
 

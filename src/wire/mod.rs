@@ -4,18 +4,26 @@
 //! same frames come out. It never reads a clock, never logs, never allocates from a length that
 //! came over the wire, and never drops a byte without counting it under a reason.
 
+pub mod checksum;
 pub mod cobs;
+mod decimal;
 pub mod decode;
 mod delimited;
 mod draft;
+pub mod dsmr;
 pub mod fields;
 pub mod frame;
+#[cfg(test)]
+mod harness;
 mod lines;
 pub mod log;
 mod names;
 mod native;
+pub mod nmea;
 pub mod refusal;
 pub mod text;
+pub mod vedirect;
+mod window;
 
 use crate::limits::EVENT_TIME_ABS_MAX_NS;
 

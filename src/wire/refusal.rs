@@ -5,7 +5,8 @@
 pub enum FrameRefusal {
     /// Nothing in it: a datagram of no bytes.
     Empty,
-    /// Too short to hold a header and a checksum, or a tag where it says that it has one.
+    /// Too short to hold a header and a checksum, or a tag where it says that it has one; or cut
+    /// where the next frame begins, or joined behind its beginning.
     Truncated,
     /// Longer than the documented bound.
     Oversize,
@@ -27,17 +28,21 @@ pub enum FrameRefusal {
     Stuffing,
     /// The line went down, or the input ended, in the middle of a frame.
     Partial,
-    /// A text line that no rule of the format explains.
+    /// A text line or sentence that no rule of the format explains.
     Malformed,
     /// Bytes that are not text where text is expected.
     NotText,
     /// A sound frame with an authentication tag, which cannot be checked here.
     Authentication,
+    /// No checksum, where the format or the sender has one.
+    Unchecked,
+    /// A HEX message on a VE.Direct line, which is not read here.
+    Hex,
 }
 
 impl FrameRefusal {
     /// All reasons.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Empty,
         Self::Truncated,
         Self::Oversize,
@@ -53,6 +58,8 @@ impl FrameRefusal {
         Self::Malformed,
         Self::NotText,
         Self::Authentication,
+        Self::Unchecked,
+        Self::Hex,
     ];
 
     /// Name in the ledger.
@@ -74,6 +81,8 @@ impl FrameRefusal {
             Self::Malformed => "malformed",
             Self::NotText => "not_text",
             Self::Authentication => "authentication",
+            Self::Unchecked => "unchecked",
+            Self::Hex => "hex",
         }
     }
 }

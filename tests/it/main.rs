@@ -12,6 +12,7 @@ mod model;
 mod probe;
 mod process;
 mod readme;
+mod recorded;
 mod scan;
 mod simulator;
 mod source;

@@ -9,6 +9,7 @@ mod books;
 mod client;
 mod daemon;
 mod device;
+mod played;
 mod pty;
 mod simulator;
 
@@ -17,6 +18,7 @@ pub(crate) use self::{
     client::Client,
     daemon::Daemon,
     device::{Device, Steady},
+    played::{Played, played_everywhere},
     pty::Pty,
     simulator::Simulator,
 };

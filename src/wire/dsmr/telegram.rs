@@ -1,0 +1,150 @@
+//! Where a telegram begins and ends, and its lines.
+
+use jiff::{
+    civil::DateTime,
+    tz::{Offset, TimeZone},
+};
+use memchr::{memchr, memchr_iter, memchr2, memmem};
+
+use super::super::FrameRefusal;
+use crate::limits::TELEGRAM_BYTES_MAX;
+
+/// Most bytes of the first line.
+const HEADER_BYTES_MAX: usize = 128;
+/// Digits of a CRC.
+const CRC_DIGITS_MAX: usize = 4;
+
+/// What stands at the start of some bytes, with its length.
+#[derive(Debug, PartialEq)]
+pub(super) enum Found<'a> {
+    /// Nothing can be said before more bytes are there.
+    More,
+    /// No part of a telegram.
+    Noise(usize),
+    /// A telegram that is not whole.
+    Refused(FrameRefusal, usize),
+    /// A telegram, whose CRC nobody has looked at.
+    Telegram(Telegram<'a>, usize),
+}
+
+/// A telegram.
+#[derive(Debug, PartialEq)]
+pub(super) struct Telegram<'a> {
+    /// From its `/` to its `!`, which the CRC is over.
+    pub(super) bytes: &'a [u8],
+    /// The CRC that stands behind it.
+    pub(super) crc: Option<u16>,
+}
+
+impl<'a> Telegram<'a> {
+    /// Its lines but for the first, without their ends.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.bytes.split(|&byte| byte == b'\n').skip(1).map(<[u8]>::trim_ascii_end)
+    }
+
+    /// When the meter says that it made this.
+    pub(super) fn made_ns(&self) -> Option<i64> {
+        let clock = b"\n0-0:1.0.0(";
+        let at = memmem::find(self.bytes, clock)? + clock.len();
+        let text = &self.bytes[at..];
+        time_ns(&text[..memchr(b')', text)?])
+    }
+}
+
+/// `YYMMDDhhmmss` and S or W, in nanoseconds since 1970 UTC.
+pub(super) fn time_ns(text: &[u8]) -> Option<i64> {
+    let (digits, season) = text.split_at_checked(12)?;
+    let offset = match season {
+        b"S" => Offset::constant(2),
+        b"W" => Offset::constant(1),
+        _ => return None,
+    };
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let part = |at: usize| (digits[at] - b'0') as i8 * 10 + (digits[at + 1] - b'0') as i8;
+    let year = 2_000 + i16::from(part(0));
+    let local = DateTime::new(year, part(2), part(4), part(6), part(8), part(10), 0).ok()?;
+    let time = TimeZone::fixed(offset).to_timestamp(local).ok()?;
+    i64::try_from(time.as_nanosecond()).ok()
+}
+
+/// What stands first in `bytes`, which are not empty; `ended` says that none will follow. Without
+/// `ended` what is found does not depend on bytes behind it.
+pub(super) fn find(bytes: &[u8], ended: bool) -> Found<'_> {
+    if bytes[0] != b'/' {
+        return Found::Noise(memchr(b'/', bytes).unwrap_or(bytes.len()));
+    }
+    match header(bytes) {
+        Header::Other => return Found::Noise(1),
+        Header::Begun if ended => return Found::Noise(1),
+        Header::Begun => return Found::More,
+        Header::Whole => {}
+    }
+    let within = &bytes[..bytes.len().min(TELEGRAM_BYTES_MAX)];
+    let mut ends = memchr_iter(b'!', within).filter(|&at| within[at - 1] == b'\n');
+    let end = ends.next();
+    for at in memchr_iter(b'/', &within[1..end.unwrap_or(within.len())]).map(|at| at + 1) {
+        match header(&bytes[at..]) {
+            Header::Whole => return Found::Refused(FrameRefusal::Truncated, at),
+            // The end, if it is there, comes before what may be a header.
+            Header::Begun if end.is_none() && !ended => return Found::More,
+            Header::Begun | Header::Other => {}
+        }
+    }
+    match end {
+        Some(end) => close(bytes, end, ended),
+        // The `/` was none: what comes behind it is looked at again.
+        None if within.len() == TELEGRAM_BYTES_MAX => Found::Refused(FrameRefusal::Oversize, 1),
+        None => Found::More,
+    }
+}
+
+/// The telegram whose `!` is at `end`.
+fn close(bytes: &[u8], end: usize, ended: bool) -> Found<'_> {
+    let (telegram, behind) = bytes.split_at(end + 1);
+    let digits = behind.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(behind.len());
+    match behind.get(digits) {
+        None if !ended && digits <= CRC_DIGITS_MAX => Found::More,
+        None | Some(b'\r' | b'\n') if digits <= CRC_DIGITS_MAX => {
+            let crc = str::from_utf8(&behind[..digits]).ok();
+            let crc = crc.and_then(|digits| u16::from_str_radix(digits, 16).ok());
+            Found::Telegram(Telegram { bytes: telegram, crc }, end + 1 + digits)
+        }
+        _ => Found::Refused(FrameRefusal::Malformed, telegram.len()),
+    }
+}
+
+enum Header {
+    Whole,
+    Begun,
+    Other,
+}
+
+/// Whether these bytes, which begin with `/`, are the first line of a telegram and the empty one
+/// behind it.
+fn header(bytes: &[u8]) -> Header {
+    let within = &bytes[1..bytes.len().min(HEADER_BYTES_MAX)];
+    let maker = within.iter().take(3);
+    if maker.clone().any(|byte| !byte.is_ascii_alphanumeric()) {
+        return Header::Other;
+    }
+    // Meters put all sorts of bytes behind their maker's letters.
+    let Some(end) = memchr2(b'\r', b'\n', within) else {
+        let full = bytes.len() < HEADER_BYTES_MAX;
+        return if full { Header::Begun } else { Header::Other };
+    };
+    if end < 4 {
+        return Header::Other;
+    }
+    let behind = &bytes[1 + end..];
+    for newlines in [&b"\r\n\r\n"[..], b"\n\n"] {
+        if behind.starts_with(newlines) {
+            return Header::Whole;
+        }
+        if newlines.starts_with(behind) {
+            return Header::Begun;
+        }
+    }
+    Header::Other
+}

@@ -1,0 +1,248 @@
+//! VE.Direct text blocks: what Victron's battery monitors and chargers print.
+//!
+//! A block is lines of a label, a tab and a value, each *begun* by CR LF, and ends with the byte
+//! behind the label `Checksum`, with which all its bytes add up to 0 modulo 256 ("VE.Direct
+//! Protocol", Victron Energy). That byte may have any value. HEX messages, a `:` and hexadecimal
+//! digits up to a LF, may come between blocks and within them and are no part of the sum.
+
+mod labels;
+
+#[cfg(test)]
+mod tests;
+
+use std::{ops::Range, sync::Arc};
+
+use memchr::{memchr, memchr_iter, memchr2, memmem};
+
+use super::{
+    DeviceClock, FieldTable, FrameRefusal, Frames, WireTally,
+    checksum::sum8,
+    decode::{Decode, Framing, Naming},
+    draft::Draft,
+    names::Names,
+    window::{Cut, Window},
+};
+use crate::limits::{HEX_MESSAGE_BYTES_MAX, VEDIRECT_BLOCK_BYTES_MAX};
+
+const LINE_BEGIN: &[u8] = b"\r\n";
+const LAST_LABEL: &[u8] = b"\r\nChecksum\t";
+/// Bytes that wait for the end of a block. As much as two blocks, so that a block is found also
+/// where it begins in the middle of garbage.
+const WAITING_MAX: usize = 2 * VEDIRECT_BLOCK_BYTES_MAX;
+
+/// How VE.Direct blocks are read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VedirectOptions {
+    /// Which labels are taken up.
+    pub naming: Naming,
+}
+
+/// Decoder of one source of VE.Direct blocks.
+#[derive(Debug)]
+pub(super) struct VedirectDecoder {
+    framing: Framing,
+    window: Window,
+    reader: Reader,
+}
+
+/// Makes frames of blocks.
+#[derive(Debug)]
+struct Reader {
+    names: Names,
+    /// The label that the last good block began with.
+    first_label: Vec<u8>,
+    /// Bytes that are no line came directly before: the begin of a block may be lost in them.
+    torn: bool,
+    /// A block without its HEX messages.
+    clean: Vec<u8>,
+}
+
+impl VedirectDecoder {
+    pub(super) fn new(options: &VedirectOptions, framing: Framing) -> Self {
+        let reader = Reader {
+            names: Names::new(&options.naming),
+            first_label: Vec::new(),
+            torn: false,
+            clean: Vec::new(),
+        };
+        Self { framing, window: Window::default(), reader }
+    }
+}
+
+impl Decode for VedirectDecoder {
+    fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
+        tally.bytes_in += bytes.len() as u64;
+        let reader = &mut self.reader;
+        self.window.feed(bytes, |bytes| reader.take(bytes, arrived_ns, out, tally));
+        if self.framing == Framing::Datagram {
+            if bytes.is_empty() {
+                tally.refuse(FrameRefusal::Empty, 0);
+            }
+            self.finish(arrived_ns, out, tally);
+            self.reader.torn = false;
+        }
+    }
+
+    fn finish(&mut self, arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
+        let reader = &mut self.reader;
+        self.window.finish(tally, |bytes, tally| match bytes {
+            // A line end begins a line, and no line follows.
+            b"\r\n" | b"\r" => {
+                tally.bytes_skipped += bytes.len() as u64;
+                Cut::Took(bytes.len())
+            }
+            _ => reader.take(bytes, arrived_ns, out, tally),
+        });
+    }
+
+    fn reset(&mut self, tally: &mut WireTally) {
+        self.window.reset(tally);
+        self.reader.torn = false;
+        self.reader.first_label.clear();
+    }
+
+    fn buffered(&self) -> usize {
+        self.window.buffered()
+    }
+
+    fn fields(&self) -> &Arc<FieldTable> {
+        self.reader.names.table()
+    }
+}
+
+impl Reader {
+    /// Deals with what stands first.
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        arrived_ns: i64,
+        out: &mut Frames,
+        tally: &mut WireTally,
+    ) -> Cut {
+        let noise = match bytes {
+            [b':', ..] => match hex_message(bytes) {
+                Hex::Message(length) => {
+                    tally.refuse(FrameRefusal::Hex, length);
+                    return Cut::Took(length);
+                }
+                Hex::Begun => return Cut::More(bytes.len() + 1),
+                Hex::Other => 1,
+            },
+            [b'\r', b'\n', ..] => match memmem::find(bytes, LAST_LABEL) {
+                // The checksum follows at once, whatever it looks like.
+                Some(at) if at + LAST_LABEL.len() < bytes.len() => {
+                    let block = &bytes[..=at + LAST_LABEL.len()];
+                    return Cut::Took(self.block(block, arrived_ns, out, tally));
+                }
+                // No block is as long as half of this.
+                None if WAITING_MAX <= bytes.len() => VEDIRECT_BLOCK_BYTES_MAX,
+                _ => return Cut::More(bytes.len() + 1),
+            },
+            [b'\r'] => return Cut::More(2),
+            _ => memchr2(b'\r', b':', &bytes[1..]).map_or(bytes.len(), |at| at + 1),
+        };
+        self.torn = true;
+        tally.bytes_skipped += noise as u64;
+        Cut::Took(noise)
+    }
+
+    /// Reads a block, or what looks like one, counts it, and returns how many bytes that took.
+    fn block(
+        &mut self,
+        block: &[u8],
+        arrived_ns: i64,
+        out: &mut Frames,
+        tally: &mut WireTally,
+    ) -> usize {
+        let torn = std::mem::take(&mut self.torn);
+        let messages = hex_messages(&block[..block.len() - 1]);
+        let hex_bytes: usize = messages.iter().map(Range::len).sum();
+        for message in &messages {
+            tally.refuse(FrameRefusal::Hex, message.len());
+        }
+        let clean = if messages.is_empty() {
+            block
+        } else {
+            self.clean.clear();
+            let mut from = 0;
+            for message in messages {
+                self.clean.extend_from_slice(&block[from..message.start]);
+                from = message.end;
+            }
+            self.clean.extend_from_slice(&block[from..]);
+            &self.clean
+        };
+        let Some(begin) = begin(clean, &self.first_label) else {
+            let why = if torn { FrameRefusal::Truncated } else { FrameRefusal::Checksum };
+            // What should have been the checksum may be where the next block begins.
+            let last = usize::from(block.ends_with(b"\r"));
+            tally.refuse(why, clean.len() - last);
+            return clean.len() + hex_bytes - last;
+        };
+        if 0 < begin {
+            tally.refuse(FrameRefusal::Truncated, begin);
+        }
+        let good = &clean[begin..];
+        self.first_label.clear();
+        self.first_label.extend_from_slice(label(&good[LINE_BEGIN.len()..]));
+        let mut draft = Draft::new(&mut self.names, out);
+        // Behind the last tab stands the checksum.
+        let lines = &good[LINE_BEGIN.len()..good.len() - LAST_LABEL.len() - 1];
+        for line in lines.split(|&byte| byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if let Some(tab) = memchr(b'\t', line) {
+                labels::read(&line[..tab], &line[tab + 1..], &mut draft);
+            }
+        }
+        tally.accept(good.len(), draft.keep(DeviceClock::None, arrived_ns));
+        block.len()
+    }
+}
+
+/// Where the block with a sound sum begins that ends with these bytes.
+///
+/// Eight bits are a weak check: where all lines do not add up, only those are tried that can begin
+/// a block, lest one damaged block in ten passes without its first lines.
+fn begin(block: &[u8], first_label: &[u8]) -> Option<usize> {
+    let lines = block.len() - LAST_LABEL.len() - 1;
+    let mut sum = sum8(block);
+    if sum == 0 && 0 < lines {
+        return Some(0);
+    }
+    let mut from = 0;
+    memmem::find_iter(&block[..lines], LINE_BEGIN).skip(1).find(|&at| {
+        sum = sum.wrapping_sub(sum8(&block[from..at]));
+        from = at;
+        let label = label(&block[at + LINE_BEGIN.len()..]);
+        let can_begin = label == b"PID" || label == b"H1" || label == first_label;
+        sum == 0 && can_begin
+    })
+}
+
+fn label(line: &[u8]) -> &[u8] {
+    &line[..memchr(b'\t', line).unwrap_or_default()]
+}
+
+enum Hex {
+    Message(usize),
+    Begun,
+    Other,
+}
+
+/// Whether these bytes, which begin with a colon, begin with a HEX message.
+fn hex_message(bytes: &[u8]) -> Hex {
+    let within = &bytes[1..bytes.len().min(HEX_MESSAGE_BYTES_MAX)];
+    match within.iter().position(|byte| !byte.is_ascii_hexdigit()) {
+        Some(digits) if 0 < digits && within[digits] == b'\n' => Hex::Message(digits + 2),
+        None if bytes.len() < HEX_MESSAGE_BYTES_MAX => Hex::Begun,
+        _ => Hex::Other,
+    }
+}
+
+fn hex_messages(block: &[u8]) -> Vec<Range<usize>> {
+    let message = |at: usize| match hex_message(&block[at..]) {
+        Hex::Message(length) => Some(at..at + length),
+        Hex::Begun | Hex::Other => None,
+    };
+    memchr_iter(b':', block).filter_map(message).collect()
+}
