@@ -19,6 +19,9 @@ pub(super) struct Candidate {
 /// All of them. A new format is a line.
 pub(super) const CANDIDATES: &[Candidate] = &[
     Candidate { name: "native frames", toml: "format = \"native\"", bits: 32 },
+    Candidate { name: "NMEA 0183", toml: "format = \"nmea\"", bits: 12 },
+    Candidate { name: "VE.Direct", toml: "format = \"vedirect\"", bits: 16 },
+    Candidate { name: "DSMR P1", toml: "format = \"dsmr\"", bits: 20 },
     Candidate { name: "text", toml: "format = \"text\"", bits: 6 },
 ];
 

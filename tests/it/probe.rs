@@ -23,7 +23,7 @@ use stillwell::{config, simulate::Player};
 
 use crate::{
     process::{Scratch, stillwell},
-    support::{Daemon, Device, Pty, number},
+    support::{Daemon, Device, Pty, number, recorded},
 };
 
 /// Bytes that a device sends at a time, and how often.
@@ -195,6 +195,46 @@ fn cases() -> Vec<(&'static str, Vec<u8>, u32, Vec<&'static str>)> {
             vec!["format = \"text\"", "data_bits = 7", "parity = \"even\""],
         ),
     ]
+}
+
+/// What real devices said, at the rate that such devices have.
+#[test]
+fn recorded_devices_are_recognized_at_their_rate() {
+    let logs = [
+        ("nmea/bundg_zeus_9.log", 4_800, "nmea"),
+        ("nmea/com-1289.log", 9_600, "nmea"),
+        ("nmea/gp-320fw-2019-04-07-coldboot.log", 4_800, "nmea"),
+        ("nmea/gpsdf.log", 9_600, "nmea"),
+        ("nmea/humminbird-M37.log", 4_800, "nmea"),
+        ("nmea/quectel-l76k-dual.log", 115_200, "nmea"),
+        ("nmea/st-teseo-liv4f.log", 38_400, "nmea"),
+        ("nmea/triton400.log", 38_400, "nmea"),
+        ("victron/bvm702.dump", 19_200, "vedirect"),
+        ("victron/smartsolar_1.39.dump", 19_200, "vedirect"),
+        ("dsmr/TELEGRAM_ESY5Q3DA1004_V304.txt", 115_200, "dsmr"),
+        ("dsmr/TELEGRAM_FLUVIUS_V171.txt", 115_200, "dsmr"),
+        ("dsmr/TELEGRAM_ISKRA_IE.txt", 9_600, "dsmr"),
+        ("dsmr/TELEGRAM_UNPADDED_CRC.txt", 115_200, "dsmr"),
+        ("dsmr/TELEGRAM_V2_2.txt", 9_600, "dsmr"),
+        ("dsmr/TELEGRAM_V4_2.txt", 115_200, "dsmr"),
+        ("dsmr/TELEGRAM_V5.txt", 115_200, "dsmr"),
+        ("dsmr/TELEGRAM_V5_TWO_MBUS.txt", 115_200, "dsmr"),
+    ];
+    thread::scope(|scope| {
+        for (name, baud, format) in logs {
+            let Some(path) = recorded(name) else { continue };
+            scope.spawn(move || {
+                let talker = Talker::start(fs::read(path).expect("a log"), baud);
+                let path = talker.path().to_str().expect("UTF-8");
+                let (code, toml, said) = probe(&[path, "--seconds", "3"]);
+                assert_eq!(code, Some(0), "{name}: {said}");
+                for words in [format!("format = \"{format}\"\n"), format!("baud = {baud}\n")] {
+                    assert!(toml.contains(&words), "{name}: {words}: {toml}{said}");
+                }
+                assert_pastes(&toml);
+            });
+        }
+    });
 }
 
 #[test]
