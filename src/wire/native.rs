@@ -96,7 +96,7 @@ fn decode(bytes: &[u8], arrived_ns: i64, out: &mut Frames) -> Result<usize, Fram
     if bytes.len() > limits::FRAME_BYTES_MAX {
         return Err(FrameRefusal::Oversize);
     }
-    let frame = frame::parse(bytes)?;
+    let frame = frame::parse_with(bytes, crc32fast::hash)?;
     let header = frame.header();
     if header.authenticated {
         return Err(FrameRefusal::Authentication);

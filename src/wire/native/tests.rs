@@ -203,3 +203,11 @@ proptest! {
         fed(Framing::Stream, &pieces);
     }
 }
+
+#[test]
+fn the_quick_checksum_is_that_of_the_format() {
+    let bytes: Vec<u8> = (0..1_500_u32).map(|n| ((n * n) >> 3) as u8).collect();
+    for end in 0..bytes.len() {
+        assert_eq!(crc32fast::hash(&bytes[..end]), frame::crc32(&bytes[..end]), "{end} bytes");
+    }
+}
