@@ -233,8 +233,9 @@ pub const RECORDED_BLOCKS_MAX: usize = 64;
 
 /// First wait before a lost serial port is opened again.
 pub const REOPEN_FIRST_NS: i64 = 250 * MS;
-/// Longest wait before a lost serial port is opened again.
-pub const REOPEN_LAST_NS: i64 = 5 * SECOND;
+/// Longest wait before a lost serial port is opened again: one that is plugged in is read within
+/// two seconds, even where nothing tells of it.
+pub const REOPEN_LAST_NS: i64 = 1_500 * MS;
 /// Smallest receive buffer that may be configured.
 pub const RECEIVE_BUFFER_MIN: usize = 4_096;
 /// Largest receive buffer that may be configured: the kernel doubles it in an `int`.
@@ -250,6 +251,16 @@ pub const RECEIVE_ERROR_PAUSE_NS: i64 = 10 * MS;
 /// Receive calls that empty a socket of the daemon's own when it stops: 65,536 datagrams, more
 /// than the kernel keeps in 32 MiB.
 pub const RECEIVE_CALLS_AT_STOP: usize = 1_024;
+/// Most bytes that are sent to a device at once, by `on_open` or `poll`.
+pub const SENT_BYTES_MAX: usize = 1_024;
+/// Shortest time between two polls of a device.
+pub const POLL_MIN_NS: i64 = 10 * MS;
+/// Longest delay of an RS-485 line, milliseconds: what the kernel takes.
+pub const RS485_DELAY_MAX_MS: u32 = 100;
+/// Bad frames in a row after which a serial line is called garbled, unless configured.
+pub const GARBLED_AFTER_DEFAULT: u32 = 10;
+/// Bytes without a good frame after which it is called so in any case: no frame is longer.
+pub const GARBLED_BYTES: u64 = COBS_BYTES_MAX as u64;
 /// Bytes asked of a serial port in one read.
 pub const SERIAL_READ_BYTES: usize = 4_096;
 /// Bytes of a replayed file that are read at once.

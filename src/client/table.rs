@@ -39,7 +39,7 @@ impl Cell {
         let color = match word {
             "ok" | "good" | "up" | "pass" => AnsiColor::Green,
             "stale" | "uncertain" | "starting" | "suspect" => AnsiColor::Yellow,
-            "silent" | "bad" | "down" | "fail" => AnsiColor::Red,
+            "silent" | "garbled" | "bad" | "down" | "fail" => AnsiColor::Red,
             _ => AnsiColor::BrightBlack,
         };
         Self { style: color.on_default(), ..Self::from(word) }

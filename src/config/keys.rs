@@ -39,6 +39,17 @@ pub(super) const SOURCE: &[&str] = &[
     "parity",
     "stop_bits",
     "flow",
+    "low_latency",
+    "rs485",
+    "dtr",
+    "rts",
+    "settle",
+    "on_open",
+    "poll",
+    "poll_every",
+    "silence",
+    "on_silence",
+    "garbled_after",
     "scenario",
     "seed",
     "interval",
@@ -73,6 +84,13 @@ pub(super) const PATTERN: &[&str] = &[
     "stale_after",
     "silent_after",
 ];
+
+/// `rs485 = { … }`.
+pub(super) const RS485: &[&str] =
+    &["rts_on_send", "rts_after_send", "delay_before", "delay_after", "rx_during_tx"];
+
+/// `on_open` and `poll`, where they are not text.
+pub(super) const SENT: &[&str] = &["hex"];
 
 /// `[[channel]]`.
 pub(super) const CHANNEL: &[&str] = &[

@@ -29,6 +29,7 @@ mod pattern;
 mod reader;
 mod rules;
 mod scenario;
+mod serial;
 mod source;
 mod value;
 

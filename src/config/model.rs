@@ -74,9 +74,44 @@ pub struct UdpConfig {
     pub framing: Framing,
 }
 
-/// A serial port.
+/// A serial port whose device speaks by itself, or when it is asked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SerialConfig {
+    /// The line.
+    pub port: PortConfig,
+    /// Wait after opening before anything is sent, nanoseconds: some boards start anew then.
+    pub settle_ns: i64,
+    /// Sent once after each opening; may be empty.
+    pub on_open: Arc<[u8]>,
+    /// Sent again and again.
+    pub poll: Option<PollConfig>,
+    /// When a port that says nothing is told to be silent.
+    pub silence: Option<SilenceConfig>,
+    /// Bad frames in a row after which the line is called garbled.
+    pub garbled_after: u32,
+}
+
+/// What makes a device speak that does so only when asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PollConfig {
+    /// What is sent.
+    pub bytes: Arc<[u8]>,
+    /// How often, nanoseconds.
+    pub every_ns: i64,
+}
+
+/// Silence of a serial line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SilenceConfig {
+    /// How long without a byte, nanoseconds.
+    pub after_ns: i64,
+    /// Whether the port is then closed and opened again: some adapters hang until that is done.
+    pub reopen: bool,
+}
+
+/// A serial line: where it is, and how it is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortConfig {
     /// Device path; by-id paths survive replugging.
     pub path: PathBuf,
     /// Baud rate.
@@ -89,6 +124,29 @@ pub struct SerialConfig {
     pub stop_bits: u8,
     /// Flow control.
     pub flow: Flow,
+    /// Whether the driver is to hand over each byte at once rather than collect some.
+    pub low_latency: bool,
+    /// Direction control by the driver, for RS-485.
+    pub rs485: Option<Rs485>,
+    /// What the line DTR is set to after opening; as the system has it if not given.
+    pub dtr: Option<bool>,
+    /// What the line RTS is set to after opening; as the system has it if not given.
+    pub rts: Option<bool>,
+}
+
+/// Direction control of an RS-485 line: what RTS, which switches the sender on and off, does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rs485 {
+    /// Level of RTS while sending.
+    pub rts_on_send: bool,
+    /// Level of RTS otherwise.
+    pub rts_after_send: bool,
+    /// Wait between switching RTS and the first bit, milliseconds.
+    pub delay_before_ms: u32,
+    /// Wait between the last bit and switching RTS back, milliseconds.
+    pub delay_after_ms: u32,
+    /// Whether the receiver hears what is sent.
+    pub rx_during_tx: bool,
 }
 
 /// Parity bit of a serial line.

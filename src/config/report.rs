@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Config, InputConfig, InputKind,
-    model::{Flow, Parity, SerialConfig},
+    model::{Flow, Parity, PortConfig},
 };
 use crate::{
     engine::{
@@ -131,7 +131,7 @@ fn describe(input: &InputConfig, source: &SourcePlan) -> String {
             format!("udp {}, receive buffer {buffer}{cuts}", udp.listen)
         }
         InputKind::Serial(serial) => {
-            format!("serial {}, {}", serial.path.display(), line_settings(serial))
+            format!("serial {}, {}", serial.port.path.display(), line_settings(&serial.port))
         }
         InputKind::Simulator(simulator) => {
             let devices: u64 = simulator.scenario.devices.iter().map(|d| u64::from(d.count)).sum();
@@ -161,7 +161,7 @@ fn describe(input: &InputConfig, source: &SourcePlan) -> String {
 }
 
 /// As on a terminal: `115200 8N1`.
-fn line_settings(serial: &SerialConfig) -> String {
+fn line_settings(serial: &PortConfig) -> String {
     let parity = match serial.parity {
         Parity::None => 'N',
         Parity::Odd => 'O',
@@ -303,7 +303,7 @@ fn write_sockets(text: &mut String, config: &Config, socket: &Path) -> fmt::Resu
             InputKind::Serial(serial) => writeln!(
                 text,
                 "  {}: by the daemon itself, which needs the right to read and write it",
-                serial.path.display()
+                serial.port.path.display()
             )?,
             InputKind::Simulator(_) | InputKind::Replay(_) => {}
         }

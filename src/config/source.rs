@@ -7,12 +7,10 @@ use super::{
     daemon::{PATH_BYTES_MAX, path},
     errors::Remark,
     format, keys,
-    model::{
-        Flow, InputKind, OnFull, Parity, ReplayConfig, SerialConfig, SimulatorConfig, UdpConfig,
-    },
+    model::{InputKind, OnFull, ReplayConfig, SimulatorConfig, UdpConfig},
     reader::{Found, Section, listed},
     rules::RuleKeys,
-    scenario,
+    scenario, serial,
 };
 use crate::{
     engine::{TimeMode, Unknown},
@@ -28,7 +26,6 @@ use crate::{
 };
 
 const IDLE_NS: i64 = SECOND;
-const BAUD: u32 = 115_200;
 const INTERVAL_NS: i64 = 100 * MS;
 const HOUR_NS: i64 = 3_600 * SECOND;
 
@@ -84,7 +81,9 @@ impl Kind {
         match key {
             "listen" | "receive_buffer" | "gro" | "framing" => &[Self::Udp],
             "path" => &[Self::Serial, Self::Replay],
-            "baud" | "data_bits" | "parity" | "stop_bits" | "flow" => &[Self::Serial],
+            "baud" | "data_bits" | "parity" | "stop_bits" | "flow" | "low_latency" | "rs485"
+            | "dtr" | "rts" | "settle" | "on_open" | "poll" | "poll_every" | "silence"
+            | "on_silence" | "garbled_after" => &[Self::Serial],
             "scenario" | "seed" => &[Self::Simulator],
             "interval" | "paced" => &[Self::Replay],
             "format" => &[Self::Udp, Self::Serial, Self::Replay],
@@ -164,7 +163,7 @@ fn refuse_misplaced(section: &Section<'_>, kind: Kind) {
 fn input(section: &Section<'_>, kind: Kind, context: &Context<'_>) -> Option<InputKind> {
     Some(match kind {
         Kind::Udp => InputKind::Udp(udp(section)?),
-        Kind::Serial => InputKind::Serial(serial(section, context)?),
+        Kind::Serial => InputKind::Serial(serial::read(section, context)?),
         Kind::Simulator => InputKind::Simulator(simulator(section, context)?),
         Kind::Replay => {
             section.require("path", "\"log.bin\"");
@@ -198,35 +197,6 @@ fn udp(section: &Section<'_>) -> Option<UdpConfig> {
     };
     let gro = gro.is_some_and(|found| found.value);
     Some(UdpConfig { listen, receive_buffer, gro, framing })
-}
-
-fn serial(section: &Section<'_>, context: &Context<'_>) -> Option<SerialConfig> {
-    section.require("path", "\"/dev/serial/by-id/usb-…\"");
-    let parities = [("none", Parity::None), ("odd", Parity::Odd), ("even", Parity::Even)];
-    let flows = [("none", Flow::None), ("software", Flow::Software), ("hardware", Flow::Hardware)];
-    let baud = section.integer("baud", 50..=12_000_000);
-    let data_bits = section.integer("data_bits", 5..=8);
-    let parity = section.choice("parity", &parities);
-    let stop_bits = section.integer("stop_bits", 1..=2);
-    let flow = section.choice("flow", &flows);
-    let path = path(section, "path", context.dir, PATH_BYTES_MAX)?;
-    let renumbered = ["/dev/ttyUSB", "/dev/ttyACM"];
-    if let (Some(text), Some(span)) = (path.to_str(), section.key_span("path"))
-        && renumbered.iter().any(|prefix| text.starts_with(prefix))
-    {
-        let remark = Remark::new(format!("{text} may be another device after a restart"));
-        let help =
-            "take the name below /dev/serial/by-id, or by-path if the adapter has no serial number";
-        section.sink.warn(&span, remark.help(help));
-    }
-    Some(SerialConfig {
-        path,
-        baud: baud.map_or(BAUD, |found| found.value as u32),
-        data_bits: data_bits.map_or(8, |found| found.value as u8),
-        parity: parity.map_or(Parity::None, |found| found.value),
-        stop_bits: stop_bits.map_or(1, |found| found.value as u8),
-        flow: flow.map_or(Flow::None, |found| found.value),
-    })
 }
 
 fn simulator(section: &Section<'_>, context: &Context<'_>) -> Option<SimulatorConfig> {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     keys,
-    model::{Flow, OnFull, Parity},
+    model::{Flow, OnFull, Parity, PollConfig, PortConfig, Rs485, SilenceConfig},
     *,
 };
 use crate::{
@@ -109,14 +109,47 @@ fn reads_a_udp_source() {
 fn reads_a_serial_source() {
     let defaults = good(TEXT);
     let InputKind::Serial(serial) = &defaults.inputs[0].kind else { panic!("{defaults:?}") };
-    assert_eq!((serial.baud, serial.data_bits, serial.stop_bits), (115_200, 8, 1));
-    assert_eq!((serial.parity, serial.flow), (Parity::None, Flow::None));
+    assert_eq!((serial.port.baud, serial.port.data_bits, serial.port.stop_bits), (115_200, 8, 1));
+    assert_eq!((serial.port.parity, serial.port.flow), (Parity::None, Flow::None));
     let text = "baud = 9_600\ndata_bits = 7\nparity = \"even\"\nstop_bits = 2\nflow = \"hardware\"\non_full = \"wait\"\n";
     let config = good(&format!("{TEXT}{text}"));
     let InputKind::Serial(serial) = &config.inputs[0].kind else { panic!("{config:?}") };
-    assert_eq!((serial.baud, serial.data_bits, serial.stop_bits), (9_600, 7, 2));
-    assert_eq!((serial.parity, serial.flow), (Parity::Even, Flow::Hardware));
+    assert_eq!((serial.port.baud, serial.port.data_bits, serial.port.stop_bits), (9_600, 7, 2));
+    assert_eq!((serial.port.parity, serial.port.flow), (Parity::Even, Flow::Hardware));
     assert_eq!(config.inputs[0].on_full, OnFull::Wait);
+}
+
+#[test]
+fn reads_what_is_said_on_a_serial_line() {
+    let text = r#"
+low_latency = true
+rs485 = { rts_on_send = false, rts_after_send = true, delay_before = "2ms" }
+dtr = false
+settle = "2s"
+on_open = "$PMTK220,100*2F\r\n"
+poll = { hex = "0103 0000 000a" }
+poll_every = "250ms"
+silence = "30s"
+on_silence = "reopen"
+garbled_after = 5
+"#;
+    let config = good(&format!("{TEXT}{text}"));
+    let InputKind::Serial(serial) = &config.inputs[0].kind else { panic!("{config:?}") };
+    let rs485 = Rs485 {
+        rts_on_send: false,
+        rts_after_send: true,
+        delay_before_ms: 2,
+        delay_after_ms: 0,
+        rx_during_tx: false,
+    };
+    assert_eq!(serial.port.rs485, Some(rs485));
+    let PortConfig { low_latency, dtr, rts, .. } = serial.port;
+    assert_eq!((low_latency, dtr, rts), (true, Some(false), None));
+    assert_eq!((serial.settle_ns, serial.garbled_after), (2 * SECOND, 5));
+    assert_eq!(*serial.on_open, *b"$PMTK220,100*2F\r\n");
+    let poll = PollConfig { bytes: [1, 3, 0, 0, 0, 10].into(), every_ns: 250 * MS };
+    assert_eq!(serial.poll, Some(poll));
+    assert_eq!(serial.silence, Some(SilenceConfig { after_ns: 30 * SECOND, reopen: true }));
 }
 
 #[test]

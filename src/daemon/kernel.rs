@@ -2,17 +2,20 @@
 //!
 //! What is here has no safe form in the crates that the program uses: `rustix` has no `recvmmsg`,
 //! `socket2` neither reads SO_MEMINFO nor sets SO_RCVBUFFORCE, SO_TIMESTAMPNS and UDP_GRO, and
-//! nobody wraps SIOCOUTQ, TIOCGICOUNT, adjtimex or the taking over of an inherited descriptor.
-//! Each function takes borrowed descriptors and gives back plain values, so that no pointer leaves
-//! it; each block says why it is sound; nothing here decides anything.
+//! nobody wraps SIOCOUTQ, TIOCGICOUNT, TIOCSSERIAL, TIOCSRS485, adjtimex, the runtime's
+//! registration of a descriptor or the taking over of an inherited one. Each function takes
+//! borrowed descriptors and gives back plain values, so that no pointer leaves it; each block says
+//! why it is sound; nothing here decides anything.
 #![allow(unsafe_code)]
 
-mod line;
 mod local;
+mod readable;
 mod receive;
+mod tty;
 
-pub use line::{LineErrorCounts, line_errors};
 pub use local::{clock_is_synced, inherited, unsent_bytes};
+pub use readable::Readable;
 pub use receive::{
     Datagram, ReceiveBatch, enable_timestamps, enable_trains, force_receive_buffer, socket_drops,
 };
+pub use tty::{line_errors, set_low_latency, set_rs485};

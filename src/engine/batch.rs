@@ -76,6 +76,10 @@ pub enum Link {
     Starting,
     /// Open and read from; with what is worth knowing, such as the bound address.
     Up(Arc<str>),
+    /// Open, and nothing has come for longer than is normal; with the words for it.
+    Silent(Arc<str>),
+    /// Open, and nothing that comes is a good frame; with the likely cause.
+    Garbled(Arc<str>),
     /// Not to be opened or lost, with the reason; it is tried again.
     Down(Arc<str>),
     /// Ended for good, with the reason if it is not the end of the input.
@@ -89,6 +93,8 @@ impl Link {
         match self {
             Self::Starting => "starting",
             Self::Up(_) => "up",
+            Self::Silent(_) => "silent",
+            Self::Garbled(_) => "garbled",
             Self::Down(_) => "down",
             Self::Ended(_) => "ended",
         }
@@ -98,7 +104,9 @@ impl Link {
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         match self {
-            Self::Up(text) | Self::Down(text) => Some(text),
+            Self::Up(text) | Self::Silent(text) | Self::Garbled(text) | Self::Down(text) => {
+                Some(text)
+            }
             Self::Ended(reason) => reason.as_deref(),
             Self::Starting => None,
         }

@@ -87,6 +87,16 @@ impl Format {
             Self::Vedirect(_) | Self::Dsmr(_) => b'\n',
         }
     }
+
+    /// Whether all of it is text.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        match self {
+            // A block of VE.Direct ends with a byte that may be anything.
+            Self::Native | Self::Vedirect(_) => false,
+            Self::Text(_) | Self::Nmea(_) | Self::Dsmr(_) => true,
+        }
+    }
 }
 
 /// Which names a source takes up, for formats that name their fields.

@@ -9,6 +9,7 @@ pub mod cobs;
 mod decimal;
 pub mod decode;
 mod delimited;
+pub mod diagnosis;
 mod draft;
 pub mod dsmr;
 pub mod fields;

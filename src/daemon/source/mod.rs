@@ -3,7 +3,7 @@
 //! | kind | awaits | ends by |
 //! |---|---|---|
 //! | udp | the socket, a tick | stop |
-//! | serial | the port, a tick; while it is down, the next attempt | stop |
+//! | serial | the port, a tick, a poll; while down, news of its path, the next attempt | stop |
 //! | simulator | the time of the next frame | the end of the scenario, or stop |
 //! | replay | the time of the next chunk, or room in the queue | its end, or stop |
 //!
@@ -15,6 +15,7 @@
 
 pub mod backoff;
 pub mod outlet;
+pub mod path_watch;
 pub mod replay;
 pub mod serial;
 pub mod simulated;
@@ -117,7 +118,9 @@ impl Source {
                 stopped.map_or(Outcome::EngineGone, |()| outcome)
             }
             InputKind::Serial(config) => {
-                let outcome = until(stop, endless(serial::run(&config, line, &mut outlet))).await;
+                let text = format.is_text();
+                let serial = serial::run(&config, text, line, &mut outlet);
+                let outcome = until(stop, endless(serial)).await;
                 outlet.reset();
                 outcome
             }

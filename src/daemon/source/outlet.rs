@@ -23,7 +23,7 @@ use crate::{
     engine::{Batch, Link, batch::Transport},
     limits::{BATCH_READINGS_MAX, OUTLET_CLOSE_NS},
     wire::{
-        Decoder, FrameRefusal,
+        Decoder, FrameRefusal, WireTally,
         decode::{Format, Framing},
     },
 };
@@ -103,6 +103,12 @@ impl Outlet {
         let now_ns = self.load.frames.arrive_as_made(heads, samples, arrived_ns);
         self.load.now_ns = self.load.now_ns.max(now_ns);
         now_ns
+    }
+
+    /// What was counted on the wire and is not handed over yet.
+    #[must_use]
+    pub fn tally(&self) -> &WireTally {
+        &self.load.wire
     }
 
     /// Decodes bytes that arrived at `arrived_ns`.

@@ -1,75 +1,106 @@
-//! A serial port: read as bytes come, reopened for ever when it is lost.
+//! A serial port: read as bytes come, written to where the device wants to be asked, reopened for
+//! ever when it is lost.
 //!
 //! A port that hung up reads as end of file for ever, so one empty read is the end of it: what is
 //! half received is counted as a partial frame, the port is closed, and its path is opened again,
-//! which under /dev/serial/by-id finds the device wherever it reappears. Nothing is discarded when
-//! it is opened: what a port had buffered goes through the decoder like all else.
+//! which under /dev/serial/by-id finds the device wherever it reappears: at once where the kernel
+//! tells of it, else at the next attempt. Nothing is discarded when it is opened: what a port had
+//! buffered goes through the decoder like all else.
 //!
 //! The port is read through `AsyncRead` only: tokio-serial's `readable` never clears readiness
 //! and would spin.
 
-use std::{convert::Infallible, io, path::Path};
+pub mod condition;
+pub mod port;
+pub mod talk;
 
-use rustix::{
-    fs::{Mode, OFlags},
-    io::Errno,
+use std::{
+    convert::Infallible,
+    future::{pending, poll_fn},
+    io,
+    pin::Pin,
+    task::Poll,
 };
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio_serial::{ErrorKind, SerialPort, SerialPortBuilder, SerialStream};
 
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::sleep_until,
+};
+
+use self::{condition::Condition, port::LineErrors, talk::Talk};
 use super::{
     backoff::Backoff,
     outlet::{EngineGone, Outlet},
+    path_watch::PathWatch,
     rest, ticks,
 };
 use crate::{
-    config::model::{Flow, Parity, SerialConfig},
-    daemon::{
-        clock::Line,
-        kernel::{self, LineErrorCounts},
-    },
+    config::model::SerialConfig,
+    daemon::clock::{self, Line},
     engine::{Link, batch::Transport},
     limits::SERIAL_READ_BYTES,
+    wire::diagnosis::LineErrorCounts,
 };
 
-/// Opens the port, trying for ever, and reads it; again when it is lost. Safe to cancel.
+/// Opens the port, trying for ever, and reads it; again when it is lost. `text` tells whether its
+/// format is one of text. Safe to cancel.
 ///
 /// # Errors
 ///
 /// [`EngineGone`]; it never ends otherwise.
 pub async fn run(
     config: &SerialConfig,
+    text: bool,
     line: Line,
     outlet: &mut Outlet,
 ) -> Result<Infallible, EngineGone> {
     let mut backoff = Backoff::default();
+    let mut condition = Condition::new(config, text);
+    let path = &config.port.path;
     loop {
-        let reason = match open(config) {
+        // From before the attempt on, so that nothing is missed between the two.
+        let mut watch = PathWatch::new(path).ok();
+        let reason = match port::open(&config.port) {
             Ok((port, detail)) => {
+                drop(watch.take());
                 let opened_ns = line.now_ns();
-                outlet.report(Link::Up(detail.into()), opened_ns);
+                report(outlet, condition.opened(detail, opened_ns), opened_ns);
                 outlet.offer(opened_ns).await?;
-                let lost = read(port, line, outlet).await?;
+                let mut talk = Talk::new(config, opened_ns);
+                let lost = read(port, &mut talk, &mut condition, line, outlet).await?;
                 outlet.reset();
+                if matches!(lost, Lost::Silent) {
+                    continue;
+                }
                 backoff.was_open_for(line.now_ns() - opened_ns);
-                format!("{} {lost}", config.path.display())
+                watch = PathWatch::new(path).ok();
+                format!("{} {lost}", path.display())
             }
             Err(reason) => reason,
         };
+        condition.lost();
         outlet.report(Link::Down(reason.into()), line.now_ns());
-        rest(backoff.next_ns(), line, outlet).await?;
+        tokio::select! {
+            biased;
+            () = changed(&mut watch) => backoff = Backoff::default(),
+            rested = rest(backoff.next_ns(), line, outlet) => rested?,
+        }
     }
 }
 
-/// The error counters of a port.
-pub trait LineErrors {
-    /// What the driver has counted; `None` if it does not count.
-    fn line_errors(&self) -> Option<LineErrorCounts>;
+/// Waits until the path may lead to something new; for ever if nobody tells.
+pub(super) async fn changed(watch: &mut Option<PathWatch>) {
+    if let Some(watch) = watch
+        && watch.changed().await.is_ok()
+    {
+        return;
+    }
+    pending().await
 }
 
-impl LineErrors for SerialStream {
-    fn line_errors(&self) -> Option<LineErrorCounts> {
-        kernel::line_errors(self).ok()
+fn report(outlet: &mut Outlet, link: Option<Link>, now_ns: i64) {
+    if let Some(link) = link {
+        outlet.report(link, now_ns);
     }
 }
 
@@ -78,8 +109,10 @@ impl LineErrors for SerialStream {
 pub enum Lost {
     /// It hung up.
     HungUp,
-    /// It cannot be read.
+    /// It cannot be read or written.
     Broken(io::Error),
+    /// It says nothing, and the configuration wants it to be opened again then.
+    Silent,
 }
 
 impl std::fmt::Display for Lost {
@@ -87,18 +120,26 @@ impl std::fmt::Display for Lost {
         match self {
             Self::HungUp => f.write_str("hung up: unplugged, or closed by the other side"),
             Self::Broken(error) => write!(f, "cannot be read any more: {error}"),
+            Self::Silent => f.write_str("says nothing"),
         }
     }
 }
 
-/// Reads an open port until it is lost. Each read is handed over at once. Safe to cancel.
+/// Reads an open port until it is lost, and writes to it what is due. Each read is handed over at
+/// once. Safe to cancel.
 ///
 /// # Errors
 ///
 /// [`EngineGone`] if the queue to the engine is closed.
-pub async fn read<P>(mut port: P, line: Line, outlet: &mut Outlet) -> Result<Lost, EngineGone>
+pub async fn read<P>(
+    mut port: P,
+    talk: &mut Talk,
+    condition: &mut Condition,
+    line: Line,
+    outlet: &mut Outlet,
+) -> Result<Lost, EngineGone>
 where
-    P: AsyncRead + LineErrors + Unpin,
+    P: AsyncRead + AsyncWrite + LineErrors + Unpin,
 {
     let mut tick = ticks();
     let mut counted = port.line_errors();
@@ -106,115 +147,85 @@ where
     loop {
         let event = tokio::select! {
             biased;
-            _ = tick.tick() => None,
-            read = port.read(&mut buffer) => Some(read),
+            _ = tick.tick() => Event::Tick,
+            () = until(talk.due_ns(), line) => Event::Due,
+            event = exchange(&mut port, talk.unsent(), &mut buffer) => event,
         };
         let now_ns = line.now_ns();
         // Asked each time: a port that hangs up takes its counters with it.
-        let line_errors = errors_since(&mut counted, port.line_errors());
-        outlet.count(&Transport { line_errors, ..Transport::default() });
+        let errors = errors_since(&mut counted, port.line_errors());
+        condition.count(&errors);
+        outlet.count(&Transport { line_errors: errors.total(), ..Transport::default() });
         match event {
-            Some(Ok(0)) => return Ok(Lost::HungUp),
-            Some(Ok(length)) => outlet.feed(&buffer[..length], now_ns),
-            Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            Some(Err(error)) => return Ok(Lost::Broken(error)),
-            None => outlet.tick(now_ns).await?,
+            Event::Read(Ok(0)) => return Ok(Lost::HungUp),
+            Event::Read(Ok(length)) => {
+                let (bytes, before) = (&buffer[..length], *outlet.tally());
+                outlet.feed(bytes, now_ns);
+                let link = condition.heard(bytes, &before, outlet.tally(), now_ns);
+                report(outlet, link, now_ns);
+            }
+            Event::Written(Ok(length)) => talk.sent(length),
+            Event::Read(Err(error)) | Event::Written(Err(error)) => {
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Ok(Lost::Broken(error));
+                }
+            }
+            Event::Due => talk.begin(now_ns),
+            Event::Tick => {
+                report(outlet, condition.passed(now_ns), now_ns);
+                outlet.tick(now_ns).await?;
+                if condition.wants_reopening(now_ns) {
+                    return Ok(Lost::Silent);
+                }
+            }
         }
         outlet.offer(now_ns).await?;
     }
 }
 
-/// How far the counters have moved, each of which wraps.
-fn errors_since(counted: &mut Option<LineErrorCounts>, now: Option<LineErrorCounts>) -> u64 {
-    let (Some(before), Some(now)) = (*counted, now) else {
-        return 0;
-    };
-    *counted = Some(now);
-    let moved = [
-        now.framing.wrapping_sub(before.framing),
-        now.parity.wrapping_sub(before.parity),
-        now.overrun.wrapping_sub(before.overrun),
-        now.buffer_overrun.wrapping_sub(before.buffer_overrun),
-    ];
-    moved.into_iter().map(u64::from).sum()
+enum Event {
+    Tick,
+    Due,
+    Read(io::Result<usize>),
+    Written(io::Result<usize>),
 }
 
-/// Opens the port raw and for this process alone; with what is worth knowing, or with the reason
-/// why not.
-fn open(config: &SerialConfig) -> Result<(SerialStream, String), String> {
-    let path = config.path.display();
-    let Some(builder) = builder(config) else {
-        return Err(format!("{path} is not UTF-8, which the serial library asks of a path"));
-    };
-    let port = SerialStream::open(&builder).map_err(|error| diagnose(&config.path, &error))?;
-    let parity = match config.parity {
-        Parity::None => 'N',
-        Parity::Odd => 'O',
-        Parity::Even => 'E',
-    };
-    let SerialConfig { baud, data_bits, stop_bits, .. } = config;
-    let mut detail = format!("{path}, {baud} baud {data_bits}{parity}{stop_bits}");
-    // Some chips round to what they can divide their clock to; a receiver bears about 2 %.
-    if let Ok(actual) = port.baud_rate()
-        && 2 * u64::from(*baud) < 100 * u64::from(actual.abs_diff(*baud))
-    {
-        detail = format!("{detail}, but the port runs at {actual} baud");
-    }
-    Ok((port, detail))
-}
-
-fn builder(config: &SerialConfig) -> Option<SerialPortBuilder> {
-    use tokio_serial::{DataBits, FlowControl, StopBits};
-    let builder = tokio_serial::new(config.path.to_str()?, config.baud)
-        .exclusive(true)
-        .data_bits(match config.data_bits {
-            5 => DataBits::Five,
-            6 => DataBits::Six,
-            7 => DataBits::Seven,
-            _ => DataBits::Eight,
-        })
-        .stop_bits(if config.stop_bits == 2 { StopBits::Two } else { StopBits::One })
-        .parity(match config.parity {
-            Parity::None => tokio_serial::Parity::None,
-            Parity::Odd => tokio_serial::Parity::Odd,
-            Parity::Even => tokio_serial::Parity::Even,
-        })
-        .flow_control(match config.flow {
-            Flow::None => FlowControl::None,
-            Flow::Software => FlowControl::Software,
-            Flow::Hardware => FlowControl::Hardware,
-        });
-    Some(builder)
-}
-
-/// Why the port does not open, in words.
+/// Sends of `unsent` what the port takes, or reads what has come. Safe to cancel.
 ///
-/// The library says `NoDevice` for a port in use as for one that is gone, so the path is opened
-/// once more to tell them apart. That moves no modem line which the failed attempt has not moved.
-fn diagnose(path: &Path, error: &tokio_serial::Error) -> String {
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(path, flags, Mode::empty());
-    let path = path.display();
-    match opened {
-        Err(Errno::NOENT | Errno::NOTDIR) => {
-            format!("{path} is not there: unplugged, or misspelt (see `ls /dev/serial/by-id`)")
+/// Never flushes: that would wait in the kernel until the line has sent everything.
+async fn exchange<P>(port: &mut P, unsent: &[u8], buffer: &mut [u8]) -> Event
+where
+    P: AsyncRead + AsyncWrite + Unpin,
+{
+    poll_fn(|context| {
+        if !unsent.is_empty()
+            && let Poll::Ready(written) = Pin::new(&mut *port).poll_write(context, unsent)
+        {
+            return Poll::Ready(Event::Written(written));
         }
-        Err(Errno::ACCESS | Errno::PERM) => format!(
-            "no permission to open {path}: its group, often dialout, must be one of the daemon's"
-        ),
-        Err(Errno::NXIO | Errno::NODEV | Errno::IO) => {
-            format!("{path} is there, but no device answers behind it")
-        }
-        Err(Errno::BUSY) => in_use(&path),
-        Err(other) => format!("cannot open {path}: {other}"),
-        Ok(file) if !rustix::termios::isatty(&file) => format!("{path} is not a serial port"),
-        Ok(_) if error.kind() == ErrorKind::NoDevice => in_use(&path),
-        Ok(_) => format!("cannot open {path}: {error}"),
+        let mut buffer = ReadBuf::new(buffer);
+        let read = Pin::new(&mut *port).poll_read(context, &mut buffer);
+        read.map(|read| Event::Read(read.map(|()| buffer.filled().len())))
+    })
+    .await
+}
+
+/// Waits until the line has reached a time, if there is one.
+async fn until(due_ns: Option<i64>, line: Line) {
+    match due_ns {
+        Some(due_ns) => sleep_until(clock::deadline_in(due_ns - line.now_ns())).await,
+        None => pending().await,
     }
 }
 
-fn in_use(path: &impl std::fmt::Display) -> String {
-    format!("{path} is in use by another program (`fuser {path}` names it)")
+/// How far the counters have moved.
+fn errors_since(
+    counted: &mut Option<LineErrorCounts>,
+    now: Option<LineErrorCounts>,
+) -> LineErrorCounts {
+    let (Some(before), Some(now)) = (*counted, now) else { return LineErrorCounts::default() };
+    *counted = Some(now);
+    now.since(&before)
 }
 
 #[cfg(test)]
@@ -222,15 +233,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn line_errors_are_differences_that_survive_a_wrap() {
-        let counts = |framing, parity| {
-            Some(LineErrorCounts { framing, parity, ..LineErrorCounts::default() })
-        };
-        let mut counted = counts(u32::MAX - 1, 5);
-        assert_eq!(errors_since(&mut counted, counts(u32::MAX, 5)), 1);
-        assert_eq!(errors_since(&mut counted, counts(2, 6)), 4);
-        assert_eq!(errors_since(&mut counted, None), 0);
-        assert_eq!(errors_since(&mut counted, counts(2, 7)), 1);
-        assert_eq!(errors_since(&mut None, counts(9, 9)), 0);
+    fn line_errors_are_those_since_the_last_look() {
+        let counts = |framing| Some(LineErrorCounts { framing, ..LineErrorCounts::default() });
+        let mut counted = counts(u32::MAX);
+        assert_eq!(errors_since(&mut counted, counts(2)).total(), 3);
+        assert_eq!(errors_since(&mut counted, None).total(), 0);
+        assert_eq!(errors_since(&mut counted, counts(3)).total(), 1);
+        assert_eq!(errors_since(&mut None, counts(9)).total(), 0);
     }
 }

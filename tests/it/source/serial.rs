@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     pin::Pin,
@@ -15,22 +15,23 @@ use std::{
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use stillwell::{
-    config::model::{Flow, InputKind, Parity, SerialConfig},
+    config::model::{Flow, InputKind, Parity, PollConfig, PortConfig, SerialConfig, SilenceConfig},
     daemon::{
-        kernel::LineErrorCounts,
         source::{
-            outlet::{Outlet, OutletParts},
-            serial::{self, LineErrors, Lost},
+            outlet::{EngineGone, Outlet, OutletParts},
+            serial::{self, Lost, condition::Condition, port::LineErrors, talk::Talk},
         },
         tap::{Junction, Tap},
     },
+    limits::MS,
     wire::{
         Decoder,
         decode::{Format, Framing},
+        diagnosis::LineErrorCounts,
     },
 };
 use tokio::{
-    io::{AsyncRead, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     sync::mpsc,
 };
 
@@ -59,15 +60,30 @@ impl Device {
     }
 }
 
+fn config(path: &Path) -> SerialConfig {
+    SerialConfig {
+        port: PortConfig {
+            path: path.to_owned(),
+            baud: 115_200,
+            data_bits: 8,
+            parity: Parity::None,
+            stop_bits: 1,
+            flow: Flow::None,
+            low_latency: false,
+            rs485: None,
+            dtr: None,
+            rts: None,
+        },
+        settle_ns: 0,
+        on_open: [].into(),
+        poll: None,
+        silence: None,
+        garbled_after: 10,
+    }
+}
+
 fn port(path: &Path) -> InputKind {
-    InputKind::Serial(SerialConfig {
-        path: path.to_owned(),
-        baud: 115_200,
-        data_bits: 8,
-        parity: Parity::None,
-        stop_bits: 1,
-        flow: Flow::None,
-    })
+    InputKind::Serial(config(path))
 }
 
 async fn reason_for(path: &Path) -> String {
@@ -165,29 +181,75 @@ async fn a_port_in_use_is_told_from_one_that_is_gone() {
     running.stop().await;
 }
 
-/// A port whose reads and error counters the test holds.
-struct Fake<R> {
-    reader: R,
+/// A port whose line and error counters the test holds.
+struct Fake<L> {
+    line: L,
     reads: Arc<AtomicU32>,
     framing: Option<Arc<AtomicU32>>,
 }
 
-impl<R: AsyncRead + Unpin> AsyncRead for Fake<R> {
+impl<L> Fake<L> {
+    fn new(line: L) -> Self {
+        Self { line, reads: Arc::default(), framing: None }
+    }
+}
+
+impl<L: AsyncRead + Unpin> AsyncRead for Fake<L> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.reads.fetch_add(1, Relaxed);
-        Pin::new(&mut self.reader).poll_read(context, buffer)
+        Pin::new(&mut self.line).poll_read(context, buffer)
     }
 }
 
-impl<R> LineErrors for Fake<R> {
+/// A flush would wait until the line has sent everything: nobody may call it.
+impl<L: AsyncWrite + Unpin> AsyncWrite for Fake<L> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.line).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        panic!("flushed");
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        panic!("shut down");
+    }
+}
+
+impl<L> LineErrors for Fake<L> {
     fn line_errors(&self) -> Option<LineErrorCounts> {
         let framing = self.framing.as_ref()?.load(Relaxed);
         Some(LineErrorCounts { framing, ..LineErrorCounts::default() })
     }
+}
+
+/// Reads an open port as the source does.
+async fn read<L>(
+    port: Fake<L>,
+    config: &SerialConfig,
+    outlet: &mut Outlet,
+) -> Result<Lost, EngineGone>
+where
+    L: AsyncRead + AsyncWrite + Unpin,
+{
+    let line = Line::anchored();
+    let mut condition = Condition::new(config, false);
+    let opened_ns = line.now_ns();
+    outlet.report(condition.opened("open".to_owned(), opened_ns).expect("a state"), opened_ns);
+    let mut talk = Talk::new(config, opened_ns);
+    serial::read(port, &mut talk, &mut condition, line, outlet).await
+}
+
+fn plain() -> SerialConfig {
+    config(Path::new("/dev/fake"))
 }
 
 fn outlet() -> (Outlet, mpsc::Receiver<Batch>) {
@@ -215,8 +277,9 @@ fn sum(queue: &mut mpsc::Receiver<Batch>) -> Account {
 async fn an_empty_read_is_the_end_and_is_not_repeated() {
     let (mut outlet, _queue) = outlet();
     let reads = Arc::new(AtomicU32::new(0));
-    let fake = Fake { reader: tokio::io::empty(), reads: Arc::clone(&reads), framing: None };
-    let read = serial::read(fake, Line::anchored(), &mut outlet);
+    let fake = Fake { reads: Arc::clone(&reads), ..Fake::new(tokio::io::empty()) };
+    let config = plain();
+    let read = read(fake, &config, &mut outlet);
     let lost = tokio::time::timeout(PATIENCE, read).await.expect("it ends").unwrap();
     assert!(matches!(lost, Lost::HungUp), "{lost}");
     assert_eq!(reads.load(Relaxed), 1);
@@ -230,8 +293,7 @@ async fn a_read_error_is_the_end_and_an_interruption_is_not() {
         .read(&stuffed(1, 1))
         .read_error(io::Error::from_raw_os_error(libc::EIO))
         .build();
-    let fake = Fake { reader, reads: Arc::default(), framing: None };
-    let lost = serial::read(fake, Line::anchored(), &mut outlet).await.unwrap();
+    let lost = read(Fake::new(reader), &plain(), &mut outlet).await.unwrap();
     assert!(matches!(lost, Lost::Broken(_)), "{lost}");
     assert_eq!(sum(&mut queue).wire.frames_ok, 1);
 }
@@ -241,7 +303,8 @@ async fn bytes_and_line_errors_of_a_stream_are_counted() {
     let (mut outlet, mut queue) = outlet();
     let (mut device, reader) = tokio::io::duplex(16);
     let framing = Arc::new(AtomicU32::new(u32::MAX - 1));
-    let fake = Fake { reader, reads: Arc::default(), framing: Some(Arc::clone(&framing)) };
+    let fake = Fake { framing: Some(Arc::clone(&framing)), ..Fake::new(reader) };
+    let config = plain();
     let device = async move {
         for sequence in 0..20 {
             device.write_all(&stuffed(sequence, 1)).await.unwrap();
@@ -251,12 +314,143 @@ async fn bytes_and_line_errors_of_a_stream_are_counted() {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         device.write_all(&[1, 2]).await.unwrap();
     };
-    let (lost, ()) = tokio::join!(serial::read(fake, Line::anchored(), &mut outlet), device);
+    let (lost, ()) = tokio::join!(read(fake, &config, &mut outlet), device);
     assert!(matches!(lost.unwrap(), Lost::HungUp));
     let seen = sum(&mut queue);
     seen.check();
     assert_eq!(seen.sequences(), (0..20).collect::<Vec<_>>());
     assert_eq!(seen.transport.line_errors, 5);
     assert_eq!(seen.buffered, 2);
-    assert_eq!(seen.links, [] as [Link; 0]);
+    assert_eq!(seen.links, [Link::Up("open".into())]);
+}
+
+#[tokio::test]
+async fn a_device_that_speaks_when_asked_is_greeted_and_asked() {
+    let mut device = Device::new();
+    let poll = PollConfig { bytes: b"get\r\n"[..].into(), every_ns: 20 * MS };
+    let on_open = b"\x1bstart\r\n"[..].into();
+    let config = SerialConfig { on_open, poll: Some(poll), ..config(&device.path) };
+    let mut running = Running::start(input(InputKind::Serial(config)), 64);
+    running.up().await;
+    // What the device hears: blocking reads belong on another thread.
+    let mut line = device.master.try_clone().unwrap();
+    let heard = tokio::task::spawn_blocking(move || {
+        let mut heard = vec![0; b"\x1bstart\r\nget\r\nget\r\n".len()];
+        line.read_exact(&mut heard).map(|()| heard)
+    });
+    assert_eq!(heard.await.unwrap().unwrap(), b"\x1bstart\r\nget\r\nget\r\n");
+    device.send(&stuffed(0, 1));
+    running.until("the answer", |seen| seen.wire.frames_ok == 1).await;
+    running.stop().await;
+}
+
+/// A line that the other side holds: nothing can be sent, and all else goes on.
+#[tokio::test]
+async fn a_port_that_takes_nothing_keeps_nobody() {
+    let (mut outlet, mut queue) = outlet();
+    let (mut device, line) = tokio::io::duplex(4);
+    let poll = PollConfig { bytes: b"a long question"[..].into(), every_ns: 10 * MS };
+    let config = SerialConfig { poll: Some(poll), ..plain() };
+    let device = async move {
+        for sequence in 0..5 {
+            device.write_all(&stuffed(sequence, 1)).await.unwrap();
+        }
+        let mut heard = [0; 20];
+        device.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"a long questiona lon", "whole questions, one after the other");
+    };
+    let (lost, ()) = tokio::join!(read(Fake::new(line), &config, &mut outlet), device);
+    assert!(matches!(lost.unwrap(), Lost::HungUp | Lost::Broken(_)));
+    let seen = sum(&mut queue);
+    assert_eq!(seen.wire.frames_ok, 5);
+    seen.check();
+}
+
+#[tokio::test]
+async fn silence_is_told_and_ends_with_the_first_byte() {
+    let mut device = Device::new();
+    let silence = Some(SilenceConfig { after_ns: 100 * MS, reopen: false });
+    let config = SerialConfig { silence, ..config(&device.path) };
+    let mut running = Running::start(input(InputKind::Serial(config)), 64);
+    running.up().await;
+    running.until("silence", |seen| matches!(seen.links.last(), Some(Link::Silent(_)))).await;
+    device.send(&stuffed(0, 1));
+    running.up().await;
+    let seen = running.stop().await;
+    assert_eq!((seen.wire.frames_ok, seen.wire.refused_total()), (1, 0));
+}
+
+/// Opened again, a silent line stays silent until something comes, and is no failure.
+#[tokio::test]
+async fn a_silent_port_is_opened_again_if_so_configured() {
+    let mut device = Device::new();
+    let silence = Some(SilenceConfig { after_ns: 100 * MS, reopen: true });
+    let on_open = b"?"[..].into();
+    let config = SerialConfig { silence, on_open, ..config(&device.path) };
+    let mut running = Running::start(input(InputKind::Serial(config)), 64);
+    running.up().await;
+    let mut line = device.master.try_clone().unwrap();
+    let greeted = tokio::task::spawn_blocking(move || {
+        let mut heard = [0; 3];
+        // Between a close and the next open, this end reads an error.
+        let mut filled = 0;
+        while filled < heard.len() {
+            filled += line.read(&mut heard[filled..]).unwrap_or(0);
+        }
+        heard
+    });
+    while !greeted.is_finished() {
+        let now_ns = running.seen.now_ns;
+        running.until("the time", |seen| now_ns < seen.now_ns).await;
+    }
+    assert_eq!(&greeted.await.unwrap(), b"???", "greeted at each opening");
+    device.send(&stuffed(0, 1));
+    running.up().await;
+    let seen = running.stop().await;
+    assert_eq!(seen.wire.frames_ok, 1);
+    let states: Vec<_> = seen.links.iter().map(Link::name).collect();
+    assert!(!states.contains(&"down"), "{states:?}");
+}
+
+#[tokio::test]
+async fn a_garbled_line_is_told_with_its_cause_and_recovers() {
+    let mut device = Device::new();
+    let config = SerialConfig { garbled_after: 3, ..config(&device.path) };
+    let mut running = Running::start(input(InputKind::Serial(config)), 64);
+    running.up().await;
+    // Text ended by zeros where native frames are expected.
+    for _ in 0..3 {
+        device.send(b"temperature:21.5\r\n\0");
+    }
+    running.until("garbled", |seen| matches!(seen.links.last(), Some(Link::Garbled(_)))).await;
+    let detail = running.seen.detail();
+    assert!(detail.contains("the bytes are text: most likely another `format`"), "{detail}");
+    device.send(&stuffed(0, 1));
+    running.up().await;
+    let seen = running.stop().await;
+    assert_eq!((seen.wire.frames_ok, seen.wire.refused_total()), (1, 3));
+}
+
+/// What only a driver knows, from a port of the test's own.
+#[tokio::test(start_paused = true)]
+async fn the_cause_is_taken_from_what_the_driver_counts() {
+    let (mut outlet, mut queue) = outlet();
+    let (mut device, line) = tokio::io::duplex(64);
+    let framing = Arc::new(AtomicU32::new(7));
+    let fake = Fake { framing: Some(Arc::clone(&framing)), ..Fake::new(line) };
+    let config = SerialConfig { garbled_after: 3, ..plain() };
+    let device = async move {
+        for _ in 0..3 {
+            framing.fetch_add(4, Relaxed);
+            device.write_all(b"\x91\x80\xe3\x40\0").await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    };
+    let (lost, ()) = tokio::join!(read(fake, &config, &mut outlet), device);
+    assert!(matches!(lost.unwrap(), Lost::HungUp));
+    let seen = sum(&mut queue);
+    assert_eq!(seen.transport.line_errors, 12);
+    let detail = seen.detail();
+    assert!(matches!(seen.links.last(), Some(Link::Garbled(_))), "{:?}", seen.links);
+    assert!(detail.contains("12 characters without a stop bit"), "{detail}");
 }

@@ -37,6 +37,21 @@ impl Pty {
         Self { master, path }
     }
 
+    /// Appends what the daemon sends until there is so much.
+    pub(crate) fn hear(&self, heard: &mut Vec<u8>, length: usize) {
+        wait_for("what the daemon sends", || {
+            let mut buffer = [0; 256];
+            let room = (length - heard.len()).min(buffer.len());
+            match rustix::io::read(&self.master, &mut buffer[..room]) {
+                Ok(n) => heard.extend_from_slice(&buffer[..n]),
+                // Not open yet, or between two openings.
+                Err(Errno::AGAIN | Errno::INTR | Errno::IO) => {}
+                Err(error) => panic!("the terminal cannot be read: {error}"),
+            }
+            (heard.len() == length).then_some(())
+        });
+    }
+
     /// The end of the line that the daemon opens.
     pub(crate) fn path(&self) -> &Path {
         &self.path

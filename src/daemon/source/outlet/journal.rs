@@ -9,7 +9,7 @@ use crate::{daemon::rate::LogLimit, engine::Link};
 pub(super) struct Journal {
     pub(super) last: Option<Link>,
     pub(super) down: LogLimit,
-    /// Whether the log's last word on the link is that it is down.
+    /// Whether the log's last word on the link is that something is wrong with it.
     pub(super) said_down: bool,
     pub(super) queue_full: LogLimit,
     pub(super) unlogged_readings: u64,
@@ -26,10 +26,11 @@ impl Journal {
                 tracing::info!(source, "The source is up: {detail}.");
             }
             Link::Up(_) => {}
-            Link::Down(reason) => {
+            Link::Down(reason) | Link::Silent(reason) | Link::Garbled(reason) => {
                 if let Some(suppressed) = self.down.allow(now_ns) {
                     self.said_down = true;
-                    tracing::warn!(source, suppressed, "The source is down: {reason}.");
+                    let state = link.name();
+                    tracing::warn!(source, suppressed, "The source is {state}: {reason}.");
                 }
             }
             Link::Ended(None) => tracing::info!(source, "The source has come to its end."),
