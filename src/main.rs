@@ -21,6 +21,10 @@ use stillwell::{
     replay::{self, ReplayArgs},
 };
 use tracing::{error, level_filters::LevelFilter, warn};
+use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+#[cfg(all(feature = "console", not(tokio_unstable)))]
+compile_error!("the feature `console` needs RUSTFLAGS=\"--cfg tokio_unstable\": docs/tuning.md");
 
 /// Settled values from noisy sensors: rolling windows, and an account of every byte
 #[derive(Debug, Parser)]
@@ -210,15 +214,17 @@ fn log_to_stderr(level: Level) {
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
     };
-    let subscriber = tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
-        .with_max_level(level)
         .with_target(false)
         .with_ansi(color());
     // The journal stamps its lines itself.
-    if std::env::var_os("JOURNAL_STREAM").is_some() {
-        subscriber.without_time().init();
-    } else {
-        subscriber.init();
-    }
+    let lines = match std::env::var_os("JOURNAL_STREAM") {
+        Some(_) => lines.without_time().boxed(),
+        None => lines.boxed(),
+    };
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(level));
+    #[cfg(feature = "console")]
+    let subscriber = subscriber.with(console_subscriber::spawn());
+    subscriber.init();
 }
