@@ -113,6 +113,9 @@ pub const PANE_MIN_NS: i64 = MS;
 pub const WINDOW_MAX_NS: i64 = 3_660 * 86_400 * SECOND;
 /// Most panes in one window's ring.
 pub const PANES_PER_WINDOW_MAX: i64 = 65_536;
+/// Most readings of one flag in one window, which are counted in 48 bits. More than 890,000 a
+/// second of one channel for ten years would be too many, or 3.2 billion a second for a day.
+pub const READINGS_PER_WINDOW_MAX: u64 = (1 << 48) - 1;
 /// Most panes that lateness and future bound may keep open at once.
 pub const OPEN_PANES_MAX: i64 = 4_096;
 /// Frames over which duplicates, gaps and reordering are told apart, per device and boot.
@@ -300,6 +303,8 @@ const _: () = assert!(REOPEN_FIRST_NS <= REOPEN_LAST_NS);
 const _: () = assert!(SEQUENCE_WINDOW == u64::BITS);
 const _: () = assert!(2 * WINDOW_MAX_NS < i64::MAX - EVENT_TIME_ABS_MAX_NS);
 const _: () = assert!(OPEN_SLOTS_MAX.is_power_of_two());
+const _: () = assert!(PANES_PER_WINDOW_MAX <= 1 << u16::BITS);
+const _: () = assert!(890_000 < READINGS_PER_WINDOW_MAX / (WINDOW_MAX_NS / SECOND) as u64);
 const _: () = assert!(4.0 * VALUE_ABS_MAX * VALUE_ABS_MAX * 9.1e15 < f64::MAX);
 const _: () = assert!(TICK_NS <= SECOND);
 const _: () = assert!(RECEIVE_ERROR_PAUSE_NS <= TICK_NS);

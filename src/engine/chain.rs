@@ -1,32 +1,53 @@
-//! All windows of one channel: each level's panes feed the next.
+//! All windows of many channels: each level's panes feed the next.
 //!
 //! Level l has panes of its window's `every`, which `every` of level l - 1 divides. A pane that
 //! is complete goes into the level's ring and into the pane that grows at the next level. All of
-//! it is addressed by time and done when it is asked for: a channel without readings costs
-//! nothing however often the watermark moves.
+//! it is addressed by time and done when a pane closes or a result is asked for: a channel
+//! without readings costs nothing however often the watermark moves.
+
+use std::sync::Arc;
 
 use super::{
+    arena::Arena,
     partial::Partial,
-    ring::Ring,
+    ring::{Ring, RingState},
     rules::{Rules, Window},
     summary::Figures,
 };
+use crate::limits::WINDOWS_PER_CHANNEL_MAX;
 
-/// The windows of one channel.
-#[derive(Clone, Debug)]
-pub struct Chain {
-    levels: Box<[Level]>,
+/// The chains of all channels with the same pane and the same windows, in flat arenas.
+#[derive(Debug)]
+pub struct Chains {
+    windows: Arc<[Window]>,
+    pane_ns: i64,
+    levels: Vec<Level>,
+    /// By channel, one for each level.
+    looks: Arena<Look>,
+    /// By channel, the start of the newest base pane that holds an accepted reading.
+    newest_ns: Vec<i64>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Level {
     window: Window,
-    ring: Ring,
+    /// By channel, as many as the window has panes.
+    entries: Arena<Partial>,
+    heads: Arena<Head>,
+}
+
+/// What a level keeps of a channel besides the entries of its ring.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    ring: RingState,
+    growing: Partial,
     /// The pane that still grows, by its number.
     growing_pane: i64,
-    growing: Partial,
-    /// Start of the newest base pane that holds an accepted reading.
-    newest_ns: i64,
+}
+
+/// When a window has something to say.
+#[derive(Clone, Copy, Debug)]
+struct Look {
     /// The next instant at which the window holds an accepted reading; [`NEVER`] if none is
     /// known.
     due_ns: i64,
@@ -37,156 +58,245 @@ struct Level {
 /// An instant that no watermark reaches.
 pub const NEVER: i64 = i64::MAX;
 
-/// A closed pane on its way up.
-struct Closed {
+/// Where a pane goes at each level: worked out once for all channels whose pane it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
     start_ns: i64,
-    partial: Partial,
+    steps: [Step; WINDOWS_PER_CHANNEL_MAX],
 }
 
-impl Chain {
-    /// A chain without readings.
-    #[must_use]
-    pub fn new(rules: &Rules) -> Self {
-        Self { levels: rules.windows.iter().copied().map(Level::new).collect() }
-    }
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    /// Number of the level's pane that the pane lies in.
+    pane: i64,
+    /// Whether the level's pane ends with it.
+    ends: bool,
+}
 
-    /// Bytes of a chain with these rules.
-    #[must_use]
-    pub fn bytes(rules: &Rules) -> usize {
-        let ring = |window: &Window| Ring::bytes(panes(window));
-        let levels = rules.windows.len() * size_of::<Level>();
-        size_of::<Self>() + levels + rules.windows.iter().map(ring).sum::<usize>()
-    }
-
-    /// Takes a closed base pane; panes come in the order of time.
-    pub fn push(&mut self, start_ns: i64, partial: &Partial) {
-        if 0 < partial.accepted() {
-            self.levels.iter_mut().for_each(|level| level.note_reading(start_ns));
+impl Route {
+    fn new(windows: &[Window], start_ns: i64, length_ns: i64) -> Self {
+        let mut steps = [Step { pane: 0, ends: false }; WINDOWS_PER_CHANNEL_MAX];
+        for (step, Window { every_ns, .. }) in steps.iter_mut().zip(windows) {
+            let pane = start_ns.div_euclid(*every_ns);
+            *step = Step { pane, ends: start_ns + length_ns == (pane + 1) * every_ns };
         }
-        self.feed(0, &Closed { start_ns, partial: *partial });
+        Self { start_ns, steps }
+    }
+}
+
+impl Chains {
+    /// Chains with these windows over panes of `pane_ns`.
+    #[must_use]
+    pub fn new(windows: &Arc<[Window]>, pane_ns: i64) -> Self {
+        Self {
+            windows: Arc::clone(windows),
+            pane_ns,
+            levels: windows.iter().copied().map(Level::new).collect(),
+            looks: Arena::new(windows.len()),
+            newest_ns: Vec::new(),
+        }
+    }
+
+    /// How many windows a channel has here.
+    #[must_use]
+    pub fn windows(&self) -> usize {
+        self.windows.len()
+    }
+
+    /// Bytes that each channel with these rules takes, percentiles apart.
+    #[must_use]
+    pub fn bytes_per_channel(rules: &Rules) -> usize {
+        let level = |window| Ring::bytes(panes(window)) + size_of::<Head>() + size_of::<Look>();
+        rules.windows.iter().map(level).sum::<usize>() + size_of::<i64>()
+    }
+
+    /// Adds a channel without readings and returns its number among those here.
+    pub fn add(&mut self) -> u32 {
+        let nth = self.newest_ns.len();
+        self.levels.iter_mut().for_each(|level| level.add(nth));
+        self.looks.add(Look { due_ns: NEVER, held_ns: None });
+        self.newest_ns.push(i64::MIN);
+        u32::try_from(nth).expect("CHANNELS_MAX holds")
+    }
+
+    /// The way of the base pane that starts at `start_ns`.
+    #[must_use]
+    pub fn route(&self, start_ns: i64) -> Route {
+        Route::new(&self.windows, start_ns, self.pane_ns)
+    }
+
+    /// Takes a closed base pane of a channel; panes come in the order of time.
+    pub fn push(&mut self, channel: u32, route: &Route, partial: &Partial) {
+        let channel = channel as usize;
+        if 0 < partial.accepted() {
+            self.newest_ns[channel] = route.start_ns;
+            let looks = self.looks.piece_mut(channel).iter_mut();
+            for ((look, step), window) in looks.zip(&route.steps).zip(&*self.windows) {
+                if look.due_ns == NEVER {
+                    look.due_ns = (step.pane + 1) * window.every_ns;
+                }
+            }
+        }
+        let Self { levels, windows, .. } = self;
+        Climb { levels, windows, channel }.feed(0, route, partial);
     }
 
     /// The next instant at which a window holds an accepted reading.
     #[must_use]
-    pub fn next_due_ns(&self) -> i64 {
-        self.levels.iter().map(|level| level.due_ns).min().unwrap_or(NEVER)
+    pub fn next_due_ns(&self, channel: u32) -> i64 {
+        self.looks(channel).iter().map(|look| look.due_ns).min().unwrap_or(NEVER)
     }
 
     /// Whether this window holds an accepted reading at one of its instants up to `at_ns` that
     /// was not asked for.
     #[must_use]
-    pub fn is_due(&self, window: usize, at_ns: i64) -> bool {
-        self.levels[window].due_ns <= at_ns
+    pub fn is_due(&self, channel: u32, window: usize, at_ns: i64) -> bool {
+        self.looks(channel)[window].due_ns <= at_ns
     }
 
     /// The next instant at which what was last said of a window is no longer its latest result,
     /// be it that there is none any more.
     #[must_use]
-    pub fn next_look_ns(&self) -> i64 {
-        self.levels.iter().map(Level::look_ns).min().unwrap_or(NEVER)
+    pub fn next_look_ns(&self, channel: u32) -> i64 {
+        let looks = self.looks(channel).iter().zip(&*self.windows);
+        looks.map(|(look, window)| look.next_ns(window)).min().unwrap_or(NEVER)
     }
 
     /// The window's latest instant at watermark `w_ns`, if what was last said of it no longer
     /// holds then.
     #[must_use]
-    pub fn look_at(&self, window: usize, w_ns: i64) -> Option<i64> {
-        let level = &self.levels[window];
-        let every_ns = level.window.every_ns;
-        (level.look_ns() <= w_ns).then(|| w_ns.div_euclid(every_ns) * every_ns)
+    pub fn look_at(&self, channel: u32, window: usize, w_ns: i64) -> Option<i64> {
+        let (look, window) = (&self.looks(channel)[window], &self.windows[window]);
+        let every_ns = window.every_ns;
+        (look.next_ns(window) <= w_ns).then(|| w_ns.div_euclid(every_ns) * every_ns)
     }
 
     /// Result of a window at `at_ns`, a multiple of its `every` that no watermark is below, and
     /// after the last one asked for; `None` if it holds no accepted reading. Percentiles are
     /// counted apart: see [`super::bins`].
-    pub fn result(&mut self, window: usize, at_ns: i64) -> Option<Figures> {
-        self.settle(at_ns);
-        let partial = self.levels[window].ask(at_ns)?;
-        Some(Figures::new(at_ns, &partial))
+    pub fn result(&mut self, channel: u32, window: usize, at_ns: i64) -> Option<Figures> {
+        let channel = channel as usize;
+        let Self { levels, windows, looks, newest_ns, .. } = self;
+        Climb { levels, windows, channel }.settle(window, at_ns);
+        let Window { length_ns, every_ns } = windows[window];
+        let look = &mut looks.piece_mut(channel)[window];
+        let next_ns = at_ns + every_ns;
+        look.due_ns = if next_ns - length_ns <= newest_ns[channel] { next_ns } else { NEVER };
+        let mut ring = levels[window].ring(channel);
+        ring.evict_below((at_ns - length_ns).div_euclid(every_ns));
+        let partial = ring.aggregate();
+        let held = 0 < partial.accepted();
+        look.held_ns = held.then_some(at_ns);
+        held.then(|| Figures::new(at_ns, &partial))
     }
 
     /// The first instant whose result holds the newest reading, if it was not asked for.
     #[must_use]
-    pub fn last_instant(&self, window: usize) -> Option<i64> {
-        let Level { window: Window { every_ns, .. }, newest_ns, due_ns, held_ns, .. } =
-            self.levels[window];
+    pub fn last_instant(&self, channel: u32, window: usize) -> Option<i64> {
+        let Look { due_ns, held_ns } = self.looks(channel)[window];
         if due_ns == NEVER {
             return None;
         }
+        let every_ns = self.windows[window].every_ns;
+        let newest_ns = self.newest_ns[channel as usize];
         let at_ns = (newest_ns.div_euclid(every_ns) + 1) * every_ns;
         held_ns.is_none_or(|held_ns| held_ns < at_ns).then_some(at_ns)
     }
 
-    /// Completes the panes that end at or before `at_ns`, finest level first.
-    fn settle(&mut self, at_ns: i64) {
-        for l in 0..self.levels.len() {
-            let level = &self.levels[l];
-            let end_ns = (level.growing_pane + 1) * level.window.every_ns;
-            if !level.growing.is_empty() && end_ns <= at_ns {
-                self.complete(l);
-            }
-        }
+    fn looks(&self, channel: u32) -> &[Look] {
+        self.looks.piece(channel as usize)
     }
+}
 
-    fn feed(&mut self, l: usize, closed: &Closed) {
-        let Some(level) = self.levels.get(l) else { return };
-        let pane = closed.start_ns.div_euclid(level.window.every_ns);
-        if !level.growing.is_empty() && level.growing_pane != pane {
-            self.complete(l);
+impl Look {
+    fn next_ns(&self, window: &Window) -> i64 {
+        match self.held_ns {
+            Some(held_ns) => held_ns + window.every_ns,
+            None => self.due_ns,
         }
-        let level = &mut self.levels[l];
-        level.growing_pane = pane;
-        level.growing.merge(&closed.partial);
-    }
-
-    /// Moves the growing pane of a level into its ring and up.
-    fn complete(&mut self, l: usize) {
-        let level = &mut self.levels[l];
-        let (pane, every_ns) = (level.growing_pane, level.window.every_ns);
-        let partial = std::mem::replace(&mut level.growing, Partial::EMPTY);
-        level.ring.evict_below(pane + 1 - level.window.length_ns / every_ns);
-        level.ring.push(pane, &partial);
-        self.feed(l + 1, &Closed { start_ns: pane * every_ns, partial });
     }
 }
 
 impl Level {
     fn new(window: Window) -> Self {
-        Self {
-            window,
-            ring: Ring::new(panes(&window)),
-            growing_pane: 0,
-            growing: Partial::EMPTY,
-            newest_ns: i64::MIN,
-            due_ns: NEVER,
-            held_ns: None,
+        Self { window, entries: Arena::new(panes(&window)), heads: Arena::new(1) }
+    }
+
+    fn add(&mut self, nth: usize) {
+        let ring = RingState::new(panes(&self.window), nth);
+        self.entries.add(Partial::EMPTY);
+        self.heads.add(Head { ring, growing: Partial::EMPTY, growing_pane: 0 });
+    }
+
+    fn head(&mut self, channel: usize) -> &mut Head {
+        &mut self.heads.piece_mut(channel)[0]
+    }
+
+    fn ring(&mut self, channel: usize) -> Ring<'_> {
+        let state = &mut self.heads.piece_mut(channel)[0].ring;
+        Ring { state, entries: self.entries.piece_mut(channel) }
+    }
+}
+
+/// A channel's levels, as its panes climb them.
+struct Climb<'a> {
+    levels: &'a mut [Level],
+    windows: &'a [Window],
+    channel: usize,
+}
+
+impl Climb<'_> {
+    /// Adds a pane to the one that grows at a level, and moves that on if it is complete.
+    fn feed(&mut self, l: usize, route: &Route, partial: &Partial) {
+        if l == self.levels.len() {
+            return;
+        }
+        let Step { pane, ends } = route.steps[l];
+        let head = self.levels[l].head(self.channel);
+        if !head.growing.is_empty() && head.growing_pane != pane {
+            self.complete_older(l);
+        }
+        let head = self.levels[l].head(self.channel);
+        head.growing_pane = pane;
+        if !ends {
+            head.growing.merge(partial);
+        } else if head.growing.is_empty() {
+            self.complete(l, route, partial);
+        } else {
+            let mut whole = std::mem::replace(&mut head.growing, Partial::EMPTY);
+            whole.merge(partial);
+            self.complete(l, route, &whole);
         }
     }
 
-    fn note_reading(&mut self, start_ns: i64) {
-        self.newest_ns = start_ns;
-        if self.due_ns == NEVER {
-            let every_ns = self.window.every_ns;
-            self.due_ns = (start_ns.div_euclid(every_ns) + 1) * every_ns;
-        }
+    /// Puts a level's pane into its ring, and feeds it to the next level.
+    fn complete(&mut self, l: usize, route: &Route, partial: &Partial) {
+        let Window { length_ns, every_ns } = self.windows[l];
+        let pane = route.steps[l].pane;
+        let mut ring = self.levels[l].ring(self.channel);
+        ring.evict_below(pane + 1 - length_ns / every_ns);
+        ring.push(pane, partial);
+        self.feed(l + 1, route, partial);
     }
 
-    fn look_ns(&self) -> i64 {
-        match self.held_ns {
-            Some(held_ns) => held_ns + self.window.every_ns,
-            None => self.due_ns,
-        }
+    /// Completes a growing pane whose end brought no reading.
+    fn complete_older(&mut self, l: usize) {
+        let head = self.levels[l].head(self.channel);
+        let whole = std::mem::replace(&mut head.growing, Partial::EMPTY);
+        let every_ns = self.windows[l].every_ns;
+        let route = Route::new(self.windows, head.growing_pane * every_ns, every_ns);
+        self.complete(l, &route, &whole);
     }
 
-    /// Aggregate of the window that ends at `at_ns`, unless it holds no accepted reading.
-    fn ask(&mut self, at_ns: i64) -> Option<Partial> {
-        let Window { length_ns, every_ns } = self.window;
-        let next_ns = at_ns + every_ns;
-        self.due_ns = if next_ns - length_ns <= self.newest_ns { next_ns } else { NEVER };
-        self.ring.evict_below((at_ns - length_ns).div_euclid(every_ns));
-        let partial = self.ring.aggregate();
-        let held = 0 < partial.accepted();
-        self.held_ns = held.then_some(at_ns);
-        held.then_some(partial)
+    /// Completes the panes up to this level that end at or before `at_ns`, finest level first.
+    fn settle(&mut self, upto: usize, at_ns: i64) {
+        for l in 0..=upto {
+            let Head { growing, growing_pane, .. } = self.levels[l].head(self.channel);
+            let end_ns = (*growing_pane + 1) * self.windows[l].every_ns;
+            if end_ns <= at_ns && !growing.is_empty() {
+                self.complete_older(l);
+            }
+        }
     }
 }
 

@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::engine::{
         directory::Listing,
-        partial::Partial,
+        partial::OpenPartial,
         snapshot::{Snapshot, tests_support},
         summary::Flag,
     };
@@ -207,9 +207,9 @@ mod tests {
         listing.add(tests_support::info(0, "a"));
         gallery.add(&rules);
         let figures = |end_ns, n| {
-            let mut partial = Partial::EMPTY;
-            (partial.n, partial.flags[0]) = (n, n);
-            Some(Figures::new(end_ns, &partial))
+            let mut open = OpenPartial::EMPTY;
+            (0..n).for_each(|at_ns| open.push(at_ns, 1.0, Flag::Pass));
+            Some(Figures::new(end_ns, &open.close()))
         };
         let mut snapshot = |gallery: &mut Gallery, seq| Snapshot {
             seq,

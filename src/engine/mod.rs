@@ -24,6 +24,7 @@ pub mod windows;
 pub mod open;
 pub mod partial;
 pub mod bins;
+pub mod arena;
 pub mod ring;
 pub mod chain;
 pub mod summary;

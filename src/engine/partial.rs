@@ -2,17 +2,14 @@
 
 use super::summary::Flag;
 
-/// Aggregate of the readings of one interval.
+/// Aggregate of the readings of one interval: 88 bytes, since a channel keeps some seventy.
 ///
 /// Two partials of adjacent intervals merge into the partial of both by the pairwise update of
 /// Chan, Golub and LeVeque ("Updating formulae and a pairwise algorithm for computing sample
-/// variances", 1979); nothing is ever subtracted from a float.
+/// variances", 1979); nothing is ever subtracted from a float. It is always the later that is
+/// merged into the earlier, so which value is first and which is last needs no times.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Partial {
-    /// Readings per flag, in the order of [`Flag::ALL`].
-    pub flags: [u64; Flag::ALL.len()],
-    /// Readings whose values count.
-    pub n: u64,
     /// Mean of the values.
     pub mean: f64,
     /// Sum of squared differences from the mean.
@@ -21,75 +18,113 @@ pub struct Partial {
     pub min: f64,
     /// Largest value.
     pub max: f64,
-    /// Value at `first_ns`.
+    /// Value with the smallest event time; of equals the first to arrive.
     pub first: f64,
-    /// Value at `last_ns`.
+    /// Value with the largest event time; of equals the last to arrive.
     pub last: f64,
-    /// Smallest event time of a value.
-    pub first_ns: i64,
-    /// Largest event time of a value.
-    pub last_ns: i64,
-    /// Values beyond the range of the percentile bins.
-    pub out_of_range: u64,
+    counts: Counts,
+    /// What a ring knows its entry by; no part of the aggregate.
+    pub(super) mark: u16,
 }
+
+const _: () = assert!(size_of::<Partial>() == 88);
+
+/// Readings per flag and those out of range, in 48 bits each; see
+/// [`crate::limits::READINGS_PER_WINDOW_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Counts {
+    low: [u32; COUNTS],
+    high: [u16; COUNTS],
+}
+
+const COUNTS: usize = Flag::ALL.len() + 1;
+const OUT_OF_RANGE: usize = Flag::ALL.len();
 
 impl Partial {
     /// The partial of no reading: merging it changes nothing.
     pub const EMPTY: Self = Self {
-        flags: [0; Flag::ALL.len()],
-        n: 0,
         mean: 0.0,
         m2: 0.0,
         min: f64::INFINITY,
         max: f64::NEG_INFINITY,
         first: 0.0,
         last: 0.0,
-        first_ns: i64::MAX,
-        last_ns: i64::MIN,
-        out_of_range: 0,
+        counts: Counts { low: [0; COUNTS], high: [0; COUNTS] },
+        mark: 0,
     };
+
+    /// Readings per flag, in the order of [`Flag::ALL`].
+    #[must_use]
+    pub fn flags(&self) -> [u64; Flag::ALL.len()] {
+        Flag::ALL.map(|flag| self.counts.of(flag as usize))
+    }
+
+    /// Values beyond the range of the percentile bins.
+    #[must_use]
+    pub fn out_of_range(&self) -> u64 {
+        self.counts.of(OUT_OF_RANGE)
+    }
+
+    /// Readings whose values count.
+    #[must_use]
+    pub fn n(&self) -> u64 {
+        let Counts { low: [pass, unknown, suspect, ..], high: [high @ .., _, _, _] } = self.counts;
+        let high: u64 = high.iter().map(|&high| u64::from(high)).sum();
+        u64::from(pass) + u64::from(unknown) + u64::from(suspect) + (high << 32)
+    }
 
     /// Readings that were accepted: all but those that said that there is no value.
     #[must_use]
     pub fn accepted(&self) -> u64 {
-        self.flags.iter().sum::<u64>() - self.flags[Flag::Missing as usize]
+        self.n() + self.counts.of(Flag::Fail as usize)
     }
 
     /// Whether nothing at all was noted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.flags.iter().all(|&n| n == 0)
+        let Counts { low, high } = self.counts;
+        low.iter().all(|&n| n == 0) && high.iter().all(|&n| n == 0)
     }
 
     /// Adds the partial of a later interval.
     pub fn merge(&mut self, later: &Self) {
-        for (mine, theirs) in self.flags.iter_mut().zip(later.flags) {
-            *mine += theirs;
-        }
-        self.out_of_range += later.out_of_range;
-        if later.n == 0 {
+        let (mine, theirs) = (self.n(), later.n());
+        self.counts.add(&later.counts);
+        if theirs == 0 {
             return;
         }
-        if self.n == 0 {
-            let (flags, out_of_range) = (self.flags, self.out_of_range);
-            *self = Self { flags, out_of_range, ..*later };
+        if mine == 0 {
+            let (counts, mark) = (self.counts, self.mark);
+            *self = Self { counts, mark, ..*later };
             return;
         }
-        let (mine, theirs) = (self.n as f64, later.n as f64);
+        let (mine, theirs) = (mine as f64, theirs as f64);
         let both = mine + theirs;
         let delta = later.mean - self.mean;
-        self.mean += delta * (theirs / both);
-        self.m2 += later.m2 + delta * delta * (mine * theirs / both);
-        self.n += later.n;
-        self.min = self.min.min(later.min);
-        self.max = self.max.max(later.max);
-        if later.first_ns < self.first_ns {
-            self.first = later.first;
-            self.first_ns = later.first_ns;
-        }
-        if self.last_ns <= later.last_ns {
-            self.last = later.last;
-            self.last_ns = later.last_ns;
+        let share = theirs / both;
+        self.mean += delta * share;
+        self.m2 += later.m2 + delta * delta * (mine * share);
+        self.min = smaller(self.min, later.min);
+        self.max = larger(self.max, later.max);
+        self.last = later.last;
+    }
+}
+
+impl Counts {
+    fn new([a, b, c, d, e]: [u64; Flag::ALL.len()], out_of_range: u64) -> Self {
+        let all = [a, b, c, d, e, out_of_range];
+        Self { low: all.map(|n| n as u32), high: all.map(|n| (n >> 32) as u16) }
+    }
+
+    fn of(&self, which: usize) -> u64 {
+        u64::from(self.low[which]) | u64::from(self.high[which]) << 32
+    }
+
+    fn add(&mut self, other: &Self) {
+        for which in 0..COUNTS {
+            let (low, carry) = self.low[which].overflowing_add(other.low[which]);
+            self.low[which] = low;
+            self.high[which] += other.high[which] + u16::from(carry);
         }
     }
 }
@@ -100,54 +135,86 @@ impl Partial {
 /// the values, hence `n (mean - shift)^2 <= n M2` and the sum of squares is at most `(n + 1) M2`:
 /// the conversion at the close cancels no more than a factor of n + 1 (Chan, Golub, LeVeque,
 /// "Algorithms for computing the sample variance", 1983, section on shifted data).
+///
+/// What a reading that comes in the order of time touches lies in one cache line, and the rest
+/// in another.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C, align(64))]
 pub struct OpenPartial {
-    flags: [u64; Flag::ALL.len()],
-    n: u64,
     shift: f64,
     sum: f64,
     sum_squares: f64,
     min: f64,
     max: f64,
-    first: f64,
     last: f64,
-    first_ns: i64,
+    /// [`Self::NO_VALUE_NS`] while there is no value.
     last_ns: i64,
+    /// Readings with the flag `run_flag` that are not in `flags` yet.
+    run: u16,
+    /// A flag that counts, or [`Self::NO_FLAG`].
+    run_flag: u8,
+    first: f64,
+    first_ns: i64,
+    flags: [u64; Flag::ALL.len()],
     out_of_range: u64,
 }
+
+const _: () = assert!(size_of::<OpenPartial>() == 128);
 
 impl OpenPartial {
     /// A pane without readings.
     pub const EMPTY: Self = Self {
-        flags: [0; Flag::ALL.len()],
-        n: 0,
         shift: 0.0,
         sum: 0.0,
         sum_squares: 0.0,
         min: f64::INFINITY,
         max: f64::NEG_INFINITY,
-        first: 0.0,
         last: 0.0,
+        last_ns: Self::NO_VALUE_NS,
+        run: 0,
+        run_flag: Self::NO_FLAG,
+        first: 0.0,
         first_ns: i64::MAX,
-        last_ns: i64::MIN,
+        flags: [0; Flag::ALL.len()],
         out_of_range: 0,
     };
 
+    /// Earlier than any event time.
+    const NO_VALUE_NS: i64 = i64::MIN;
+    const NO_FLAG: u8 = u8::MAX;
+
     /// Takes one reading; its value counts unless its flag says otherwise.
+    #[inline]
     pub fn push(&mut self, at_ns: i64, value: f64, flag: Flag) {
-        self.flags[flag as usize] += 1;
+        if flag as u8 == self.run_flag && self.last_ns <= at_ns && self.run < u16::MAX {
+            self.run += 1;
+            self.add(value);
+            self.last = value;
+            self.last_ns = at_ns;
+        } else {
+            self.push_otherwise(at_ns, value, flag);
+        }
+    }
+
+    /// Takes the first of a pane, one with another flag than the one before, and one that is
+    /// late.
+    #[cold]
+    #[inline(never)]
+    fn push_otherwise(&mut self, at_ns: i64, value: f64, flag: Flag) {
         if !flag.counts() {
+            self.flags[flag as usize] += 1;
             return;
         }
-        if self.n == 0 {
+        if flag as u8 != self.run_flag || self.run == u16::MAX {
+            self.flags = self.flags();
+            self.run_flag = flag as u8;
+            self.run = 0;
+        }
+        if self.last_ns == Self::NO_VALUE_NS {
             self.shift = value;
         }
-        let shifted = value - self.shift;
-        self.n += 1;
-        self.sum += shifted;
-        self.sum_squares += shifted * shifted;
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
+        self.run += 1;
+        self.add(value);
         if at_ns < self.first_ns {
             self.first = value;
             self.first_ns = at_ns;
@@ -163,32 +230,52 @@ impl OpenPartial {
         self.out_of_range += 1;
     }
 
+    fn add(&mut self, value: f64) {
+        let shifted = value - self.shift;
+        self.sum += shifted;
+        self.sum_squares += shifted * shifted;
+        self.min = smaller(self.min, value);
+        self.max = larger(self.max, value);
+    }
+
+    fn flags(&self) -> [u64; Flag::ALL.len()] {
+        let mut flags = self.flags;
+        if let Some(flag) = flags.get_mut(usize::from(self.run_flag)) {
+            *flag += u64::from(self.run);
+        }
+        flags
+    }
+
     /// The mergeable form.
     #[must_use]
     pub fn close(&self) -> Partial {
-        let n = self.n as f64;
-        let (mean, m2) = if self.n == 0 {
-            (0.0, 0.0)
-        } else {
-            let mean = self.shift + self.sum / n;
-            // Rounding may carry the mean of equal values past them; a mean lies between.
-            let m2 = self.sum_squares - self.sum * (self.sum / n);
-            (mean.clamp(self.min, self.max), m2.max(0.0))
-        };
+        let counts = Counts::new(self.flags(), self.out_of_range);
+        let closed = Partial { counts, ..Partial::EMPTY };
+        let n = closed.n();
+        if n == 0 {
+            return closed;
+        }
+        let mean_shifted = self.sum / n as f64;
         Partial {
-            flags: self.flags,
-            n: self.n,
-            mean,
-            m2,
+            // Rounding may carry the mean of equal values past them; a mean lies between.
+            mean: (self.shift + mean_shifted).clamp(self.min, self.max),
+            m2: (self.sum_squares - self.sum * mean_shifted).max(0.0),
             min: self.min,
             max: self.max,
             first: self.first,
             last: self.last,
-            first_ns: self.first_ns,
-            last_ns: self.last_ns,
-            out_of_range: self.out_of_range,
+            ..closed
         }
     }
+}
+
+/// One instruction for numbers, where `f64::min` minds what is none.
+fn smaller(a: f64, b: f64) -> f64 {
+    if b < a { b } else { a }
+}
+
+fn larger(a: f64, b: f64) -> f64 {
+    if a < b { b } else { a }
 }
 
 #[cfg(test)]
@@ -243,7 +330,7 @@ mod tests {
         let mut right = parts[0];
         right.merge(&parts[1]);
         right.merge(&tail);
-        assert_eq!((left.n, left.min, left.max), (right.n, right.min, right.max));
+        assert_eq!((left.n(), left.min, left.max), (right.n(), right.min, right.max));
         assert_eq!((left.first, left.last), (right.first, right.last));
         assert!(close_to(left.mean, right.mean, 1e-15));
         assert!(close_to(left.m2, right.m2, 1e-14));
@@ -257,9 +344,9 @@ mod tests {
         open.push(3, f64::NAN, Flag::Missing);
         open.push(4, 7.0, Flag::Suspect);
         let partial = open.close();
-        assert_eq!((partial.n, partial.accepted()), (2, 3));
+        assert_eq!((partial.n(), partial.accepted()), (2, 3));
         assert_eq!((partial.min, partial.max, partial.mean), (5.0, 7.0, 6.0));
-        assert_eq!(partial.flags, [1, 0, 1, 1, 1]);
+        assert_eq!(partial.flags(), [1, 0, 1, 1, 1]);
     }
 
     #[test]
@@ -277,5 +364,23 @@ mod tests {
         let big = crate::limits::VALUE_ABS_MAX;
         let partial = partial_of(&[big, -big, big], 0);
         assert!(partial.mean.is_finite() && partial.m2.is_finite());
+    }
+
+    #[test]
+    fn counts_go_beyond_32_bits() {
+        let counts = Counts::new([u64::from(u32::MAX); 5], 0);
+        let mut some = Partial { counts, ..Partial::EMPTY };
+        let n = some.n();
+        some.merge(&some.clone());
+        assert_eq!(some.flags(), [2 * u64::from(u32::MAX); 5]);
+        assert_eq!((some.n(), some.accepted()), (2 * n, 8 * u64::from(u32::MAX)));
+    }
+
+    #[test]
+    fn a_long_run_of_one_flag_is_counted_whole() {
+        let mut open = OpenPartial::EMPTY;
+        (0..200_000).for_each(|at_ns| open.push(at_ns, 1.0, Flag::Pass));
+        open.push(0, 1.0, Flag::Suspect);
+        assert_eq!(open.close().flags(), [200_000, 0, 1, 0, 0]);
     }
 }

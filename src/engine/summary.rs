@@ -77,7 +77,8 @@ impl Figures {
     /// What a window that ends at `end_ns` came to.
     #[must_use]
     pub fn new(end_ns: i64, partial: &Partial) -> Self {
-        let Partial { flags, n, mean, m2, min, max, first, last, out_of_range, .. } = *partial;
+        let Partial { mean, m2, min, max, first, last, .. } = *partial;
+        let (flags, n, out_of_range) = (partial.flags(), partial.n(), partial.out_of_range());
         let precision = Precision::Configured;
         Self { end_ns, flags, n, mean, m2, min, max, first, last, out_of_range, precision }
     }

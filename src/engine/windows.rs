@@ -1,13 +1,13 @@
 //! All panes and windows of all channels.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     bins::{Counting, budget::Load, counting::Counter},
-    chain::{Chain, NEVER},
+    chain::{Chains, NEVER, Route},
     gallery::Gallery,
     open::{ClosedPane, OpenPanes},
-    rules::Rules,
+    rules::{Rules, Window},
     snapshot::ChannelInfo,
     summary::{Figures, Flag, Summary},
 };
@@ -16,6 +16,37 @@ use super::{
 #[derive(Debug)]
 pub struct Windows {
     lanes: Vec<Lane>,
+    /// By channel: dense, because every reading asks for it.
+    seats: Vec<Seat>,
+    banks: Banks,
+    /// Chains by the lane and the windows that their channels share.
+    shared: BTreeMap<(usize, Arc<[Window]>), u32>,
+}
+
+/// Where a channel's open panes are.
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    lane: u32,
+    /// Number within the lane.
+    member: u32,
+    counted: bool,
+}
+
+#[derive(Debug)]
+struct Lane {
+    source: usize,
+    open: OpenPanes,
+    watermark_ns: i64,
+    /// Channels by their number within the lane.
+    members: Vec<u32>,
+    /// No member is due before this instant.
+    due_ns: i64,
+}
+
+/// What is kept of closed panes.
+#[derive(Debug)]
+struct Banks {
+    chains: Vec<Chains>,
     channels: Vec<Channel>,
     counting: Counting,
     /// For each channel, the next instant at which it must be refreshed: dense, because every
@@ -26,22 +57,13 @@ pub struct Windows {
 }
 
 #[derive(Debug)]
-struct Lane {
-    open: OpenPanes,
-    watermark_ns: i64,
-    /// Channels by their number within the lane.
-    members: Vec<u32>,
-    /// No member is due before this instant.
-    due_ns: i64,
-}
-
-#[derive(Debug)]
 struct Channel {
-    info: Arc<ChannelInfo>,
-    in_lane: u32,
+    /// Which chains it is in, and which of them is its own.
+    chains: u32,
+    nth: u32,
     /// Where the percentiles are counted, if there are any.
     counter: Option<Counter>,
-    chain: Chain,
+    info: Arc<ChannelInfo>,
 }
 
 /// A result, as it is handed out.
@@ -89,9 +111,11 @@ pub trait Count {
 #[must_use]
 pub fn bytes_per_channel(rules: &Rules) -> usize {
     size_of::<Channel>()
+        + size_of::<Seat>()
+        + 2 * size_of::<u32>()
         + size_of::<ChannelInfo>()
         + OpenPanes::bytes_per_channel(rules.pane_ns, rules.lateness_ns)
-        + Chain::bytes(rules)
+        + Chains::bytes_per_channel(rules)
         + Gallery::bytes_per_channel(rules)
 }
 
@@ -99,41 +123,50 @@ impl Windows {
     /// Nothing to aggregate yet, and so many bytes for percentiles.
     #[must_use]
     pub fn new(percentile_bytes: u64) -> Self {
-        Self {
-            lanes: Vec::new(),
+        let banks = Banks {
+            chains: Vec::new(),
             channels: Vec::new(),
             counting: Counting::new(percentile_bytes),
             look_ns: Vec::new(),
             ranked: Vec::new(),
-        }
+        };
+        Self { lanes: Vec::new(), seats: Vec::new(), banks, shared: BTreeMap::new() }
     }
 
     /// What the percentiles of all channels take.
     #[must_use]
     pub fn percentile_load(&self) -> Load {
-        self.counting.load()
+        self.banks.counting.load()
     }
 
     /// Adds a channel; indexes come densely and in order, and so do lanes.
     pub fn add(&mut self, info: Arc<ChannelInfo>) {
-        debug_assert_eq!(info.index as usize, self.channels.len());
-        let Rules { pane_ns, lateness_ns, .. } = info.rules;
-        while self.lanes.len() <= info.lane {
-            self.lanes.push(Lane {
-                open: OpenPanes::new(pane_ns, lateness_ns),
+        debug_assert_eq!(info.index as usize, self.seats.len());
+        let Self { lanes, seats, banks, shared } = self;
+        let Rules { pane_ns, lateness_ns, windows, percentiles, .. } = &info.rules;
+        while lanes.len() <= info.lane {
+            lanes.push(Lane {
+                source: info.source,
+                open: OpenPanes::new(*pane_ns, *lateness_ns),
                 watermark_ns: i64::MIN,
                 members: Vec::new(),
                 due_ns: NEVER,
             });
         }
-        let lane = &mut self.lanes[info.lane];
-        let in_lane = lane.open.add_channel();
+        let lane = &mut lanes[info.lane];
+        let member = lane.open.add_channel();
         lane.members.push(info.index);
-        let chain = Chain::new(&info.rules);
-        let counter =
-            (!info.rules.percentiles.is_empty()).then(|| self.counting.add(info.lane, &info.rules));
-        self.channels.push(Channel { info, in_lane, counter, chain });
-        self.look_ns.push(NEVER);
+        lane.source = info.source;
+        let counted = !percentiles.is_empty();
+        seats.push(Seat { lane: info.lane as u32, member, counted });
+        let chains = *shared.entry((info.lane, Arc::clone(windows))).or_insert_with(|| {
+            banks.chains.push(Chains::new(windows, *pane_ns));
+            banks.chains.len() as u32 - 1
+        });
+        let nth = banks.chains[chains as usize].add();
+        let counter = counted.then(|| banks.counting.add(info.lane, &info.rules));
+        banks.channels.push(Channel { chains, nth, counter, info });
+        banks.look_ns.push(NEVER);
     }
 
     /// Watermark of each lane.
@@ -142,29 +175,37 @@ impl Windows {
     }
 
     /// Takes a reading that is not below the watermark of its lane.
+    #[inline]
     pub fn push(&mut self, channel: u32, at_ns: i64, value: f64, flag: Flag) {
-        let Channel { info, in_lane, counter, .. } = &self.channels[channel as usize];
-        let open = &mut self.lanes[info.lane].open;
-        let pane = open.push(*in_lane, at_ns, value, flag);
-        if let Some(counter) = counter
-            && flag.counts()
-            && !self.counting.note(counter, pane, value)
+        let Seat { lane, member, counted } = self.seats[channel as usize];
+        let pane = self.lanes[lane as usize].open.push(member, at_ns, value, flag);
+        if counted && flag.counts() {
+            self.note(channel, pane, value);
+        }
+    }
+
+    /// Counts a value of a channel with percentiles.
+    fn note(&mut self, channel: u32, pane: i64, value: f64) {
+        let Seat { lane, member, .. } = self.seats[channel as usize];
+        let Banks { channels, counting, .. } = &mut self.banks;
+        if let Some(counter) = &channels[channel as usize].counter
+            && !counting.note(counter, pane, value)
         {
-            open.note_out_of_range(*in_lane, pane);
+            self.lanes[lane as usize].open.note_out_of_range(member, pane);
         }
     }
 
     /// Moves a lane's watermark and closes the panes below it; results are asked for later.
     pub fn advance(&mut self, lane: usize, watermark_ns: i64, count: &mut impl Count) {
-        let Self { lanes, channels, counting, look_ns, .. } = self;
+        let Self { lanes, banks, .. } = self;
         let state = &mut lanes[lane];
         state.watermark_ns = watermark_ns;
-        while let Some(end_ns) = state.open.earliest_end_ns()
-            && end_ns <= watermark_ns
+        while let Some(start_ns) = state.open.earliest_ns()
+            && start_ns + state.open.pane_ns() <= watermark_ns
         {
-            state.close(end_ns, channels, counting, look_ns, count);
+            state.close(start_ns, banks, count);
         }
-        counting.reach(lane, watermark_ns);
+        banks.counting.reach(lane, watermark_ns);
     }
 
     /// Moves a lane's watermark, closes the panes below it and gives every result that falls
@@ -176,46 +217,50 @@ impl Windows {
         count: &mut impl Count,
         emit: &mut impl FnMut(Found<'_>),
     ) {
-        let Self { lanes, channels, counting, look_ns, ranked } = self;
+        let Self { lanes, banks, .. } = self;
         let state = &mut lanes[lane];
         state.watermark_ns = watermark_ns;
         loop {
-            let end_ns = state.open.earliest_end_ns().unwrap_or(NEVER);
+            let start_ns = state.open.earliest_ns();
+            let end_ns = start_ns.map_or(NEVER, |start_ns| start_ns + state.open.pane_ns());
             let next_ns = end_ns.min(state.due_ns);
             if watermark_ns < next_ns {
                 break;
             }
-            if end_ns == next_ns {
-                state.close(end_ns, channels, counting, look_ns, count);
+            if let Some(start_ns) = start_ns
+                && end_ns == next_ns
+            {
+                state.close(start_ns, banks, count);
             }
             if state.due_ns == next_ns {
-                state.emit_due(next_ns, channels, (counting, ranked), emit);
+                state.emit_due(next_ns, banks, emit);
             }
         }
-        counting.reach(lane, watermark_ns);
+        banks.counting.reach(lane, watermark_ns);
     }
 
     /// The latest result of each window of a channel whose last answer no longer holds; for
     /// snapshots, which show the latest and not every one.
     pub fn refresh(&mut self, channel: u32, mut shown: impl FnMut(usize, Option<Figures>, &[f64])) {
-        let Self { lanes, channels, counting, look_ns, ranked } = self;
-        let state = &mut channels[channel as usize];
-        let watermark_ns = lanes[state.info.lane].watermark_ns;
-        for window in 0..state.info.rules.windows.len() {
-            if let Some(at_ns) = state.chain.look_at(window, watermark_ns) {
-                shown(window, state.result(window, at_ns, counting, ranked), ranked);
+        let Self { lanes, seats, banks, .. } = self;
+        let watermark_ns = lanes[seats[channel as usize].lane as usize].watermark_ns;
+        let Channel { chains, nth, .. } = banks.channels[channel as usize];
+        for window in 0..banks.chains[chains as usize].windows() {
+            if let Some(at_ns) = banks.chains[chains as usize].look_at(nth, window, watermark_ns) {
+                let figures = banks.result(channel, window, at_ns);
+                shown(window, figures, &banks.ranked);
             }
         }
-        look_ns[channel as usize] = state.chain.next_look_ns();
+        banks.look_ns[channel as usize] = banks.chains[chains as usize].next_look_ns(nth);
     }
 
     /// Channels whose windows have moved on since they were last refreshed, ascending.
     pub fn moved(&self) -> impl Iterator<Item = u32> {
         let newest_ns = self.watermarks().max().unwrap_or(i64::MIN);
-        (0..).zip(&self.look_ns).zip(&self.channels).filter_map(
-            move |((channel, look_ns), state)| {
+        (0..).zip(&self.banks.look_ns).zip(&self.seats).filter_map(
+            move |((channel, look_ns), seat)| {
                 // Most are not due in any lane, and theirs need not be looked up.
-                (*look_ns <= newest_ns && *look_ns <= self.lanes[state.info.lane].watermark_ns)
+                (*look_ns <= newest_ns && *look_ns <= self.lanes[seat.lane as usize].watermark_ns)
                     .then_some(channel)
             },
         )
@@ -241,36 +286,29 @@ impl Windows {
                 }
             }
         }
-        for Channel { info, chain, .. } in &self.channels {
-            for window in 0..info.rules.windows.len() {
-                if let Some(at_ns) = chain.last_instant(window) {
-                    last.push((at_ns, info.index, window));
+        let Self { banks, .. } = self;
+        for (index, &Channel { chains, nth, .. }) in (0..).zip(&banks.channels) {
+            let chains = &banks.chains[chains as usize];
+            for window in 0..chains.windows() {
+                if let Some(at_ns) = chains.last_instant(nth, window) {
+                    last.push((at_ns, index, window));
                 }
             }
         }
         last.sort_unstable();
         for (at_ns, channel, window) in last {
-            let Self { channels, counting, ranked, .. } = self;
-            let state = &mut channels[channel as usize];
-            if let Some(figures) = state.result(window, at_ns, counting, ranked) {
-                emit(Found { channel: &state.info, window, figures, percentiles: ranked });
-            }
+            banks.emit(channel, window, at_ns, emit);
         }
     }
 }
 
-impl Channel {
-    /// Result of a window, as by [`Chain::result`]; its percentiles replace what `ranked` holds.
-    fn result(
-        &mut self,
-        window: usize,
-        at_ns: i64,
-        counting: &mut Counting,
-        ranked: &mut Vec<f64>,
-    ) -> Option<Figures> {
+impl Banks {
+    /// Result of a window, as by [`Chains::result`]; its percentiles replace what `ranked` holds.
+    fn result(&mut self, channel: u32, window: usize, at_ns: i64) -> Option<Figures> {
+        let Self { chains, channels, counting, ranked, .. } = self;
         ranked.clear();
-        let Self { info, counter, chain, .. } = self;
-        let mut figures = chain.result(window, at_ns)?;
+        let Channel { chains: of, nth, counter, info } = &channels[channel as usize];
+        let mut figures = chains[*of as usize].result(*nth, window, at_ns)?;
         if let Some(counter) = counter
             && 0 < figures.n
         {
@@ -280,49 +318,82 @@ impl Channel {
         }
         Some(figures)
     }
+
+    fn emit(&mut self, channel: u32, window: usize, at_ns: i64, emit: &mut impl FnMut(Found<'_>)) {
+        if let Some(figures) = self.result(channel, window, at_ns) {
+            let channel = &self.channels[channel as usize].info;
+            emit(Found { channel, window, figures, percentiles: &self.ranked });
+        }
+    }
 }
 
 impl Lane {
-    fn close(
-        &mut self,
-        end_ns: i64,
-        channels: &mut [Channel],
-        counting: &mut Counting,
-        look_ns: &mut [i64],
-        count: &mut impl Count,
-    ) {
-        let Self { open, members, due_ns, .. } = self;
-        open.close(end_ns, |ClosedPane { channel, pane, start_ns, partial }| {
+    fn close(&mut self, start_ns: i64, banks: &mut Banks, count: &mut impl Count) {
+        let Self { source, open, members, due_ns, .. } = self;
+        let Banks { chains, channels, counting, look_ns, .. } = banks;
+        // Neighbours mostly have the same windows, hence the same way up.
+        let mut route: Option<(u32, Route)> = None;
+        let mut accepted = 0;
+        let pane = start_ns.div_euclid(open.pane_ns());
+        open.close(start_ns, |ClosedPane { channel, partial }| {
             let index = members[channel as usize] as usize;
-            let Channel { info, chain, counter, .. } = &mut channels[index];
-            count.closed(info.source, partial.accepted());
-            chain.push(start_ns, &partial);
+            let Channel { chains: of, nth, counter, .. } = &channels[index];
+            let chains = &mut chains[*of as usize];
+            let (_, route) = match &mut route {
+                Some(known) if known.0 == *of => known,
+                other => other.insert((*of, chains.route(start_ns))),
+            };
+            accepted += partial.accepted();
+            chains.push(*nth, route, &partial);
             if let Some(counter) = counter {
                 counting.close(counter, pane, start_ns);
             }
-            *due_ns = (*due_ns).min(chain.next_due_ns());
-            look_ns[index] = chain.next_look_ns();
+            *due_ns = (*due_ns).min(chains.next_due_ns(*nth));
+            look_ns[index] = chains.next_look_ns(*nth);
         });
+        count.closed(*source, accepted);
     }
 
-    fn emit_due(
-        &mut self,
-        at_ns: i64,
-        channels: &mut [Channel],
-        (counting, ranked): (&mut Counting, &mut Vec<f64>),
-        emit: &mut impl FnMut(Found<'_>),
-    ) {
+    fn emit_due(&mut self, at_ns: i64, banks: &mut Banks, emit: &mut impl FnMut(Found<'_>)) {
         self.due_ns = NEVER;
         for &member in &self.members {
-            let state = &mut channels[member as usize];
-            for window in 0..state.info.rules.windows.len() {
-                if state.chain.is_due(window, at_ns)
-                    && let Some(figures) = state.result(window, at_ns, counting, ranked)
-                {
-                    emit(Found { channel: &state.info, window, figures, percentiles: ranked });
+            let Channel { chains, nth, .. } = banks.channels[member as usize];
+            for window in 0..banks.chains[chains as usize].windows() {
+                if banks.chains[chains as usize].is_due(nth, window, at_ns) {
+                    banks.emit(member, window, at_ns, emit);
                 }
             }
-            self.due_ns = self.due_ns.min(state.chain.next_due_ns());
+            self.due_ns = self.due_ns.min(banks.chains[chains as usize].next_due_ns(nth));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        engine::snapshot::tests_support,
+        limits::{MS, SECOND},
+    };
+
+    /// The windows of the shipped defaults, without percentiles.
+    fn rules() -> Rules {
+        let lengths_s = [1, 10, 60, 600, 3_600, 86_400_i64];
+        let window = |length_s: i64| Window {
+            length_ns: length_s * SECOND,
+            every_ns: length_s * SECOND / 10,
+        };
+        let windows = lengths_s.map(window).into();
+        let percentiles = [].into();
+        Rules { pane_ns: 100 * MS, windows, percentiles, ..tests_support::rules() }
+    }
+
+    #[test]
+    fn a_channel_takes_little() {
+        let (rules, kib) = (rules(), 1_024);
+        let shown = Gallery::bytes_per_channel(&rules);
+        let all = bytes_per_channel(&rules);
+        assert!(all - shown <= 8 * kib, "{} bytes of panes and windows", all - shown);
+        assert!(all <= 10 * kib, "{all} bytes with what snapshots show, {shown}");
     }
 }
