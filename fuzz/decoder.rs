@@ -7,9 +7,13 @@
 use stillwell::wire::{
     Decoder, FieldTable, Frames, WireTally,
     checksum::Presence,
-    decode::{Format, Framing, Naming},
+    decode::{Format, Framing, Naming, Tags},
     dsmr::DsmrOptions,
+    influx::{InfluxOptions, Precision},
+    json::{JsonLayout, JsonOptions},
     nmea::{NmeaOptions, Talkers},
+    senml::SenmlOptions,
+    statsd::StatsdOptions,
     text::TextOptions,
     vedirect::VedirectOptions,
 };
@@ -24,6 +28,10 @@ pub(crate) const TARGETS: &[Target] = &[
     ("nmea", nmea),
     ("vedirect", || vec![Format::Vedirect(VedirectOptions { naming: few() })]),
     ("dsmr", dsmr),
+    ("json", json),
+    ("senml", || vec![Format::Senml(SenmlOptions { naming: few() })]),
+    ("influx", influx),
+    ("statsd", statsd),
 ];
 
 fn nmea() -> Vec<Format> {
@@ -42,6 +50,27 @@ fn text() -> Vec<Format> {
         Format::Text(TextOptions { naming: few(), timestamp: timestamp.map(Into::into) })
     };
     vec![options(None), options(Some("1")), options(Some("t"))]
+}
+
+fn json() -> Vec<Format> {
+    let keyed =
+        JsonLayout::Plain { timestamp: Some("t".into()), name_by: vec!["id".into(), "a.b".into()] };
+    let layouts = [JsonLayout::default(), keyed, JsonLayout::Rtl433, JsonLayout::Tempest];
+    layouts.map(|layout| Format::Json(JsonOptions { naming: few(), layout })).into()
+}
+
+fn influx() -> Vec<Format> {
+    let options = |precision, tags| InfluxOptions { naming: few(), precision, tags };
+    vec![
+        Format::Influx(options(Precision::Nanoseconds, Tags::Name)),
+        Format::Influx(options(Precision::Seconds, Tags::Ignore)),
+    ]
+}
+
+fn statsd() -> Vec<Format> {
+    [Tags::Name, Tags::Ignore]
+        .map(|tags| Format::Statsd(StatsdOptions { naming: few(), tags }))
+        .into()
 }
 
 /// Names so few that a fuzzer reaches their end.

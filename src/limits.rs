@@ -33,6 +33,12 @@ pub const BINARY_BYTES_DEFAULT: usize = 1_024;
 pub const FIELDS_PER_LINE_MAX: usize = 256;
 /// Longest field name taken from a wire.
 pub const FIELD_NAME_BYTES_MAX: usize = 64;
+/// Longest field name that is made of several parts of a message, such as a path in JSON.
+pub const FIELD_PATH_BYTES_MAX: usize = 128;
+/// Longest JSON text.
+pub const JSON_BYTES_MAX: usize = 65_536;
+/// Deepest nesting of a JSON text.
+pub const JSON_DEPTH_MAX: usize = 32;
 /// Most field names one source keeps, configured and discovered together.
 pub const FIELDS_PER_SOURCE_MAX: usize = 4_096;
 /// Channels a native device can have: the channel number is one byte.
@@ -296,6 +302,7 @@ const _: () = assert!(WATCH_POLL_FIRST_NS <= WATCH_POLL_LAST_NS);
 const _: () = assert!(WATCH_CHECK_NS < WATCH_STALL_NS);
 const _: () = assert!(SERVER_DRAIN_NS < SHUTDOWN_NS);
 const _: () = assert!(FIELDS_PER_LINE_MAX <= FIELDS_PER_SOURCE_MAX);
+const _: () = assert!(FIELD_NAME_BYTES_MAX <= FIELD_PATH_BYTES_MAX);
 const _: () = assert!(DISCOVER_DEFAULT <= CHANNELS_MAX);
 const _: () = assert!(QUEUE_BATCHES_DEFAULT <= QUEUE_BATCHES_MAX);
 const _: () = assert!(PUBLISH_MIN_NS <= PUBLISH_DEFAULT_NS);

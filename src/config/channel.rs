@@ -14,7 +14,7 @@ use super::{
 use crate::{
     engine::{ChannelKey, ChannelPlan, TimeMode},
     limits::{CHANNEL_ID_BYTES_MAX, CHANNELS_PER_DEVICE},
-    wire::decode::Format,
+    wire::{decode::Format, json::JsonLayout},
 };
 
 /// What the channels read so far have taken, to tell duplicates.
@@ -156,6 +156,10 @@ fn key(
 fn timestamp(format: &Format) -> Option<&str> {
     match format {
         Format::Text(options) => options.timestamp.as_deref(),
+        Format::Json(options) => match &options.layout {
+            JsonLayout::Plain { timestamp, .. } => timestamp.as_deref(),
+            JsonLayout::Rtl433 | JsonLayout::Tempest => None,
+        },
         _ => None,
     }
 }

@@ -1,18 +1,24 @@
 //! `format` of a source, and the keys that belong to one format or to a few.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
+
+use toml::{Spanned, de::DeValue};
 
 use super::{
     errors::Remark,
     reader::{Found, Section, listed},
 };
 use crate::{
-    limits::FIELD_NAME_BYTES_MAX,
+    limits::FIELD_PATH_BYTES_MAX,
     wire::{
         checksum::Presence,
-        decode::Format,
+        decode::{Format, Tags},
         dsmr::DsmrOptions,
+        influx::{InfluxOptions, Precision},
+        json::{JsonLayout, JsonOptions},
         nmea::{NmeaOptions, Talkers},
+        senml::SenmlOptions,
+        statsd::StatsdOptions,
         text::TextOptions,
         vedirect::VedirectOptions,
     },
@@ -26,15 +32,23 @@ enum Word {
     Nmea,
     Vedirect,
     Dsmr,
+    Json,
+    Senml,
+    Influx,
+    Statsd,
 }
 
 impl Word {
-    const ALL: [(&'static str, Self); 5] = [
+    const ALL: [(&'static str, Self); 9] = [
         ("native", Self::Native),
         ("text", Self::Text),
         ("nmea", Self::Nmea),
         ("vedirect", Self::Vedirect),
         ("dsmr", Self::Dsmr),
+        ("json", Self::Json),
+        ("senml", Self::Senml),
+        ("influx", Self::Influx),
+        ("statsd", Self::Statsd),
     ];
 
     fn name(self) -> &'static str {
@@ -44,17 +58,21 @@ impl Word {
     /// The keys of `[[source]]` that are for this format and not for all.
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Native | Self::Vedirect => &[],
+            Self::Native | Self::Vedirect | Self::Senml => &[],
             Self::Text => &["timestamp"],
             Self::Nmea => &["checksum", "talkers"],
             Self::Dsmr => &["checksum"],
+            Self::Json => &["preset", "timestamp", "name_by"],
+            Self::Influx => &["precision", "tags"],
+            Self::Statsd => &["tags"],
         }
     }
 }
 
-/// The keys that one format takes and another does not.
+/// The keys that one format takes and another does not, each once.
 pub(super) fn own_keys() -> impl Iterator<Item = &'static str> {
-    Word::ALL.iter().flat_map(|(_, word)| word.keys().iter().copied())
+    let keys: BTreeSet<_> = Word::ALL.iter().flat_map(|(_, word)| word.keys()).collect();
+    keys.into_iter().copied()
 }
 
 /// What the bytes of a source mean, but for the fields of its channels, which are read later.
@@ -80,6 +98,18 @@ pub(super) fn read(section: &Section<'_>) -> Option<Format> {
             let default = DsmrOptions::default();
             let checksum = checksum(section).unwrap_or(default.checksum);
             Format::Dsmr(DsmrOptions { checksum, ..default })
+        }
+        Word::Json => {
+            Format::Json(JsonOptions { layout: layout(section), ..JsonOptions::default() })
+        }
+        Word::Senml => Format::Senml(SenmlOptions::default()),
+        Word::Influx => Format::Influx(InfluxOptions {
+            precision: precision(section),
+            tags: tags(section),
+            ..InfluxOptions::default()
+        }),
+        Word::Statsd => {
+            Format::Statsd(StatsdOptions { tags: tags(section), ..StatsdOptions::default() })
         }
     })
 }
@@ -111,13 +141,68 @@ fn timestamp(section: &Section<'_>) -> Option<Arc<str>> {
     field_name(section, "timestamp", &found).then(|| Arc::from(found.value))
 }
 
+/// The word behind `preset`.
+#[derive(Clone, Copy, Debug)]
+enum Preset {
+    Rtl433,
+    Tempest,
+}
+
+/// What is where in JSON: a preset, or what the keys say.
+fn layout(section: &Section<'_>) -> JsonLayout {
+    let presets = [("rtl_433", Preset::Rtl433), ("tempest", Preset::Tempest)];
+    let Some(preset) = section.choice("preset", &presets) else {
+        return JsonLayout::Plain { timestamp: timestamp(section), name_by: name_by(section) };
+    };
+    for key in ["timestamp", "name_by"] {
+        if let Some(span) = section.key_span(key) {
+            let remark = Remark::new(format!("`{key}` has no effect with `preset`"));
+            section.sink.error(&span, remark.help("the preset says what is where: remove one"));
+        }
+    }
+    match preset.value {
+        Preset::Rtl433 => JsonLayout::Rtl433,
+        Preset::Tempest => JsonLayout::Tempest,
+    }
+}
+
+/// Paths whose values come before the names.
+fn name_by(section: &Section<'_>) -> Vec<Arc<str>> {
+    let Some(found) = section.array("name_by") else { return Vec::new() };
+    let path = |item: &Spanned<DeValue<'_>>| {
+        let span = item.span();
+        let Some(text) = item.get_ref().as_str() else {
+            section.wrong_type("name_by", &span, item.get_ref(), "a list of paths in quotes", None);
+            return None;
+        };
+        let found = Found { value: text, span };
+        field_name(section, "name_by", &found).then(|| Arc::from(text))
+    };
+    found.value.iter().filter_map(path).collect()
+}
+
+fn precision(section: &Section<'_>) -> Precision {
+    let words = [
+        ("ns", Precision::Nanoseconds),
+        ("us", Precision::Microseconds),
+        ("ms", Precision::Milliseconds),
+        ("s", Precision::Seconds),
+    ];
+    section.choice("precision", &words).map_or_else(Precision::default, |found| found.value)
+}
+
+fn tags(section: &Section<'_>) -> Tags {
+    let words = [("name", Tags::Name), ("ignore", Tags::Ignore)];
+    section.choice("tags", &words).map_or_else(Tags::default, |found| found.value)
+}
+
 /// Whether a text can be the name of a field; records why not.
 pub(super) fn field_name(section: &Section<'_>, key: &str, found: &Found<&str>) -> bool {
     let length = found.value.len();
-    let fits = 0 < length && length <= FIELD_NAME_BYTES_MAX;
+    let fits = 0 < length && length <= FIELD_PATH_BYTES_MAX;
     if !fits || found.value.chars().any(char::is_control) {
         let remark = Remark::new(format!("`{key}` is no name of a field"));
-        let help = format!("1 to {FIELD_NAME_BYTES_MAX} bytes without control characters");
+        let help = format!("1 to {FIELD_PATH_BYTES_MAX} bytes without control characters");
         section.sink.error(&found.span, remark.help(help));
         return false;
     }

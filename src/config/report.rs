@@ -20,6 +20,7 @@ use crate::{
     wire::{
         Sample,
         decode::{Format, Framing},
+        json::JsonLayout,
     },
 };
 
@@ -148,6 +149,14 @@ fn describe(input: &InputConfig, source: &SourcePlan) -> String {
         Format::Nmea(_) => ", NMEA sentences",
         Format::Vedirect(_) => ", VE.Direct blocks",
         Format::Dsmr(_) => ", P1 telegrams",
+        Format::Json(options) => match options.layout {
+            JsonLayout::Plain { .. } => ", JSON",
+            JsonLayout::Rtl433 => ", JSON of rtl_433",
+            JsonLayout::Tempest => ", JSON of a Tempest station",
+        },
+        Format::Senml(_) => ", SenML",
+        Format::Influx(_) => ", InfluxDB line protocol",
+        Format::Statsd(_) => ", StatsD",
     });
     words.push_str(match source.time {
         TimeMode::Arrival => ", arrival time",

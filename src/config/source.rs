@@ -240,7 +240,7 @@ fn time(section: &Section<'_>, format: Option<&Format>) -> TimeMode {
     if let (TimeMode::Device, Some(format)) = (found.value, silent) {
         let title = format!("the format \"{}\" has no time of the device", format.name());
         let help = match format {
-            Format::Text(_) => {
+            Format::Text(_) | Format::Json(_) => {
                 "name the field that holds it with `timestamp`, or take `time = \"arrival\"`"
             }
             _ => "take `time = \"arrival\"`",

@@ -12,7 +12,13 @@ use super::{
 use crate::{
     engine::{ChannelKey, TimeMode, Unknown, Window},
     limits::{CONFIG_ERRORS_MAX, MS, SECOND},
-    wire::decode::{Format, Framing},
+    wire::{
+        decode::{Format, Framing, Naming, Tags},
+        influx::{InfluxOptions, Precision},
+        json::{JsonLayout, JsonOptions},
+        senml::SenmlOptions,
+        statsd::StatsdOptions,
+    },
 };
 
 mod broken;
@@ -191,6 +197,35 @@ fn a_text_source_knows_the_fields_of_its_channels() {
     assert_eq!((options.naming.discover, options.timestamp.as_deref()), (4_094, Some("ms")));
     assert!(config.plan.sources[0].named_fields);
     assert_eq!(config.plan.channels[1].key, ChannelKey::Named("t2".into()));
+}
+
+#[test]
+fn formats_read_the_keys_of_their_own() {
+    let format = |word: &str, keys: &str| {
+        let mut format =
+            good(&format!("{UDP}{keys}").replace("native", word)).inputs[0].format.clone();
+        *format.naming_mut().expect("it names its fields") = Naming::default();
+        format
+    };
+    let json = |layout| Format::Json(JsonOptions { layout, ..JsonOptions::default() });
+    let keys = "timestamp = \"at.s\"\nname_by = [\"id\", \"room.0\"]\ntime = \"device\"";
+    let layout = JsonLayout::Plain {
+        timestamp: Some("at.s".into()),
+        name_by: vec!["id".into(), "room.0".into()],
+    };
+    assert_eq!(format("json", keys), json(layout));
+    assert_eq!(format("json", ""), json(JsonLayout::default()));
+    assert_eq!(format("json", "preset = \"rtl_433\""), json(JsonLayout::Rtl433));
+    assert_eq!(format("json", "preset = \"tempest\""), json(JsonLayout::Tempest));
+    let options = InfluxOptions {
+        precision: Precision::Milliseconds,
+        tags: Tags::Ignore,
+        ..InfluxOptions::default()
+    };
+    assert_eq!(format("influx", "precision = \"ms\"\ntags = \"ignore\""), Format::Influx(options));
+    assert_eq!(format("influx", "time = \"device\""), Format::Influx(InfluxOptions::default()));
+    assert_eq!(format("statsd", "tags = \"name\""), Format::Statsd(StatsdOptions::default()));
+    assert_eq!(format("senml", ""), Format::Senml(SenmlOptions::default()));
 }
 
 #[test]

@@ -8,9 +8,13 @@ use std::{fmt::Debug, sync::Arc};
 use super::{
     FieldTable, Frames, WireTally,
     dsmr::{DsmrDecoder, DsmrOptions},
+    influx::{InfluxDecoder, InfluxOptions},
+    json::{JsonLayout, JsonOptions, JsonReader, Messages},
     lines::Lines,
     native::NativeDecoder,
     nmea::{NmeaDecoder, NmeaOptions},
+    senml::{SenmlOptions, SenmlReader},
+    statsd::{StatsdOptions, StatsdReader},
     text::{TextOptions, TextReader},
     vedirect::{VedirectDecoder, VedirectOptions},
 };
@@ -28,6 +32,14 @@ pub enum Format {
     Vedirect(VedirectOptions),
     /// P1 telegrams of smart meters.
     Dsmr(DsmrOptions),
+    /// JSON objects.
+    Json(JsonOptions),
+    /// Sensor measurement lists in JSON.
+    Senml(SenmlOptions),
+    /// InfluxDB line protocol.
+    Influx(InfluxOptions),
+    /// StatsD lines.
+    Statsd(StatsdOptions),
 }
 
 impl Format {
@@ -40,6 +52,10 @@ impl Format {
             Self::Nmea(_) => "nmea",
             Self::Vedirect(_) => "vedirect",
             Self::Dsmr(_) => "dsmr",
+            Self::Json(_) => "json",
+            Self::Senml(_) => "senml",
+            Self::Influx(_) => "influx",
+            Self::Statsd(_) => "statsd",
         }
     }
 
@@ -52,6 +68,10 @@ impl Format {
             Self::Nmea(options) => Some(&options.naming),
             Self::Vedirect(options) => Some(&options.naming),
             Self::Dsmr(options) => Some(&options.naming),
+            Self::Json(options) => Some(&options.naming),
+            Self::Senml(options) => Some(&options.naming),
+            Self::Influx(options) => Some(&options.naming),
+            Self::Statsd(options) => Some(&options.naming),
         }
     }
 
@@ -63,6 +83,10 @@ impl Format {
             Self::Nmea(options) => Some(&mut options.naming),
             Self::Vedirect(options) => Some(&mut options.naming),
             Self::Dsmr(options) => Some(&mut options.naming),
+            Self::Json(options) => Some(&mut options.naming),
+            Self::Senml(options) => Some(&mut options.naming),
+            Self::Influx(options) => Some(&mut options.naming),
+            Self::Statsd(options) => Some(&mut options.naming),
         }
     }
 
@@ -70,9 +94,13 @@ impl Format {
     #[must_use]
     pub fn tells_time(&self) -> bool {
         match self {
-            Self::Native | Self::Nmea(_) | Self::Dsmr(_) => true,
+            Self::Native | Self::Nmea(_) | Self::Dsmr(_) | Self::Senml(_) | Self::Influx(_) => true,
             Self::Text(options) => options.timestamp.is_some(),
-            Self::Vedirect(_) => false,
+            Self::Json(options) => match &options.layout {
+                JsonLayout::Plain { timestamp, .. } => timestamp.is_some(),
+                JsonLayout::Rtl433 | JsonLayout::Tempest => true,
+            },
+            Self::Vedirect(_) | Self::Statsd(_) => false,
         }
     }
 
@@ -82,7 +110,12 @@ impl Format {
     pub fn chunk_end(&self) -> u8 {
         match self {
             Self::Native => 0,
-            Self::Text(_) | Self::Nmea(_) => b'\n',
+            Self::Text(_)
+            | Self::Json(_)
+            | Self::Senml(_)
+            | Self::Influx(_)
+            | Self::Statsd(_)
+            | Self::Nmea(_) => b'\n',
             // The last byte before the first that a block or a telegram begins with.
             Self::Vedirect(_) | Self::Dsmr(_) => b'\n',
         }
@@ -94,7 +127,13 @@ impl Format {
         match self {
             // A block of VE.Direct ends with a byte that may be anything.
             Self::Native | Self::Vedirect(_) => false,
-            Self::Text(_) | Self::Nmea(_) | Self::Dsmr(_) => true,
+            Self::Text(_)
+            | Self::Json(_)
+            | Self::Senml(_)
+            | Self::Influx(_)
+            | Self::Statsd(_)
+            | Self::Nmea(_)
+            | Self::Dsmr(_) => true,
         }
     }
 }
@@ -106,6 +145,16 @@ pub struct Naming {
     pub known: Vec<Arc<str>>,
     /// How many further field names may be taken up; 0 rejects unknown fields.
     pub discover: usize,
+}
+
+/// What the tags of a message are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tags {
+    /// Their values are part of the names of fields: messages with other tags are other fields.
+    #[default]
+    Name,
+    /// Nothing.
+    Ignore,
 }
 
 /// Whether the transport keeps frame boundaries.
@@ -158,6 +207,10 @@ impl Decoder {
             Format::Nmea(options) => Box::new(NmeaDecoder::new(options, framing)),
             Format::Vedirect(options) => Box::new(VedirectDecoder::new(options, framing)),
             Format::Dsmr(options) => Box::new(DsmrDecoder::new(options, framing)),
+            Format::Json(options) => Box::new(Messages::new(JsonReader::new(options), framing)),
+            Format::Senml(options) => Box::new(Messages::new(SenmlReader::new(options), framing)),
+            Format::Influx(options) => Box::new(InfluxDecoder::new(options, framing)),
+            Format::Statsd(options) => Box::new(Lines::new(StatsdReader::new(options), framing)),
         })
     }
 

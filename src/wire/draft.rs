@@ -3,6 +3,7 @@
 use super::{
     DeviceClock, FIELD_OVERFLOW, FIELD_UNKNOWN, Frames, Head, Health, Sample, names::Names,
 };
+use crate::limits::FIELD_PATH_BYTES_MAX;
 
 /// The error of a time is not known.
 const TIME_ERROR_UNKNOWN: u8 = 255;
@@ -40,8 +41,13 @@ impl<'a> Draft<'a> {
         self.push_with(name, None, 0, value);
     }
 
-    /// Adds a value with the unit of its field and with its time.
+    /// Adds a value with the unit of its field and with its time. A name that is empty or beyond
+    /// the bound is unknown.
     pub(super) fn push_with(&mut self, name: &str, unit: Option<&str>, at_ns: i64, value: f64) {
+        if name.is_empty() || FIELD_PATH_BYTES_MAX < name.len() {
+            self.out.samples.push(Sample { field: FIELD_UNKNOWN, at_ns, value });
+            return;
+        }
         let field = self.names.find(name).unwrap_or_else(|| {
             self.strangers.push(Stranger {
                 sample: self.out.samples.len(),
@@ -58,21 +64,30 @@ impl<'a> Draft<'a> {
         self.out.samples.len() - self.start
     }
 
-    /// Gives all samples so far this time.
-    pub(super) fn stamp(&mut self, at_ns: i64) {
-        self.out.samples[self.start..].iter_mut().for_each(|sample| sample.at_ns = at_ns);
+    /// Gives the samples from this one on this time.
+    pub(super) fn stamp_from(&mut self, sample: usize, at_ns: i64) {
+        let samples = &mut self.out.samples[self.start + sample..];
+        samples.iter_mut().for_each(|sample| sample.at_ns = at_ns);
+    }
+
+    /// Takes back the samples from this one on.
+    pub(super) fn truncate(&mut self, sample: usize) {
+        let end = self.start + sample;
+        self.out.samples.truncate(end);
+        self.strangers.retain(|stranger| stranger.sample < end);
+    }
+
+    /// The frame is good and was made as a whole at this time, if it says so: as [`Self::keep`].
+    pub(super) fn keep_at(mut self, time_ns: Option<i64>, arrived_ns: i64) -> usize {
+        let Some(time_ns) = time_ns else { return self.keep(DeviceClock::None, arrived_ns) };
+        self.stamp_from(0, time_ns);
+        self.keep(DeviceClock::Utc, arrived_ns)
     }
 
     /// Whether a sample has a name that was not known before.
     pub(super) fn has_strangers(&self) -> bool {
         let strange = |sample: &Sample| matches!(sample.field, FIELD_UNKNOWN | FIELD_OVERFLOW);
         self.out.samples[self.start..].iter().any(strange)
-    }
-
-    /// Takes back the samples so far.
-    pub(super) fn clear(&mut self) {
-        self.out.samples.truncate(self.start);
-        self.strangers.clear();
     }
 
     /// The frame is good: learns its names, closes it, and returns the number of its samples.
@@ -101,7 +116,7 @@ impl<'a> Draft<'a> {
 
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
-        self.clear();
+        self.truncate(0);
     }
 }
 

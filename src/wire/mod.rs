@@ -16,13 +16,19 @@ pub mod fields;
 pub mod frame;
 #[cfg(test)]
 mod harness;
+pub mod influx;
+pub mod json;
 mod lines;
 pub mod log;
 mod names;
 mod native;
 pub mod nmea;
+mod number;
 pub mod refusal;
+pub mod senml;
+pub mod statsd;
 pub mod text;
+mod time;
 pub mod vedirect;
 mod window;
 

@@ -171,7 +171,7 @@ impl Reader {
         }
         match clock.now_ns() {
             Some(now_ns) if 0 < draft.len() => {
-                draft.stamp(now_ns);
+                draft.stamp_from(0, now_ns);
                 draft.keep(DeviceClock::Utc, arrived_ns)
             }
             _ => draft.keep(DeviceClock::None, arrived_ns),

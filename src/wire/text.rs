@@ -29,7 +29,6 @@
 
 mod position;
 mod split;
-mod time;
 
 #[cfg(test)]
 mod tests;
@@ -41,11 +40,12 @@ use self::{
     split::{Separator, is_missing, is_name, label, number},
 };
 use super::{
-    DeviceClock, FieldTable, FrameRefusal, Frames,
+    FieldTable, FrameRefusal, Frames,
     decode::Naming,
     draft::Draft,
     lines::{Line, ReadLine},
     names::Names,
+    time,
 };
 use crate::limits;
 
@@ -145,14 +145,8 @@ impl ReadLine for TextReader {
         }
         let mut draft = Draft::new(&mut self.names, out);
         let read = self.shape.take(line, &mut draft);
-        let clock = match read.map_err(|Malformed| FrameRefusal::Malformed)? {
-            Some(time_ns) => {
-                draft.stamp(time_ns);
-                DeviceClock::Utc
-            }
-            None => DeviceClock::None,
-        };
-        Ok(Line::Frame(draft.keep(clock, arrived_ns)))
+        let time_ns = read.map_err(|Malformed| FrameRefusal::Malformed)?;
+        Ok(Line::Frame(draft.keep_at(time_ns, arrived_ns)))
     }
 
     /// Forgets the headers.
@@ -232,7 +226,7 @@ impl Shape {
         }
         let columns = columns(count, parts.clone().last());
         if only_labels && HEADER_COLUMNS_MIN <= columns {
-            draft.clear();
+            draft.truncate(0);
             let names = parts.map(|part| label(part).map_or("", |(name, _)| name));
             return Ok(Read::Header(names.map(Box::from).collect()));
         }
@@ -278,7 +272,7 @@ impl Shape {
             && filled.peek().is_some()
             && filled.all(|part| is_name(part) && !is_missing(part));
         if values == 0 && time_ns.is_none() && names_only {
-            draft.clear();
+            draft.truncate(0);
             return Ok(Read::Header(parts.map(Box::from).collect()));
         }
         if noise { Err(Malformed) } else { self.timed(time_ns) }

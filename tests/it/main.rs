@@ -7,6 +7,7 @@ mod allocations;
 mod client;
 mod daemon;
 mod engine;
+mod formats;
 mod fuzz;
 mod model;
 mod probe;

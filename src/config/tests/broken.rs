@@ -193,6 +193,33 @@ fn positions_are_right_with_crlf_and_umlauts() {
 }
 
 #[test]
+fn each_format_says_which_keys_and_words_are_its_own() {
+    let speaks = |word: &str, key: &str| format!("{UDP}{key}").replace("native", word);
+    let text = |key: &str| speaks("text", key);
+    let json = |key: &str| speaks("json", key);
+    let influx = |key: &str| speaks("influx", key);
+    let statsd = |key: &str| speaks("statsd", key);
+    let cases = [
+        (text("tags = \"name\""), "6:1: `tags` does not fit the format \"text\""),
+        (json("preset = \"rtl433\""), "6:10: `preset` cannot be \"rtl433\""),
+        (
+            json("preset = \"tempest\"\ntimestamp = \"t\""),
+            "7:1: `timestamp` has no effect with `preset`",
+        ),
+        (json("time = \"device\""), "6:8: the format \"json\" has no time of the device"),
+        (json("name_by = \"id\""), "6:11: `name_by` must be a list in square brackets"),
+        (json("name_by = [1]"), "6:12: `name_by` must be a list of paths in quotes"),
+        (influx("precision = \"m\""), "6:13: `precision` cannot be \"m\""),
+        (statsd("time = \"device\""), "6:8: the format \"statsd\" has no time of the device"),
+    ];
+    for (text, expected) in cases {
+        let found = lines(text.trim_start());
+        assert!(found[0].ends_with(expected), "{text}\ngives {found:#?}\nnot {expected}");
+        assert_eq!(found.len(), 1, "{text}\ngives {found:#?}");
+    }
+}
+
+#[test]
 fn each_key_says_its_range_or_its_words() {
     let daemon = |key: &str| format!("[daemon]\n{key}");
     let defaults = |key: &str| format!("[defaults]\n{key}");

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::wire::{
-    FIELD_OVERFLOW, FIELD_UNKNOWN, WireTally,
+    DeviceClock, FIELD_OVERFLOW, FIELD_UNKNOWN, WireTally,
     decode::{Decoder, Format, Framing},
 };
 

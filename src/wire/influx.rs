@@ -1,0 +1,281 @@
+//! InfluxDB line protocol.
+//!
+//! `measurement[,tag=value…] field=value[,field=value…] [time]`, as strict as the decoder of the
+//! authors of the protocol: what that refuses is refused here.
+//!
+//! A field of a line is named `measurement.tag value.field`, with the tag values in the order of
+//! the tags' keys, so that it does not matter in which order a sender has them. Strings are no
+//! readings. A string may hold line ends; where one is not closed within
+//! [`limits::LINE_BYTES_MAX`], only the line that it begins in is refused.
+
+mod line;
+
+use std::sync::Arc;
+
+use self::line::{Fault, Value, Walk};
+use super::{
+    FieldTable, FrameRefusal, Frames, WireTally,
+    decode::{Decode, Framing, Naming, Tags},
+    draft::Draft,
+    names::Names,
+};
+use crate::limits;
+
+/// How line protocol is read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InfluxOptions {
+    /// Which names are taken up.
+    pub naming: Naming,
+    /// Unit of the times.
+    pub precision: Precision,
+    /// What tags are for.
+    pub tags: Tags,
+}
+
+/// Unit of the times in line protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Nanoseconds.
+    #[default]
+    Nanoseconds,
+    /// Microseconds.
+    Microseconds,
+    /// Milliseconds.
+    Milliseconds,
+    /// Seconds.
+    Seconds,
+}
+
+impl Precision {
+    fn unit_ns(self) -> i64 {
+        match self {
+            Self::Nanoseconds => 1,
+            Self::Microseconds => 1_000,
+            Self::Milliseconds => limits::MS,
+            Self::Seconds => limits::SECOND,
+        }
+    }
+}
+
+/// Decoder of one source of line protocol.
+#[derive(Debug)]
+pub(super) struct InfluxDecoder {
+    framing: Framing,
+    reader: Reader,
+    begun: Vec<u8>,
+    /// Where in `begun` the search for a line end goes on: behind those that are in a string.
+    searched: usize,
+    /// A line has outgrown the bound, is counted, and passes by up to its end.
+    passing: bool,
+}
+
+#[derive(Debug)]
+struct Reader {
+    names: Names,
+    unit_ns: i64,
+    tags: Tags,
+    name: String,
+}
+
+impl InfluxDecoder {
+    pub(super) fn new(options: &InfluxOptions, framing: Framing) -> Self {
+        let reader = Reader {
+            names: Names::new(&options.naming),
+            unit_ns: options.precision.unit_ns(),
+            tags: options.tags,
+            name: String::new(),
+        };
+        Self { framing, reader, begun: Vec::new(), searched: 0, passing: false }
+    }
+
+    /// Reads the lines of `text` that are whole, or too long; returns where the rest begins. A
+    /// search has come to `searched` before, which is told as it is after.
+    fn lines(
+        &mut self,
+        text: &[u8],
+        arrived_ns: i64,
+        out: &mut Frames,
+        tally: &mut WireTally,
+    ) -> usize {
+        let mut start = 0;
+        loop {
+            let end = position(text, self.searched, b'\n');
+            let until = end.map_or(text.len(), |end| end + 1);
+            if self.passing {
+                tally.bytes_in_frames += (until - start) as u64;
+                self.passing = end.is_none();
+                start = until;
+            } else if limits::LINE_BYTES_MAX < end.unwrap_or(text.len()) - start {
+                start = self.refuse_long(text, start, end, tally);
+            } else if let Some(end) = end {
+                self.searched = until;
+                if !self.reader.read(&text[start..end], until - start, arrived_ns, out, tally) {
+                    continue;
+                }
+                start = until;
+            } else {
+                self.searched = text.len() - start;
+                return start;
+            }
+            self.searched = start;
+            if start == text.len() {
+                self.searched = 0;
+                return start;
+            }
+        }
+    }
+
+    /// Refuses what has begun at `start` and is too long; returns where to go on.
+    fn refuse_long(
+        &mut self,
+        text: &[u8],
+        start: usize,
+        end: Option<usize>,
+        tally: &mut WireTally,
+    ) -> usize {
+        // A string that is not closed: what it has swallowed may be lines.
+        if start < self.searched
+            && let Some(first) = position(text, start, b'\n').filter(|first| Some(*first) != end)
+        {
+            tally.refuse(FrameRefusal::Malformed, first + 1 - start);
+            return first + 1;
+        }
+        let until = end.map_or(text.len(), |end| end + 1);
+        tally.refuse(FrameRefusal::Oversize, until - start);
+        self.passing = end.is_none();
+        until
+    }
+}
+
+impl Decode for InfluxDecoder {
+    fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
+        tally.bytes_in += bytes.len() as u64;
+        if bytes.is_empty() && self.framing == Framing::Datagram {
+            tally.refuse(FrameRefusal::Empty, 0);
+        }
+        if self.begun.is_empty() {
+            let rest = self.lines(bytes, arrived_ns, out, tally);
+            self.begun.extend_from_slice(&bytes[rest..]);
+        } else {
+            let mut text = std::mem::take(&mut self.begun);
+            text.extend_from_slice(bytes);
+            let rest = self.lines(&text, arrived_ns, out, tally);
+            text.drain(..rest);
+            self.begun = text;
+        }
+        if self.framing == Framing::Datagram {
+            self.finish(arrived_ns, out, tally);
+        }
+    }
+
+    fn finish(&mut self, arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
+        let text = std::mem::take(&mut self.begun);
+        let mut rest = &text[..];
+        while !rest.is_empty() {
+            if self.reader.read(rest, rest.len(), arrived_ns, out, tally) {
+                break;
+            }
+            // A string that is not closed costs the line that it begins in.
+            let line = position(rest, 0, b'\n').map_or(rest.len(), |end| end + 1);
+            tally.refuse(FrameRefusal::Malformed, line);
+            self.searched = 0;
+            let after = self.lines(&rest[line..], arrived_ns, out, tally);
+            rest = &rest[line + after..];
+        }
+        (self.searched, self.passing) = (0, false);
+    }
+
+    fn reset(&mut self, tally: &mut WireTally) {
+        if !self.begun.is_empty() {
+            tally.refuse(FrameRefusal::Partial, self.begun.len());
+            self.begun.clear();
+        }
+        (self.searched, self.passing) = (0, false);
+    }
+
+    fn buffered(&self) -> usize {
+        self.begun.len()
+    }
+
+    fn fields(&self) -> &Arc<FieldTable> {
+        self.reader.names.table()
+    }
+}
+
+fn position(bytes: &[u8], from: usize, byte: u8) -> Option<usize> {
+    memchr::memchr(byte, bytes.get(from..)?).map(|at| from + at)
+}
+
+impl Reader {
+    /// Reads one line without its LF, and counts it as `bytes` bytes; false, with nothing
+    /// counted, if the line end is in a string.
+    fn read(
+        &mut self,
+        line: &[u8],
+        bytes: usize,
+        arrived_ns: i64,
+        out: &mut Frames,
+        tally: &mut WireTally,
+    ) -> bool {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let Ok(line) = str::from_utf8(line) else {
+            tally.refuse(FrameRefusal::NotText, bytes);
+            return true;
+        };
+        let line = line.trim_start_matches([' ', '\r', '\n']);
+        let is_remark = line.starts_with('#') && !line.bytes().any(|byte| byte.is_ascii_control());
+        if line.is_empty() || is_remark {
+            tally.bytes_skipped += bytes as u64;
+            return true;
+        }
+        match self.take(line, arrived_ns, out) {
+            Ok(samples) => tally.accept(bytes, samples),
+            Err(Fault::Malformed) => tally.refuse(FrameRefusal::Malformed, bytes),
+            Err(Fault::Open) => return false,
+        }
+        true
+    }
+
+    fn take(&mut self, line: &str, arrived_ns: i64, out: &mut Frames) -> Result<usize, Fault> {
+        let mut walk = Walk::new(line);
+        let measurement = walk.measurement()?;
+        let mut tags = Vec::new();
+        while let Some(tag) = walk.tag()? {
+            tags.push(tag);
+        }
+        tags.sort_unstable();
+        if tags.windows(2).any(|two| two[0].0 == two[1].0) {
+            return Err(Fault::Malformed);
+        }
+        self.name.clear();
+        measurement.append_to(&mut self.name);
+        if self.tags == Tags::Name {
+            for (_, value) in &tags {
+                self.name.push('.');
+                value.append_to(&mut self.name);
+            }
+        }
+        self.name.push('.');
+        let prefix = self.name.len();
+        let mut draft = Draft::new(&mut self.names, out);
+        loop {
+            let (key, value, more) = walk.field()?;
+            if let Value::Number(value) = value {
+                self.name.truncate(prefix);
+                key.append_to(&mut self.name);
+                draft.push(&self.name, value);
+            }
+            if !more {
+                break;
+            }
+        }
+        let time_ns = match walk.time()? {
+            Some(time) => Some(time.checked_mul(self.unit_ns).ok_or(Fault::Malformed)?),
+            None => None,
+        };
+        Ok(draft.keep_at(time_ns, arrived_ns))
+    }
+}
+
+#[cfg(test)]
+mod tests;
