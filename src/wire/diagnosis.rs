@@ -244,7 +244,7 @@ mod tests {
 
     /// The line as eight bits see it that were sent as seven and a parity bit.
     fn with_parity(even: bool) -> Vec<u8> {
-        let parity = |byte: &u8| (byte.count_ones() % 2 == 0) != even;
+        let parity = |byte: &u8| (byte.count_ones().is_multiple_of(2)) != even;
         LINE.iter().map(|byte| byte | if parity(byte) { 0x80 } else { 0 }).collect()
     }
 

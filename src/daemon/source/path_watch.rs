@@ -196,6 +196,6 @@ mod tests {
         let mut changed = task::spawn(watch.changed());
         assert_pending!(changed.poll());
         drop(changed);
-        let _ = assert_ready!(task::spawn(async {}).poll());
+        assert_ready!(task::spawn(async {}).poll());
     }
 }

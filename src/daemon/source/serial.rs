@@ -95,7 +95,7 @@ pub(super) async fn changed(watch: &mut Option<PathWatch>) {
     {
         return;
     }
-    pending().await
+    pending::<()>().await;
 }
 
 fn report(outlet: &mut Outlet, link: Option<Link>, now_ns: i64) {

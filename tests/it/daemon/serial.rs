@@ -159,7 +159,7 @@ fn a_line_says_whether_it_is_silent_or_garbled() {
     let detail = silent["detail"].as_str().expect("words");
     assert!(detail.contains("nothing has come for 100ms"), "{detail}");
     // Text with a parity bit, as a receiver of eight bits hears it.
-    let with_parity = |byte: &u8| byte | if byte.count_ones() % 2 == 0 { 0 } else { 0x80 };
+    let with_parity = |byte: &u8| byte | if byte.count_ones().is_multiple_of(2) { 0 } else { 0x80 };
     let sent: Vec<u8> = b"temperature=21.5\n".iter().map(with_parity).collect();
     let newline = sent.iter().position(|byte| *byte == b'\n');
     assert_eq!(newline, Some(16), "a line end has an even number of ones");

@@ -172,7 +172,7 @@ mod tests {
         condition
     }
 
-    fn name(link: Option<Link>) -> Option<&'static str> {
+    fn name(link: &Option<Link>) -> Option<&'static str> {
         link.as_ref().map(Link::name)
     }
 
@@ -195,8 +195,8 @@ mod tests {
         assert_eq!(garbled.name(), "garbled");
         assert!(detail.contains("3 broken frames") && detail.contains("no text"), "{detail}");
         assert_eq!(chunk(&mut condition, b"\x82", 0, 1), None, "said");
-        assert_eq!(name(chunk(&mut condition, b"\x82", 0, 2)), Some("garbled"), "twice as many");
-        assert_eq!(name(chunk(&mut condition, b"ok", 1, 0)), Some("up"));
+        assert_eq!(name(&chunk(&mut condition, b"\x82", 0, 2)), Some("garbled"), "twice as many");
+        assert_eq!(name(&chunk(&mut condition, b"ok", 1, 0)), Some("up"));
         assert_eq!(chunk(&mut condition, b"ok", 1, 0), None);
     }
 
@@ -228,9 +228,9 @@ mod tests {
         assert!(condition.wants_reopening(30 * SECOND));
         assert_eq!(condition.passed(31 * SECOND), None, "said");
         assert_eq!(condition.opened("fake".to_owned(), 32 * SECOND), None, "silent as before");
-        assert_eq!(name(chunk(&mut condition, b"o", 0, 0)), Some("up"));
+        assert_eq!(name(&chunk(&mut condition, b"o", 0, 0)), Some("up"));
         condition.lost();
-        assert_eq!(name(condition.opened("fake".to_owned(), 0)), Some("up"));
+        assert_eq!(name(&condition.opened("fake".to_owned(), 0)), Some("up"));
     }
 
     #[test]
