@@ -31,7 +31,8 @@ pub use aim::AimError;
 pub use timestamp::AbsentField;
 
 /// The formats that need no declaration.
-const FORMATS: [&str; 5] = ["native", "text", "nmea", "vedirect", "dsmr"];
+const FORMATS: [&str; 9] =
+    ["native", "text", "json", "senml", "influx", "statsd", "nmea", "vedirect", "dsmr"];
 
 /// What is replayed, and what of it is shown.
 #[derive(Clone, Debug, clap::Args)]
