@@ -6,7 +6,10 @@
 
 use stillwell::wire::{
     Decoder, FieldTable, Frames, WireTally,
-    checksum::Presence,
+    binary::{
+        BinaryOptions, Check, Counted, FieldRule, Kind, Layout, Length, Number, Place, Scaling,
+    },
+    checksum::{Checksum, Order, Presence},
     decode::{Format, Framing, Naming, Tags},
     dsmr::DsmrOptions,
     influx::{InfluxOptions, Precision},
@@ -32,7 +35,48 @@ pub(crate) const TARGETS: &[Target] = &[
     ("senml", || vec![Format::Senml(SenmlOptions { naming: few() })]),
     ("influx", influx),
     ("statsd", statsd),
+    ("binary", binary),
 ];
+
+/// The ways in which frames are found, with few bytes each, so that a fuzzer finds them too.
+fn binary() -> Vec<Format> {
+    let number = |name| Number::named(name).expect("a type");
+    let field = |name: &str, at, kind| FieldRule {
+        name: name.into(),
+        unit: None,
+        at: Place::new(at),
+        number: number(kind),
+        bits: None,
+        scaling: Scaling::new(0.1, 0.0),
+        missing: [7.0].into(),
+    };
+    let counted = |sync: &[u8], length| Kind::Counted(Counted { sync: sync.into(), length });
+    let told = || Length::Told { at: 2, number: number("u8"), plus: 3, max: 20 };
+    let kinds = [
+        Kind::Line { max: 20 },
+        Kind::Cobs { max: 20 },
+        Kind::Slip { max: 20 },
+        Kind::IdleGap { gap_ns: 10, max: 500 },
+        counted(b"AB", Length::Fixed(6)),
+        counted(b"AA", told()),
+        counted(b"", Length::Fixed(6)),
+        counted(b"", told()),
+    ];
+    let format = |kind| {
+        let check = Check {
+            checksum: Checksum::Sum8,
+            from: Place::new(0),
+            to: Place::new(-1),
+            at: Place::new(-1),
+            order: Order::Be,
+        };
+        let fields = [field("t", 2, "u8"), field("h", -3, "i16le")];
+        let layout = Layout::new(kind, Box::default(), Some(check), fields.into());
+        let layout = layout.expect("it fits").into();
+        Format::Binary(BinaryOptions { naming: few(), layout })
+    };
+    kinds.map(format).into()
+}
 
 fn nmea() -> Vec<Format> {
     let strict = NmeaOptions { naming: few(), ..NmeaOptions::default() };

@@ -5,14 +5,16 @@ use std::{collections::BTreeSet, sync::Arc};
 use toml::{Spanned, de::DeValue};
 
 use super::{
+    binary,
     errors::Remark,
     reader::{Found, Section, listed},
 };
 use crate::{
     limits::FIELD_PATH_BYTES_MAX,
     wire::{
+        binary::BinaryOptions,
         checksum::Presence,
-        decode::{Format, Tags},
+        decode::{Format, Naming, Tags},
         dsmr::DsmrOptions,
         influx::{InfluxOptions, Precision},
         json::{JsonLayout, JsonOptions},
@@ -36,10 +38,11 @@ enum Word {
     Senml,
     Influx,
     Statsd,
+    Binary,
 }
 
 impl Word {
-    const ALL: [(&'static str, Self); 9] = [
+    const ALL: [(&'static str, Self); 10] = [
         ("native", Self::Native),
         ("text", Self::Text),
         ("nmea", Self::Nmea),
@@ -49,6 +52,7 @@ impl Word {
         ("senml", Self::Senml),
         ("influx", Self::Influx),
         ("statsd", Self::Statsd),
+        ("binary", Self::Binary),
     ];
 
     fn name(self) -> &'static str {
@@ -65,6 +69,7 @@ impl Word {
             Self::Json => &["preset", "timestamp", "name_by"],
             Self::Influx => &["precision", "tags"],
             Self::Statsd => &["tags"],
+            Self::Binary => &binary::OWN_KEYS,
         }
     }
 }
@@ -92,6 +97,10 @@ pub(super) fn read(section: &Section<'_>) -> Option<Format> {
                 talkers: talkers(section).unwrap_or(default.talkers),
                 ..default
             })
+        }
+        Word::Binary => {
+            let layout = binary::layout(section)?;
+            Format::Binary(BinaryOptions { naming: Naming::default(), layout })
         }
         Word::Vedirect => Format::Vedirect(VedirectOptions::default()),
         Word::Dsmr => {

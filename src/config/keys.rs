@@ -62,6 +62,10 @@ pub(super) const SOURCE: &[&str] = &[
     "name_by",
     "precision",
     "tags",
+    "preset",
+    "frame",
+    "check",
+    "field",
     "time",
     "lateness",
     "future",
@@ -120,6 +124,25 @@ pub(super) const CHANNEL: &[&str] = &[
 
 /// `calibration = { … }`.
 pub(super) const CALIBRATION: &[&str] = &["kind", "scale", "offset"];
+
+/// `[source.frame]`, of all kinds.
+pub(super) const FRAME: &[&str] = &["kind", "sync", "length", "max", "require", "gap"];
+
+/// `length = { … }`.
+pub(super) const LENGTH: &[&str] = &["at", "type", "plus"];
+
+/// `require = [{ … }]`.
+pub(super) const REQUIRE: &[&str] = &["at", "equals"];
+
+/// `[source.check]`.
+pub(super) const CHECK: &[&str] = &["kind", "custom", "over", "at", "order"];
+
+/// `custom = { … }`.
+pub(super) const CUSTOM: &[&str] = &["width", "poly", "init", "refin", "refout", "xorout"];
+
+/// `[[source.field]]`.
+pub(super) const FIELD: &[&str] =
+    &["name", "at", "type", "bits", "scale", "offset", "unit", "missing"];
 
 /// Keys that people will look for and this version does not have.
 pub(super) const ABSENT: &[&str] = &["qc", "exact", "max_hold", "shards"];

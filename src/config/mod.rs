@@ -19,6 +19,7 @@ use crate::{limits::CONFIG_BYTES_MAX, simulate::Scenario};
 pub mod model;
 pub mod report;
 
+mod binary;
 mod build;
 mod channel;
 mod daemon;

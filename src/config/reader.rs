@@ -79,6 +79,11 @@ impl<'a> Section<'a> {
         self.table.get(key).is_some_and(|value| value.get_ref().is_str())
     }
 
+    /// Whether the key is there and its value is a table.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().is_table())
+    }
+
     /// Records that a key which must be there is not; `example` shows how it is written.
     pub(super) fn require(&self, key: &str, example: &str) {
         if !self.has(key) {

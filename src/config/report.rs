@@ -146,6 +146,7 @@ fn describe(input: &InputConfig, source: &SourcePlan) -> String {
     words.push_str(match &input.format {
         Format::Native => ", native frames",
         Format::Text(_) => ", text",
+        Format::Binary(_) => ", declared binary frames",
         Format::Nmea(_) => ", NMEA sentences",
         Format::Vedirect(_) => ", VE.Direct blocks",
         Format::Dsmr(_) => ", P1 telegrams",

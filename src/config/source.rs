@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr, ops::Range, path::PathBuf, sync::Arc};
 
 use super::{
-    Context,
+    Context, binary,
     daemon::{PATH_BYTES_MAX, path},
     errors::Remark,
     format, keys,
@@ -111,6 +111,9 @@ impl Source {
             (_, None | Some(Kind::Simulator)) => None,
             _ => format::read(section),
         };
+        if let (Some(input), Some(Format::Binary(options))) = (&input, &format) {
+            binary::check_transport(section, input, &options.layout);
+        }
         let time = time(section, format.as_ref());
         Some(Self {
             name: name?,

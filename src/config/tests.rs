@@ -21,6 +21,7 @@ use crate::{
     },
 };
 
+mod binary;
 mod broken;
 mod patterns;
 mod shipped;

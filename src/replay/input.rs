@@ -131,6 +131,7 @@ impl LogInput {
                 continue;
             };
             if bytes.is_empty() {
+                self.decoder.tick(self.now_ns, frames, &mut self.wire);
                 break;
             }
             self.datagrams += datagrams;

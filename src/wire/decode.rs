@@ -7,6 +7,7 @@ use std::{fmt::Debug, sync::Arc};
 
 use super::{
     FieldTable, Frames, WireTally,
+    binary::{BinaryDecoder, BinaryOptions, Kind},
     dsmr::{DsmrDecoder, DsmrOptions},
     influx::{InfluxDecoder, InfluxOptions},
     json::{JsonLayout, JsonOptions, JsonReader, Messages},
@@ -26,6 +27,8 @@ pub enum Format {
     Native,
     /// Lines of text.
     Text(TextOptions),
+    /// Binary frames that the configuration declares.
+    Binary(BinaryOptions),
     /// NMEA 0183 sentences.
     Nmea(NmeaOptions),
     /// VE.Direct text blocks.
@@ -49,6 +52,7 @@ impl Format {
         match self {
             Self::Native => "native",
             Self::Text(_) => "text",
+            Self::Binary(_) => "binary",
             Self::Nmea(_) => "nmea",
             Self::Vedirect(_) => "vedirect",
             Self::Dsmr(_) => "dsmr",
@@ -65,6 +69,7 @@ impl Format {
         match self {
             Self::Native => None,
             Self::Text(options) => Some(&options.naming),
+            Self::Binary(options) => Some(&options.naming),
             Self::Nmea(options) => Some(&options.naming),
             Self::Vedirect(options) => Some(&options.naming),
             Self::Dsmr(options) => Some(&options.naming),
@@ -80,6 +85,7 @@ impl Format {
         match self {
             Self::Native => None,
             Self::Text(options) => Some(&mut options.naming),
+            Self::Binary(options) => Some(&mut options.naming),
             Self::Nmea(options) => Some(&mut options.naming),
             Self::Vedirect(options) => Some(&mut options.naming),
             Self::Dsmr(options) => Some(&mut options.naming),
@@ -100,7 +106,7 @@ impl Format {
                 JsonLayout::Plain { timestamp, .. } => timestamp.is_some(),
                 JsonLayout::Rtl433 | JsonLayout::Tempest => true,
             },
-            Self::Vedirect(_) | Self::Statsd(_) => false,
+            Self::Vedirect(_) | Self::Statsd(_) | Self::Binary(_) => false,
         }
     }
 
@@ -118,6 +124,11 @@ impl Format {
             | Self::Nmea(_) => b'\n',
             // The last byte before the first that a block or a telegram begins with.
             Self::Vedirect(_) | Self::Dsmr(_) => b'\n',
+            Self::Binary(options) => match options.layout.kind() {
+                Kind::Line { .. } => b'\n',
+                Kind::Slip { .. } => 0xC0,
+                _ => 0,
+            },
         }
     }
 
@@ -126,7 +137,7 @@ impl Format {
     pub fn is_text(&self) -> bool {
         match self {
             // A block of VE.Direct ends with a byte that may be anything.
-            Self::Native | Self::Vedirect(_) => false,
+            Self::Native | Self::Vedirect(_) | Self::Binary(_) => false,
             Self::Text(_)
             | Self::Json(_)
             | Self::Senml(_)
@@ -171,6 +182,9 @@ pub(super) trait Decode: Debug + Send {
     /// See [`Decoder::feed`].
     fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally);
 
+    /// See [`Decoder::tick`]. Only where a pause means something is there anything to do.
+    fn tick(&mut self, _now_ns: i64, _out: &mut Frames, _tally: &mut WireTally) {}
+
     /// See [`Decoder::reset`].
     fn reset(&mut self, tally: &mut WireTally);
 
@@ -204,6 +218,7 @@ impl Decoder {
         Self(match format {
             Format::Native => Box::new(NativeDecoder::new(framing)),
             Format::Text(options) => Box::new(Lines::new(TextReader::new(options), framing)),
+            Format::Binary(options) => Box::new(BinaryDecoder::new(options, framing)),
             Format::Nmea(options) => Box::new(NmeaDecoder::new(options, framing)),
             Format::Vedirect(options) => Box::new(VedirectDecoder::new(options, framing)),
             Format::Dsmr(options) => Box::new(DsmrDecoder::new(options, framing)),
@@ -219,6 +234,12 @@ impl Decoder {
     /// With [`Framing::Datagram`] the slice is one whole datagram.
     pub fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
         self.0.feed(bytes, arrived_ns, out, tally);
+    }
+
+    /// Nothing has come up to `now_ns`: where a pause ends a frame, it has ended if that is long
+    /// enough.
+    pub fn tick(&mut self, now_ns: i64, out: &mut Frames, tally: &mut WireTally) {
+        self.0.tick(now_ns, out, tally);
     }
 
     /// The line went down: what is buffered is counted as a partial frame and forgotten, and so

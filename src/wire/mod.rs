@@ -4,6 +4,7 @@
 //! same frames come out. It never reads a clock, never logs, never allocates from a length that
 //! came over the wire, and never drops a byte without counting it under a reason.
 
+pub mod binary;
 pub mod checksum;
 pub mod cobs;
 mod decimal;
@@ -27,6 +28,7 @@ mod number;
 pub mod refusal;
 pub mod senml;
 pub mod statsd;
+mod slip;
 pub mod text;
 mod time;
 pub mod vedirect;

@@ -88,7 +88,7 @@ fn its_commented_defaults_are_the_defaults() {
 fn its_examples_run_and_their_defaults_are_the_defaults() {
     let examples = with_tables(SHIPPED);
     let config = shipped(&examples);
-    assert_eq!((config.inputs.len(), config.plan.channels.len()), (10, 6));
+    assert_eq!((config.inputs.len(), config.plan.channels.len()), (11, 6));
     assert_eq!(shipped(&with_defaults(&examples)), config);
 }
 
@@ -121,7 +121,9 @@ fn it_has_every_key_and_no_other() {
         let inherited = takes && keys::DEFAULTS.contains(&key);
         assert!(inherited || known.contains(&(table, key)), "{table}: unknown {key}");
     }
-    for key in [keys::CALIBRATION, keys::WINDOW, keys::RS485, keys::SENT].concat() {
+    let layout = [keys::FRAME, keys::LENGTH, keys::REQUIRE, keys::CHECK, keys::CUSTOM, keys::FIELD];
+    let inner = [keys::CALIBRATION, keys::WINDOW, keys::RS485, keys::SENT].concat();
+    for key in inner.into_iter().chain(layout.concat()) {
         assert!(SHIPPED.contains(&format!("{key} = ")), "config.toml does not show {key}");
     }
     for key in keys::DEFAULTS {

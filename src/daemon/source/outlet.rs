@@ -194,6 +194,7 @@ impl Outlet {
     /// [`EngineGone`] if the queue is closed.
     pub async fn tick(&mut self, now_ns: i64) -> Result<(), EngineGone> {
         self.load.now_ns = self.load.now_ns.max(now_ns);
+        self.decoder.tick(now_ns, &mut self.load.frames, &mut self.load.wire);
         self.tap.hand_over();
         let room = match self.on_full {
             OnFull::Wait => self.batches.reserve().await.map_err(|_| TrySendError::Closed(())),
