@@ -1,6 +1,6 @@
 //! NMEA 0183 and IEC 61162-1: sentences of boats, weather masts and receivers of satellites.
 //!
-//! A sentence with a sound checksum is a frame, whatever it is about; [`sentences`] lists those
+//! A sentence with a sound checksum is a frame, whatever it is about; `sentences` lists those
 //! that carry readings, all others are silent. Names are `type.quantity`, such as
 //! `MWV.angle_relative`, `XDR.` and the transducer's own name for XDR; values are in the one unit
 //! of the name, whatever unit the sentence used. A field that is empty, and a value that the

@@ -88,7 +88,7 @@ fn its_commented_defaults_are_the_defaults() {
 fn its_examples_run_and_their_defaults_are_the_defaults() {
     let examples = with_tables(SHIPPED);
     let config = shipped(&examples);
-    assert_eq!((config.inputs.len(), config.plan.channels.len()), (11, 6));
+    assert_eq!((config.inputs.len(), config.plan.channels.len()), (12, 6));
     assert_eq!(shipped(&with_defaults(&examples)), config);
 }
 
