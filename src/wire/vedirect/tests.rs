@@ -160,6 +160,12 @@ fn a_datagram_holds_whole_blocks() {
     assert_eq!(decoded.counts(), (3, vec![("empty", 1), ("partial", 1)]));
 }
 
+/// Whether what follows some line end adds up to nothing, so that a block behind it stays sound.
+fn adds_nothing(garbage: &[u8]) -> bool {
+    let sum = |bytes: &[u8]| bytes.iter().fold(0_u8, |sum, &byte| sum.wrapping_add(byte));
+    (0..garbage.len()).any(|at| matches!(garbage[at], b'\r' | b'\n') && sum(&garbage[at..]) == 0)
+}
+
 /// What garbage is made of, besides bytes at random. A HEX message is something else.
 const MARKS: &[&[u8]] =
     &[b"\r\n", b"\t", LAST_LABEL, b"\r\nPID\t", b"\r\nV\t1", b":", b"\r", b":A5"];
@@ -180,6 +186,8 @@ proptest! {
 
     #[test]
     fn garbage_costs_only_the_garbage(pieces in prop::collection::vec(garbage(MARKS), 3)) {
+        // Eight bits of checksum cannot tell a block from one with a beginning that adds nothing.
+        prop_assume!(pieces.iter().all(|piece| !adds_nothing(piece)));
         let good = block(&BLOCK);
         let bytes = [&pieces[0], &good[..], &pieces[1], &good, &pieces[2]].concat();
         let found = decoded(&bytes);
