@@ -4,6 +4,7 @@
 //! each batch, and the same inputs give the same snapshots, always.
 
 pub mod rules;
+pub mod verdict;
 pub mod plan;
 pub mod unit;
 pub mod duration;

@@ -74,7 +74,7 @@ impl Rolling {
         }
         let Self { windows, books, gallery, .. } = self;
         in_order(&checked.readings, &checked.advances, |event| match event {
-            Event::Reading(&Reading { channel, flag, at_ns, value }) => {
+            Event::Reading(&Reading { channel, flag, at_ns, value, .. }) => {
                 windows.push(channel, at_ns, value, flag);
                 if flag != Flag::Missing {
                     gallery.show_live(channel, Live { value, at_ns, arrived_ns, flag });
@@ -169,7 +169,7 @@ impl Step for RollingThrough {
         let Self { windows, books } = self;
         let mut results = Vec::new();
         in_order(&checked.readings, &checked.advances, |event| match event {
-            Event::Reading(&Reading { channel, flag, at_ns, value }) => {
+            Event::Reading(&Reading { channel, flag, at_ns, value, .. }) => {
                 windows.push(channel, at_ns, value, flag);
             }
             Event::Advance(&Advance { lane, watermark_ns, .. }) => {

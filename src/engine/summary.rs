@@ -38,6 +38,32 @@ impl Flag {
         }
     }
 
+    /// Its number in QARTOD's primary-level scheme.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Pass => 1,
+            Self::NotEvaluated => 2,
+            Self::Suspect => 3,
+            Self::Fail => 4,
+            Self::Missing => 9,
+        }
+    }
+
+    /// What two verdicts on the same reading come to: the one that says more, in the order
+    /// 9 < 2 < 1 < 3 < 4.
+    #[must_use]
+    pub fn combine(self, other: Self) -> Self {
+        let rank = |flag| match flag {
+            Self::Missing => 0,
+            Self::NotEvaluated => 1,
+            Self::Pass => 2,
+            Self::Suspect => 3,
+            Self::Fail => 4,
+        };
+        if rank(self) < rank(other) { other } else { self }
+    }
+
     /// Whether a reading with this flag enters the value statistics.
     #[must_use]
     pub fn counts(self) -> bool {
@@ -205,6 +231,23 @@ impl Status {
             Self::Good => "good",
             Self::Uncertain => "uncertain",
             Self::Bad => "bad",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of `qartod_compare`: the higher flag wins, in the order 9 < 2 < 1 < 3 < 4.
+    #[test]
+    fn of_two_verdicts_the_one_that_says_more_counts() {
+        let ascending = [Flag::Missing, Flag::NotEvaluated, Flag::Pass, Flag::Suspect, Flag::Fail];
+        assert_eq!(ascending.map(Flag::code), [9, 2, 1, 3, 4]);
+        for (a, first) in ascending.into_iter().enumerate() {
+            for (b, second) in ascending.into_iter().enumerate() {
+                assert_eq!(first.combine(second), ascending[a.max(b)]);
+            }
         }
     }
 }

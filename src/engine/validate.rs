@@ -18,6 +18,7 @@ use super::{
     summary::Flag,
     timeline::{Place, Timeline},
     trace::{Trace, TracedReading, Tracer, Witness},
+    verdict::{Test, Tests},
 };
 use crate::{
     limits::{EVENT_TIME_ABS_MAX_NS, SPARE_LISTS_MAX},
@@ -74,6 +75,8 @@ pub struct Reading {
     /// Its verdict; [`Flag::Missing`] marks a note without a value, which is not an accepted
     /// reading.
     pub flag: Flag,
+    /// The tests that speak against it.
+    pub tests: Tests,
     /// Event time.
     pub at_ns: i64,
     /// Raw value here, normalized later.
@@ -158,6 +161,7 @@ struct Frame {
     offset_ns: Option<i64>,
     duplicate: bool,
     flag: Flag,
+    tests: Tests,
 }
 
 impl Validate {
@@ -310,13 +314,13 @@ impl Validate {
                 })
             }
         };
-        let flag = match head.health {
-            Health::Good | Health::Maintenance => Flag::NotEvaluated,
-            Health::OffSpec => Flag::Suspect,
-            Health::Failure | Health::Check => Flag::Fail,
+        let (flag, tests) = match head.health {
+            Health::Good | Health::Maintenance => (Flag::NotEvaluated, Tests::NONE),
+            Health::OffSpec => (Flag::Suspect, Test::Health.into()),
+            Health::Failure | Health::Check => (Flag::Fail, Test::Health.into()),
         };
         let arrived_ns = within_event_time(head.arrived_ns);
-        Frame { source, device: number, arrived_ns, offset_ns, duplicate, flag }
+        Frame { source, device: number, arrived_ns, offset_ns, duplicate, flag, tests }
     }
 
     /// Judges one reading; its event time if it is accepted.
@@ -334,7 +338,8 @@ impl Validate {
         };
         let at_ns = within_event_time(at_ns);
         let place = self.timelines[frame.source].place(lane as usize, at_ns, frame.arrived_ns);
-        let mut reading = Reading { channel, flag: frame.flag, at_ns, value: sample.value };
+        let Frame { flag, tests, .. } = *frame;
+        let mut reading = Reading { channel, flag, tests, at_ns, value: sample.value };
         if !sample.value.is_finite() {
             // That there is no value is worth a note in the pane where one was due.
             if sample.value.is_nan() && !frame.duplicate && place == Place::Open {
