@@ -1,15 +1,12 @@
 //! What the scan combinator adds to the work of a step: beside `futures::StreamExt::scan` and a
-//! plain loop, one item at a time and in batches.
+//! plain loop, one item at a time and in batches, with one state and with one for each channel.
 //!
-//! `cargo bench --bench combinator` prints a table; `cargo bench --bench combinator -- --test`
-//! runs each row once, to see that it runs. Times are those of the process's own CPU, best of
-//! several rounds, because machines are noisy; compare ratios within one run.
+//! `cargo bench --bench combinator`; its arguments are those of benches/support. Compare ratios
+//! within one run.
 
-use std::{
-    hint::black_box,
-    io::{self, Write},
-    task::Poll,
-};
+mod support;
+
+use std::{hint::black_box, io, sync::Arc, task::Poll};
 
 use futures::{
     StreamExt as _,
@@ -17,39 +14,159 @@ use futures::{
     future::ready,
     stream::{self, BoxStream, Stream},
 };
-use stillwell::{
-    daemon::clock::cpu_ns,
-    scan::{Step, StreamExt as _},
-};
+use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
+use stillwell::scan::{Step, StreamExt as _};
+
+use self::support::{Bench, Case, Table};
 
 /// Items in a batch: what the queue to the engine carries at most.
 const BATCH: u64 = 4_096;
+/// Items of a round over one state, and over many.
+const ITEMS: u64 = 4_096 * BATCH;
+const SPREAD_ITEMS: u64 = 1_024 * BATCH;
+/// Length of an order of channels, which repeats.
+const ORDER: usize = 1 << 20;
 
-/// A way to sum so many items, and its name.
-type Row = (&'static str, fn(u64) -> u64);
+/// A way to take all items, and its name.
+type Way = (&'static str, fn(Items, Sums) -> u64);
 
-/// Sums, and says the sum at each multiple of [`BATCH`] items: a small step, so that what is
-/// around it shows.
-#[derive(Default)]
+const WAYS: [Way; 8] = [
+    ("plain loop", |items, mut sums| {
+        items.one_by_one().filter_map(|item| sums.step(item)).fold(0, u64::wrapping_add)
+    }),
+    ("scan_with", |items, sums| drain(stream::iter(items.one_by_one()).scan_with(sums))),
+    // `scan` takes `None` for the end: what has nothing to say must say so in a value.
+    ("futures scan", |items, sums| {
+        let said = stream::iter(items.one_by_one())
+            .scan(sums, |sums, item| ready(Some(sums.step(item))))
+            .filter_map(ready);
+        drain(said)
+    }),
+    ("scan_with, boxed input", |items, sums| {
+        let input: BoxStream<'_, u32> = stream::iter(items.one_by_one()).boxed();
+        drain(input.scan_with(sums))
+    }),
+    ("scan_with, input often pending", |items, sums| drain(items.hesitant().scan_with(sums))),
+    ("plain loop over batches", |items, sums| {
+        let mut step = BatchSums(sums);
+        items.in_batches().filter_map(|batch| step.step(batch)).fold(0, u64::wrapping_add)
+    }),
+    ("scan_with over batches", |items, sums| {
+        drain(stream::iter(items.in_batches()).scan_with(BatchSums(sums)))
+    }),
+    ("scan_with over batches, boxed input", |items, sums| {
+        drain(stream::iter(items.in_batches()).boxed().scan_with(BatchSums(sums)))
+    }),
+];
+
+/// Those of [`WAYS`] that are looked at with many channels.
+const SPREAD: [usize; 4] = [0, 1, 2, 6];
+
+fn main() -> io::Result<()> {
+    let bench = Bench::from_arguments()?;
+    let table = Table {
+        title: "A step with one state",
+        unit: "an item",
+        labels: &["what drives it"],
+        notes: &[],
+        beside_first: true,
+    };
+    let cases = WAYS.map(|way| case(way, ITEMS, 1, &in_turn(1)));
+    bench.table(&table, &cases)?;
+    for channels in [10, 1_000, 100_000, 1_000_000] {
+        for (name, order) in [("round-robin", in_turn(channels)), ("random", at_random(channels))] {
+            let title = format!("A step with a state for each of {channels} channels, {name}");
+            let cases = SPREAD.map(|at| case(WAYS[at], SPREAD_ITEMS, channels, &order));
+            bench.table(&Table { title: &title, ..table }, &cases)?;
+        }
+    }
+    Ok(())
+}
+
+fn case((name, way): Way, items: u64, channels: u32, order: &Arc<[u32]>) -> Case<'static> {
+    let order = Arc::clone(order);
+    Case::new([name], items, move |count, watch| {
+        let count = count.next_multiple_of(BATCH);
+        let items = Items { count, order: Arc::clone(&order) };
+        let sums = Sums::new(channels);
+        watch.time(count, || black_box(way(black_box(items), sums)));
+    })
+}
+
+fn in_turn(channels: u32) -> Arc<[u32]> {
+    (0..channels).cycle().take(ORDER).collect()
+}
+
+fn at_random(channels: u32) -> Arc<[u32]> {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    (0..ORDER).map(|_| random.random_range(0..channels)).collect()
+}
+
+/// What comes in: channels in an order that repeats.
+#[derive(Clone, Debug)]
+struct Items {
+    count: u64,
+    order: Arc<[u32]>,
+}
+
+impl Items {
+    fn one_by_one(self) -> impl Iterator<Item = u32> + Send {
+        let Self { count, order } = self;
+        (0..count).map(move |at| order[at as usize % ORDER])
+    }
+
+    fn in_batches(self) -> impl Iterator<Item = Vec<u32>> + Send {
+        let Self { count, order } = self;
+        let batch = move |at: u64| {
+            let start = (at * BATCH) as usize % ORDER;
+            order[start..start + BATCH as usize].to_vec()
+        };
+        (0..count / BATCH).map(batch)
+    }
+
+    /// Ends its turn at each batch, as a queue does that is empty.
+    fn hesitant(self) -> impl Stream<Item = u32> {
+        let Self { count, order } = self;
+        let (mut next, mut paused) = (0, false);
+        stream::poll_fn(move |context| {
+            if next == count {
+                return Poll::Ready(None);
+            }
+            paused = !paused && next % BATCH == 0;
+            if paused {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let item = order[next as usize % ORDER];
+            next += 1;
+            Poll::Ready(Some(item))
+        })
+    }
+}
+
+/// A small step, so that what is around it shows: sums for each channel, and says one now and
+/// then.
 struct Sums {
     taken: u64,
-    sum: u64,
+    of_channels: Vec<u64>,
 }
 
 impl Sums {
-    fn take(&mut self, item: u64) -> Option<u64> {
-        self.taken += 1;
-        self.sum = self.sum.wrapping_mul(31).wrapping_add(item);
-        self.taken.is_multiple_of(BATCH).then_some(self.sum)
+    fn new(channels: u32) -> Self {
+        // Not zeros, which the kernel would only promise.
+        Self { taken: 0, of_channels: vec![1; channels as usize] }
     }
 }
 
 impl Step for Sums {
-    type In = u64;
+    type In = u32;
     type Out = u64;
 
-    fn step(&mut self, item: u64) -> Option<u64> {
-        self.take(item)
+    fn step(&mut self, channel: u32) -> Option<u64> {
+        self.taken += 1;
+        let sum = &mut self.of_channels[channel as usize];
+        *sum = sum.wrapping_mul(31).wrapping_add(self.taken);
+        self.taken.is_multiple_of(BATCH).then_some(*sum)
     }
 
     fn finish(&mut self) -> Option<u64> {
@@ -58,102 +175,19 @@ impl Step for Sums {
 }
 
 /// The same over batches.
-#[derive(Default)]
 struct BatchSums(Sums);
 
 impl Step for BatchSums {
-    type In = Vec<u64>;
+    type In = Vec<u32>;
     type Out = u64;
 
-    fn step(&mut self, batch: Vec<u64>) -> Option<u64> {
-        batch.into_iter().filter_map(|item| self.0.take(item)).last()
+    fn step(&mut self, batch: Vec<u32>) -> Option<u64> {
+        batch.into_iter().filter_map(|channel| self.0.step(channel)).last()
     }
 
     fn finish(&mut self) -> Option<u64> {
         None
     }
-}
-
-fn main() -> io::Result<()> {
-    let smoke = std::env::args().any(|argument| argument == "--test");
-    let (items, rounds) = if smoke { (2 * BATCH, 1) } else { (4_096 * BATCH, 7) };
-    let rows: [Row; 8] = [
-        ("plain loop", plain),
-        ("scan_with", |items| drain(numbers(items).scan_with(Sums::default()))),
-        ("futures scan", |items| drain(futures_scan(items))),
-        ("scan_with, boxed input", |items| {
-            let input: BoxStream<'_, u64> = numbers(items).boxed();
-            drain(input.scan_with(Sums::default()))
-        }),
-        ("scan_with, input often pending", |items| {
-            drain(hesitant(items).scan_with(Sums::default()))
-        }),
-        ("plain loop over batches", |items| {
-            let mut step = BatchSums::default();
-            (0..items / BATCH).filter_map(|at| step.step(batch(at))).fold(0, u64::wrapping_add)
-        }),
-        ("scan_with over batches", |items| drain(batches(items).scan_with(BatchSums::default()))),
-        ("scan_with over batches, boxed input", |items| {
-            drain(batches(items).boxed().scan_with(BatchSums::default()))
-        }),
-    ];
-    let mut out = io::stdout().lock();
-    writeln!(out, "                                     ns an item (best)  beside the plain loop")?;
-    let mut plain_ns = f64::NAN;
-    for (name, run) in rows {
-        let mut best_ns = i64::MAX;
-        for _ in 0..rounds {
-            let before_ns = cpu_ns();
-            black_box(run(black_box(items)));
-            best_ns = best_ns.min(cpu_ns() - before_ns);
-        }
-        let each_ns = best_ns as f64 / items as f64;
-        if name.starts_with("plain loop") {
-            plain_ns = each_ns;
-        }
-        writeln!(out, "{name:<36}  {each_ns:>16.2}  {:>21.2}", each_ns / plain_ns)?;
-    }
-    Ok(())
-}
-
-fn plain(items: u64) -> u64 {
-    let mut sums = Sums::default();
-    (0..items).filter_map(|item| sums.take(item)).fold(0, u64::wrapping_add)
-}
-
-fn numbers(items: u64) -> impl Stream<Item = u64> + Send {
-    stream::iter(0..items)
-}
-
-/// Ends its turn at each batch, as a queue does that is empty.
-fn hesitant(items: u64) -> impl Stream<Item = u64> {
-    let (mut next, mut paused) = (0, false);
-    stream::poll_fn(move |context| {
-        if next == items {
-            return Poll::Ready(None);
-        }
-        paused = !paused && next % BATCH == 0;
-        if paused {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        next += 1;
-        Poll::Ready(Some(next - 1))
-    })
-}
-
-fn batch(at: u64) -> Vec<u64> {
-    (at * BATCH..(at + 1) * BATCH).collect()
-}
-
-fn batches(items: u64) -> impl Stream<Item = Vec<u64>> + Send {
-    stream::iter(0..items / BATCH).map(batch)
-}
-
-/// `scan` takes `None` for the end of the stream: what has nothing to say must say so in a value.
-fn futures_scan(items: u64) -> impl Stream<Item = u64> {
-    let said = numbers(items).scan(Sums::default(), |sums, item| ready(Some(sums.take(item))));
-    said.filter_map(ready)
 }
 
 fn drain(stream: impl Stream<Item = u64>) -> u64 {

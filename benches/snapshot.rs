@@ -1,17 +1,13 @@
 //! Cost of publishing what changed, and of saying it on the query socket.
 //!
-//! `cargo bench --bench snapshot` prints tables; `cargo bench --bench snapshot -- --test` runs
-//! each row once, to see that it runs. Times are those of the process's own CPU, best and worst
-//! of several rounds, because machines are noisy; compare ratios within one run.
+//! `cargo bench --bench snapshot`; its arguments are those of benches/support.
 
-use std::{
-    io::{self, Write},
-    mem::replace,
-    sync::Arc,
-};
+mod support;
 
+use std::{hint::black_box, io, mem::replace, sync::Arc};
+
+use rand::{SeedableRng as _, rngs::ChaCha8Rng, seq::SliceRandom as _};
 use stillwell::{
-    daemon::clock::cpu_ns,
     engine::{
         ChannelKey, Rules, Snapshot, Window,
         directory::Listing,
@@ -26,8 +22,14 @@ use stillwell::{
     },
 };
 
+use self::support::{Bench, Case, Table, Watch};
+
 /// Time of the first publication.
 const START_NS: i64 = 1_700_000_000 * SECOND;
+
+/// Publications and replies of a round.
+const PUBLICATIONS: u64 = 20;
+const REPLIES: u64 = 20;
 
 /// Everything that a daemon would show, without the engine behind it.
 struct Stage {
@@ -37,104 +39,119 @@ struct Stage {
 }
 
 fn main() -> io::Result<()> {
-    let smoke = std::env::args().any(|argument| argument == "--test");
-    let mut out = io::stdout().lock();
-    let sizes: &[u32] = if smoke { &[10, 1_000] } else { &[10, 1_000, 100_000, 1_000_000] };
-    let rounds = if smoke { 1 } else { 20 };
-    writeln!(out, "            changed    ns a change  publication, us")?;
-    writeln!(out, "channels  a publication       best     best    worst  with a reader")?;
+    let bench = Bench::from_arguments()?;
+    let sizes: &[u32] =
+        if bench.is_smoke() { &[10, 1_000] } else { &[10, 1_000, 100_000, 1_000_000] };
+    let table = Table {
+        title: "Publication of what changed",
+        unit: "a change",
+        labels: &["channels", "changed", "order"],
+        notes: &["publication us", "longest", "with a reader"],
+        beside_first: false,
+    };
+    let mut cases = Vec::new();
     for &channels in sizes {
         for thousandths in [1, 100, 1_000] {
-            publish(&mut out, channels, thousandths, rounds)?;
+            cases.extend([false, true].map(|random| publication(channels, thousandths, random)));
         }
     }
-    writeln!(out)?;
-    writeln!(out, "channels  question                              us (best)      bytes")?;
-    for &channels in sizes {
-        serialize(&mut out, channels, rounds)?;
-    }
-    Ok(())
+    bench.table(&table, &cases)?;
+    let table = Table {
+        title: "Replies of the query socket",
+        unit: "a reply",
+        labels: &["channels", "question"],
+        notes: &["bytes"],
+        ..table
+    };
+    bench.table(&table, &sizes.iter().flat_map(|channels| questions(*channels)).collect::<Vec<_>>())
 }
 
 /// What it costs to show a value and a summary of each channel that changed, and to publish them.
-fn publish(out: &mut impl Write, channels: u32, thousandths: u32, rounds: usize) -> io::Result<()> {
-    let mut stage = Stage::new(channels);
+fn publication(channels: u32, thousandths: u32, random: bool) -> Case<'static> {
     let changed = (u64::from(channels) * u64::from(thousandths) / 1_000).max(1);
-    let step = u64::from(channels) / changed;
+    let order = if random { "random" } else { "round-robin" };
+    let labels = [channels.to_string(), changed.to_string(), order.to_owned()];
+    let case = Case::new(labels, PUBLICATIONS * changed, move |items, watch| {
+        let mut stage = Stage::new(channels);
+        let which = which(channels, changed, random);
+        publish(&mut stage, &which, (items / changed).max(1), watch);
+    });
+    case.rounds(3)
+}
+
+fn publish(stage: &mut Stage, which: &[u32], publications: u64, watch: &mut Watch) {
+    let changed = which.len() as u64;
     let mut latest = stage.publish();
-    let (mut shown_ns, mut best_ns, mut worst_ns, mut held_ns) = (i64::MAX, i64::MAX, 0, i64::MAX);
-    for round in 0..rounds + 2 {
-        let before_ns = cpu_ns();
-        stage.change(which(changed, step));
-        let filled_ns = cpu_ns();
+    // The first two find no buffers to take turns with.
+    for _ in 0..2 {
+        stage.change(which);
         drop(replace(&mut latest, stage.publish()));
-        let done_ns = cpu_ns();
-        // The first two find no buffers to take turns with.
-        if 2 <= round {
-            shown_ns = shown_ns.min(done_ns - before_ns);
-            best_ns = best_ns.min(done_ns - filled_ns);
-            worst_ns = worst_ns.max(done_ns - filled_ns);
-        }
     }
-    for _ in 0..rounds.min(5) {
+    let (mut best_ns, mut longest_ns, mut held_ns) = (i64::MAX, 0, i64::MAX);
+    for _ in 0..publications {
+        watch.time(changed, || {
+            stage.change(which);
+            let ((), ns) = Watch::aside(|| drop(replace(&mut latest, stage.publish())));
+            best_ns = best_ns.min(ns);
+            longest_ns = longest_ns.max(ns);
+        });
+    }
+    for _ in 0..publications.min(5) {
         // What a reader holds is not written again: other buffers are made.
         let reader = replace(&mut latest, stage.publish());
         for _ in 0..2 {
-            stage.change(which(changed, step));
-            let before_ns = cpu_ns();
-            drop(replace(&mut latest, stage.publish()));
-            held_ns = held_ns.min(cpu_ns() - before_ns);
+            stage.change(which);
+            let ((), ns) = Watch::aside(|| drop(replace(&mut latest, stage.publish())));
+            held_ns = held_ns.min(ns);
         }
         drop(reader);
     }
-    let us = |ns: i64| ns as f64 / 1e3;
-    let each_ns = shown_ns as f64 / changed as f64;
-    writeln!(
-        out,
-        "{channels:>8}  {changed:>13}  {each_ns:>9.1}  {:>7.1}  {:>7.1}  {:>13.1}",
-        us(best_ns),
-        us(worst_ns),
-        us(held_ns)
-    )
+    watch.note_all([best_ns, longest_ns, held_ns].map(|ns| ns as f64 / 1e3));
 }
 
 /// So many channels, evenly spread.
-fn which(changed: u64, step: u64) -> impl Iterator<Item = u32> {
-    (0..changed).map(move |at| u32::try_from(at * step).expect("CHANNELS_MAX holds"))
+fn which(channels: u32, changed: u64, random: bool) -> Vec<u32> {
+    let step = u64::from(channels) / changed;
+    let channel = |at: u64| u32::try_from(at * step).expect("CHANNELS_MAX holds");
+    let mut which: Vec<u32> = (0..changed).map(channel).collect();
+    if random {
+        which.shuffle(&mut ChaCha8Rng::seed_from_u64(1));
+    }
+    which
 }
 
 /// What it costs to find channels and to write them as JSON.
-fn serialize(out: &mut impl Write, channels: u32, rounds: usize) -> io::Result<()> {
-    let mut stage = Stage::new(channels);
-    stage.change(0..channels);
-    let old = stage.publish();
-    stage.change((0..channels).filter(|channel| channel % 100 == 7));
-    let snapshot = stage.publish();
-    let one = format!("plant.{:07}.temperature", channels / 2);
+fn questions(channels: u32) -> [Case<'static>; 6] {
     let second = WindowChoice::Length(SECOND);
-    let known = Known { seq: old.seq, at_ns: old.at_ns };
-    for (name, pattern, form, known) in [
-        ("Get of one channel", &*one, Form::Current(WindowChoice::All), None),
-        ("Get of one page", "*", Form::Current(second), None),
-        ("Get *7.temperature, one page", "*7.temperature", Form::Current(second), None),
-        ("Get of what is not there", "*.nothing", Form::Current(second), None),
-        ("List of one page", "*", Form::Directory, None),
-        ("Watch, 1 % changed, one message", "*", Form::Current(second), Some(known)),
-    ] {
-        let selection = Selection::new([pattern]);
-        let now_ns = snapshot.at_ns;
-        let ask = Ask { selection: &selection, form, known, limit: usize::MAX, now_ns };
-        let (mut best_ns, mut bytes) = (i64::MAX, 0);
-        for _ in 0..rounds {
-            let before_ns = cpu_ns();
-            let reply = reply(&snapshot, &ask);
-            best_ns = best_ns.min(cpu_ns() - before_ns);
-            bytes = reply.len();
-        }
-        let us = best_ns as f64 / 1e3;
-        writeln!(out, "{channels:>8}  {name:<36}  {us:>9.1}  {bytes:>9}")?;
-    }
-    Ok(())
+    let one = format!("plant.{:07}.temperature", channels / 2);
+    [
+        ("Get of one channel", one, Form::Current(WindowChoice::All), false),
+        ("Get of one page", "*".into(), Form::Current(second), false),
+        ("Get *7.temperature, one page", "*7.temperature".into(), Form::Current(second), false),
+        ("Get of what is not there", "*.nothing".into(), Form::Current(second), false),
+        ("List of one page", "*".into(), Form::Directory, false),
+        ("Watch, 1 % changed, one message", "*".into(), Form::Current(second), true),
+    ]
+    .map(|(name, pattern, form, news)| {
+        let labels = [channels.to_string(), name.to_owned()];
+        let case = Case::new(labels, REPLIES, move |replies, watch| {
+            let mut stage = Stage::new(channels);
+            stage.change(&(0..channels).collect::<Vec<_>>());
+            let old = stage.publish();
+            stage.change(&(0..channels).filter(|channel| channel % 100 == 7).collect::<Vec<_>>());
+            let snapshot = stage.publish();
+            let selection = Selection::new([&*pattern]);
+            let known = news.then_some(Known { seq: old.seq, at_ns: old.at_ns });
+            let now_ns = snapshot.at_ns;
+            let ask = Ask { selection: &selection, form, known, limit: usize::MAX, now_ns };
+            let mut bytes = 0;
+            for _ in 0..replies {
+                bytes = watch.time(1, || black_box(reply(&snapshot, &ask))).len();
+            }
+            watch.note_all([bytes as f64]);
+        });
+        case.rounds(3).counted_over(2)
+    })
 }
 
 /// One reply, as the server makes it.
@@ -194,7 +211,7 @@ impl Stage {
     }
 
     /// A new value and a new summary of the window of a second.
-    fn change(&mut self, channels: impl Iterator<Item = u32>) {
+    fn change(&mut self, channels: &[u32]) {
         let now_ns = self.now_ns();
         let value = 20.0 + (self.seq % 13) as f64 * 0.01;
         let live = Live { value, at_ns: now_ns, arrived_ns: now_ns, flag: Flag::NotEvaluated };
@@ -211,7 +228,7 @@ impl Stage {
             out_of_range: 0,
             precision: stillwell::engine::bins::counting::Precision::Configured,
         };
-        for channel in channels {
+        for &channel in channels {
             self.gallery.show_live(channel, live);
             self.gallery.show_summary(channel, 0, Some(figures), &[]);
         }
