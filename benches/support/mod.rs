@@ -194,8 +194,11 @@ impl Bench {
     /// The work of a row, in this process.
     fn run(&self, case: &Case<'_>) -> Figures {
         let (items, rounds) = match &self.options {
-            options if options.smoke => ((case.items / SMOKE_SHARE).max(1), 1),
-            options if options.counted => (case.counted.max(1), 1),
+            Options { counted: true, .. } => {
+                Watch::stop_clocks();
+                (case.counted.max(1), 1)
+            }
+            Options { smoke: true, .. } => ((case.items / SMOKE_SHARE).max(1), 1),
             _ => (case.items, case.rounds),
         };
         let done: Vec<Watch> = (0..rounds)
