@@ -14,6 +14,7 @@ use stillwell::{
         gallery::Gallery,
         snapshot::{ChannelInfo, Live},
         summary::{Figures, Flag},
+        verdict::Tests,
     },
     limits::{MS, SECOND},
     query::{
@@ -214,7 +215,13 @@ impl Stage {
     fn change(&mut self, channels: &[u32]) {
         let now_ns = self.now_ns();
         let value = 20.0 + (self.seq % 13) as f64 * 0.01;
-        let live = Live { value, at_ns: now_ns, arrived_ns: now_ns, flag: Flag::NotEvaluated };
+        let live = Live {
+            value,
+            at_ns: now_ns,
+            arrived_ns: now_ns,
+            flag: Flag::NotEvaluated,
+            tests: Tests::NONE,
+        };
         let figures = Figures {
             end_ns: now_ns,
             flags: [0, 10, 0, 0, 0],

@@ -49,6 +49,7 @@ pub(super) struct Live {
     pub(super) value: Option<f64>,
     pub(super) time: Option<String>,
     pub(super) age_ms: Option<u64>,
+    pub(super) flag: Option<String>,
 }
 
 /// A channel with one of its summaries, or without one if none is shown.
@@ -72,6 +73,8 @@ struct LiveTexts<'a> {
     age_ms: Option<&'a RawValue>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     flag: Option<&'a RawValue>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    reasons: Option<&'a RawValue>,
 }
 
 /// A line about a channel without a summary.
@@ -192,10 +195,14 @@ fn rank(summary: &Summary) -> (bool, i64) {
     (is_short, if is_short { -length_ns } else { length_ns })
 }
 
-/// The latest value with its unit.
+/// The latest value with its unit; a reading that failed and has no value shows its flag.
 pub(super) fn live_cells(live: &Live) -> [Cell; 3] {
     let unit = live.unit.clone().unwrap_or_default();
-    [number::optional(live.value).into(), unit.into(), Cell::judged(&live.state)]
+    let value = match (live.value, &live.flag) {
+        (None, Some(flag)) if flag == "fail" => Cell::judged(flag),
+        (value, _) => number::optional(value).into(),
+    };
+    [value, unit.into(), Cell::judged(&live.state)]
 }
 
 /// Share of the readings that came, and how far to trust a summary.

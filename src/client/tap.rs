@@ -53,6 +53,8 @@ struct Reading {
     value: Option<f64>,
     unit: Option<String>,
     flag: Option<String>,
+    #[serde(default)]
+    reasons: Vec<String>,
     time: Option<String>,
     pane: Option<String>,
 }
@@ -148,9 +150,15 @@ fn told(reading: &Reading) -> String {
     }
     text.push_str(&format!("  {}", judged(&reading.verdict, reading.reason.as_deref())));
     if let (Some(time), Some(pane), Some(flag)) = (&reading.time, &reading.pane, &reading.flag) {
-        text.push_str(&format!(", {flag}, at {}, pane {}", clock(time), clock(pane)));
+        text.push_str(&format!(", {}, ", judged(flag, reasons(reading).as_deref())));
+        text.push_str(&format!("at {}, pane {}", clock(time), clock(pane)));
     }
     plain(&text)
+}
+
+/// What speaks against a reading, if anything does.
+fn reasons(reading: &Reading) -> Option<String> {
+    (!reading.reasons.is_empty()).then(|| reading.reasons.join(" "))
 }
 
 fn judged(verdict: &str, reason: Option<&str>) -> String {
@@ -198,6 +206,9 @@ mod tests {
             {"id":"bench.t","field":"t","raw":215,"verdict":"accepted","value":21.5,"unit":"Cel",
              "flag":"not_evaluated","time":"2026-11-23T01:02:06.1234Z",
              "pane":"2026-11-23T01:02:06.1Z"},
+            {"id":"bench.i","field":"i","raw":3.5,"verdict":"accepted","unit":"bar","flag":"fail",
+             "reasons":["current_loop"],"time":"2026-11-23T01:02:06Z",
+             "pane":"2026-11-23T01:02:06Z"},
             {"field":"h\u001b[2J","verdict":"refused","reason":"not_finite"}],"more":2}"#;
         assert_eq!(
             lines(&parse(text).expect("parses")),
@@ -206,6 +217,8 @@ mod tests {
                 "    74 3a 32 31 35 2c 68 3a 0a  |t:215,h:.|",
                 "    bench.t  (field t)  raw 215 -> 21.5 Cel  accepted, not_evaluated, \
                  at 01:02:06.123, pane 01:02:06.1",
+                "    bench.i  (field i)  raw 3.5  accepted, fail: current_loop, at 01:02:06, \
+                 pane 01:02:06",
                 "    -  (field h\u{FFFD}[2J)  raw -  refused: not_finite",
                 "    and 2 readings more",
             ]

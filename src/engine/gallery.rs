@@ -153,10 +153,11 @@ mod tests {
         partial::OpenPartial,
         snapshot::{Snapshot, tests_support},
         summary::Flag,
+        verdict::Tests,
     };
 
     fn live(value: f64, at_ns: i64) -> Live {
-        Live { value, at_ns, arrived_ns: at_ns, flag: Flag::Pass }
+        Live { value, at_ns, arrived_ns: at_ns, flag: Flag::Pass, tests: Tests::NONE }
     }
 
     #[test]

@@ -74,10 +74,10 @@ impl Rolling {
         }
         let Self { windows, books, gallery, .. } = self;
         in_order(&checked.readings, &checked.advances, |event| match event {
-            Event::Reading(&Reading { channel, flag, at_ns, value, .. }) => {
+            Event::Reading(&Reading { channel, flag, tests, at_ns, value }) => {
                 windows.push(channel, at_ns, value, flag);
                 if flag != Flag::Missing {
-                    gallery.show_live(channel, Live { value, at_ns, arrived_ns, flag });
+                    gallery.show_live(channel, Live { value, at_ns, arrived_ns, flag, tests });
                 }
             }
             Event::Advance(advance) => windows.advance(advance.lane, advance.watermark_ns, books),

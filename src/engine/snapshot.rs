@@ -13,6 +13,7 @@ use super::{
     ledger::{ReadingTally, SequenceTally},
     plan::ChannelKey,
     summary::{Flag, Summary},
+    verdict::Tests,
 };
 use crate::{limits::CHANNELS_PER_CHUNK, wire::Health};
 
@@ -118,7 +119,7 @@ pub struct ChannelView<'a> {
 /// Latest accepted value of a channel, by event time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Live {
-    /// The value.
+    /// The value; not a number where none can be given, which the flag says.
     pub value: f64,
     /// Event time, nanoseconds since 1970 on the daemon's line.
     pub at_ns: i64,
@@ -126,6 +127,8 @@ pub struct Live {
     pub arrived_ns: i64,
     /// Its verdict.
     pub flag: Flag,
+    /// What speaks against it.
+    pub tests: Tests,
 }
 
 /// Whether a channel delivers.

@@ -79,7 +79,7 @@ pub struct Reading {
     pub tests: Tests,
     /// Event time.
     pub at_ns: i64,
-    /// Raw value here, normalized later.
+    /// Raw value here, normalized later; not a number if none can be given, which its flag says.
     pub value: f64,
 }
 

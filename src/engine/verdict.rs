@@ -10,12 +10,18 @@ pub enum Test {
     /// Its device says of itself that it fails, is being checked, or is out of specification
     /// (NAMUR NE 107).
     Health,
-    /// Its raw value is outside the domain of the calibration.
+    /// Its raw value, or what it comes to, is outside the domain of the calibration.
     Domain,
     /// The loop current is outside the signal range (NAMUR NE 43).
     CurrentLoop,
-    /// What the calibration needs from another channel is absent or too old.
+    /// No calibration is in force at its event time.
+    Undated,
+    /// What the calibration needs from another channel is absent, too old, or in doubt itself.
     Companion,
+    /// A counter gives no step: it is the first reading, or one that is not later than the newest.
+    CounterStep,
+    /// A counter began anew.
+    CounterReset,
     /// QARTOD test 4: outside the range of the sensor or of the operator.
     GrossRange,
     /// QARTOD test 5: outside the range of the season.
@@ -38,11 +44,14 @@ pub enum Test {
 
 impl Test {
     /// All tests, in the order of their bits.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Health,
         Self::Domain,
         Self::CurrentLoop,
+        Self::Undated,
         Self::Companion,
+        Self::CounterStep,
+        Self::CounterReset,
         Self::GrossRange,
         Self::Climatology,
         Self::Spike,
@@ -61,7 +70,10 @@ impl Test {
             Self::Health => "health",
             Self::Domain => "domain",
             Self::CurrentLoop => "current_loop",
+            Self::Undated => "undated",
             Self::Companion => "companion",
+            Self::CounterStep => "counter_step",
+            Self::CounterReset => "counter_reset",
             Self::GrossRange => "gross_range",
             Self::Climatology => "climatology",
             Self::Spike => "spike",

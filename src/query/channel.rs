@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::json::{Rfc3339, Text, number, optional, sequence};
+use super::json::{Rfc3339, Text, number, optional, reasons, sequence};
 use crate::{
     engine::{ChannelKey, duration::Nanoseconds, snapshot::ChannelView},
     limits::MS,
@@ -29,6 +29,7 @@ impl Serialize for LiveLine<'_> {
             let age_ns = self.now_ns.saturating_sub(live.arrived_ns).max(0);
             map.serialize_entry("age_ms", &(age_ns / MS))?;
             map.serialize_entry("flag", live.flag.name())?;
+            reasons(&mut map, live.tests)?;
         }
         map.end()
     }
@@ -80,7 +81,7 @@ impl Serialize for Lengths<'_> {
 mod tests {
     use super::*;
     use crate::{
-        engine::{Snapshot, snapshot::Live, summary::Flag},
+        engine::{Snapshot, snapshot::Live, summary::Flag, verdict::Tests},
         limits::SECOND,
         query::page::tests::Scene,
     };
@@ -97,7 +98,7 @@ mod tests {
     }
 
     fn live_at_second(value: f64, flag: Flag) -> Live {
-        Live { value, at_ns: SECOND, arrived_ns: SECOND + MS, flag }
+        Live { value, at_ns: SECOND, arrived_ns: SECOND + MS, flag, tests: Tests::NONE }
     }
 
     #[test]

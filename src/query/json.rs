@@ -8,6 +8,8 @@ use serde::{
     ser::{SerializeMap, SerializeSeq},
 };
 
+use crate::engine::verdict::{Test, Tests};
+
 /// Nanoseconds since 1970 as RFC 3339 in UTC: `2026-11-23T01:02:06Z`.
 #[derive(Clone, Copy, Debug)]
 pub struct Rfc3339(pub i64);
@@ -67,6 +69,15 @@ pub fn optional<M: SerializeMap, T: Serialize>(
         Some(value) => map.serialize_entry(key, &value),
         None => Ok(()),
     }
+}
+
+/// Writes what speaks against a reading, unless nothing does: `"reasons":["current_loop"]`.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn reasons<M: SerializeMap>(map: &mut M, tests: Tests) -> Result<(), M::Error> {
+    let names: Vec<&str> = tests.iter().map(Test::name).collect();
+    optional(map, "reasons", Some(names).filter(|names| !names.is_empty()))
 }
 
 /// A count that may be a fraction: `600`, not `600.0`.

@@ -272,7 +272,9 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::{
-        engine::{directory::Listing, gallery::Gallery, snapshot::Live, summary::Flag},
+        engine::{
+            directory::Listing, gallery::Gallery, snapshot::Live, summary::Flag, verdict::Tests,
+        },
         limits::SECOND,
         query::summary::tests::{figures, info},
     };
@@ -315,7 +317,13 @@ pub(crate) mod tests {
         /// Makes these channels ones that have changed.
         pub(crate) fn change(&mut self, channels: impl IntoIterator<Item = u32>) {
             let at_ns = self.at_ns;
-            let live = Live { value: 63.5, at_ns, arrived_ns: at_ns, flag: Flag::Pass };
+            let live = Live {
+                value: 63.5,
+                at_ns,
+                arrived_ns: at_ns,
+                flag: Flag::Pass,
+                tests: Tests::NONE,
+            };
             channels.into_iter().for_each(|channel| self.gallery.show_live(channel, live));
         }
 

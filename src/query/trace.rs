@@ -4,7 +4,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::json::{Rfc3339, number, optional, sequence};
+use super::json::{Rfc3339, number, optional, reasons, sequence};
 use crate::{
     engine::{
         ReadingRefusal,
@@ -121,6 +121,7 @@ impl Serialize for ReadingLine<'_> {
             number(&mut map, "value", Some(published.value))?;
             optional(&mut map, "unit", info.unit.as_deref())?;
             map.serialize_entry("flag", published.flag.name())?;
+            reasons(&mut map, published.tests)?;
             map.serialize_entry("time", &Rfc3339(published.at_ns))?;
             let pane_ns = info.rules.pane_ns;
             let pane = published.at_ns.div_euclid(pane_ns).saturating_mul(pane_ns);

@@ -31,6 +31,7 @@ use stillwell::{
         gallery::Gallery,
         snapshot::{ChannelInfo, Live},
         summary::{Figures, Flag},
+        verdict::Tests,
     },
     limits::{MS, SECOND},
 };
@@ -111,7 +112,13 @@ fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
         out_of_range: 0,
         precision: stillwell::engine::bins::counting::Precision::Configured,
     };
-    let live = Live { value: 63.1, at_ns: now_ns, arrived_ns: now_ns, flag: Flag::Pass };
+    let live = Live {
+        value: 63.1,
+        at_ns: now_ns,
+        arrived_ns: now_ns,
+        flag: Flag::Pass,
+        tests: Tests::NONE,
+    };
     let (mut gallery, mut listing) = (Gallery::default(), Listing::default());
     for index in 0..channels {
         let info = ChannelInfo {
