@@ -94,6 +94,18 @@ pub const PATTERNS_MAX: usize = 256;
 pub const UNIT_BYTES_MAX: usize = 64;
 /// Deepest nesting of parentheses in a unit code.
 pub const UNIT_DEPTH_MAX: usize = 8;
+/// Points of a calibration table.
+pub const CALIBRATION_POINTS_MAX: usize = 4_096;
+/// Coefficients of a calibration polynomial.
+pub const CALIBRATION_COEFFICIENTS_MAX: usize = 16;
+/// Functions in the chain of a calibration.
+pub const CALIBRATION_STEPS_MAX: usize = 8;
+/// Calibrations of one channel, each from its date on.
+pub const CALIBRATION_ERAS_MAX: usize = 256;
+/// Longest name of a calibration.
+pub const CALIBRATION_VERSION_BYTES_MAX: usize = 128;
+/// Default of how far the readings of a thermocouple and of its cold junction may lie apart.
+pub const COLD_JUNCTION_AGE_DEFAULT_NS: i64 = 60 * SECOND;
 /// Largest exponent in a unit code.
 pub const UNIT_EXPONENT_MAX: i32 = 99;
 

@@ -7,6 +7,7 @@ pub mod rules;
 pub mod verdict;
 pub mod plan;
 pub mod unit;
+pub mod calibration;
 pub mod duration;
 pub mod glob;
 pub mod recycle;

@@ -118,4 +118,11 @@ pub struct Linear {
 impl Linear {
     /// Leaves values as they are.
     pub const IDENTITY: Self = Self { scale: 1.0, offset: 0.0 };
+
+    /// The value at a raw one.
+    #[inline]
+    #[must_use]
+    pub fn at(&self, raw: f64) -> f64 {
+        raw * self.scale + self.offset
+    }
 }
