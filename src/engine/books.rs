@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{
     Ledger, Link, Plan,
+    devices::{DeviceCounts, DeviceReport},
     snapshot::{DeviceView, SourceView},
-    validate::{DeviceReport, Report},
+    validate::Report,
     windows::Count,
 };
 
@@ -56,8 +57,8 @@ impl Books {
         if let Some(link) = report.link.take() {
             book.link = link;
         }
-        for device in &report.devices {
-            book.enter_device(device);
+        for (device, counts) in report.devices.each() {
+            book.enter_device(device, counts);
         }
     }
 
@@ -91,13 +92,24 @@ impl Count for Books {
 }
 
 impl SourceBook {
-    fn enter_device(&mut self, report: &DeviceReport) {
+    fn enter_device(&mut self, report: &DeviceReport, counts: Option<&DeviceCounts>) {
         let number = report.number as usize;
         if self.devices.len() <= number {
             self.devices.resize(number + 1, None);
         }
-        let view = self.devices[number].get_or_insert(DeviceView::unheard(report.since.device));
-        view.add(&report.since);
+        let view = self.devices[number].get_or_insert_with(|| DeviceView::unheard(report.device));
+        view.boot = report.boot;
+        view.health = report.health;
+        view.last_arrival_ns = report.last_arrival_ns;
+        view.frames += report.frames;
+        view.readings.received += report.received;
+        view.readings.accepted += report.accepted;
+        if let Some(DeviceCounts { refused, sequence }) = counts {
+            for (mine, theirs) in view.readings.refused.iter_mut().zip(refused) {
+                *mine += theirs;
+            }
+            view.sequence.add(sequence);
+        }
     }
 
     fn view(&mut self) -> Arc<SourceView> {

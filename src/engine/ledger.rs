@@ -123,18 +123,6 @@ impl SequenceTally {
         self.reordered += other.reordered;
         self.resets += other.resets;
     }
-
-    /// What was counted since `before`.
-    #[must_use]
-    pub fn since(&self, before: &Self) -> Self {
-        Self {
-            missed: self.missed - before.missed,
-            found: self.found - before.found,
-            duplicate: self.duplicate - before.duplicate,
-            reordered: self.reordered - before.reordered,
-            resets: self.resets - before.resets,
-        }
-    }
 }
 
 /// Everything counted for one source, or for all of them.

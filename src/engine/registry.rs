@@ -28,8 +28,26 @@ pub struct Target {
     pub channel: u32,
     /// Lane, numbered within the source.
     pub lane: u32,
-    /// Largest magnitude of a raw value that stays a number through calibration and statistics.
+    /// Largest magnitude of a raw value that stays a number through calibration and statistics;
+    /// not below 0.
     pub raw_abs_max: f64,
+}
+
+impl Target {
+    /// No channel is known here: no magnitude is small enough.
+    const UNKNOWN: Self = Self { channel: u32::MAX, lane: u32::MAX, raw_abs_max: -1.0 };
+
+    fn is_known(&self) -> bool {
+        0.0 <= self.raw_abs_max
+    }
+
+    /// Whether there is nothing to say against a raw value of a channel that is known: one
+    /// comparison, which no value passes that is not a number.
+    #[inline]
+    #[must_use]
+    pub fn takes(&self, value: f64) -> bool {
+        value.abs() <= self.raw_abs_max
+    }
 }
 
 /// All channels there are: the configured ones, and those found on the wire.
@@ -69,13 +87,15 @@ struct SourceChannels {
 #[derive(Debug, Default)]
 struct Devices {
     by_id: HashMap<u32, u32, foldhash::quality::RandomState>,
+    /// Id and number of the one that was asked for last: it often sends the next frame too.
+    latest: Option<(u32, u32)>,
     channels: Vec<DeviceChannels>,
 }
 
 #[derive(Debug, Default)]
 struct DeviceChannels {
     /// By channel number or by index of the field, grown as far as needed.
-    targets: Vec<Option<Target>>,
+    targets: Vec<Target>,
     /// Configured fields by name, for formats that name them.
     named: HashMap<Arc<str>, Target, foldhash::quality::RandomState>,
     id: u32,
@@ -117,7 +137,13 @@ impl Registry {
     /// If it is not known and not to be taken up.
     pub fn device(&mut self, source: usize, id: u32) -> Result<u32, ReadingRefusal> {
         let source = &mut self.sources[source];
+        if let Some((latest, device)) = source.devices.latest
+            && latest == id
+        {
+            return Ok(device);
+        }
         if let Some(&device) = source.devices.by_id.get(&id) {
+            source.devices.latest = Some((id, device));
             return Ok(device);
         }
         let Unknown::Discover { max } = source.unknown else {
@@ -143,18 +169,26 @@ impl Registry {
         named: impl FnOnce() -> Option<Field>,
         timeline: &mut Timeline,
     ) -> Result<Target, ReadingRefusal> {
-        let targets = &self.sources[source].devices.channels[device as usize].targets;
-        if let Some(Some(target)) = targets.get(field as usize) {
+        if let Some(target) = self.targets(source, device).get(field as usize)
+            && target.is_known()
+        {
             return Ok(*target);
         }
         self.meet(source, device, field, named(), timeline)
     }
 
+    /// The channels behind the fields of a known device, by channel number or by index of the
+    /// field. A field that was not met yet, or that no channel is behind, takes no value.
+    #[inline]
+    #[must_use]
+    pub fn targets(&self, source: usize, device: u32) -> &[Target] {
+        &self.sources[source].devices.channels[device as usize].targets
+    }
+
     /// The channel of a field that was met before, by its dense index.
     pub(super) fn known(&self, source: usize, device: u32, field: u32) -> Option<u32> {
-        let devices = &self.sources[source].devices.channels;
-        let target = devices.get(device as usize)?.targets.get(field as usize)?;
-        target.map(|target| target.channel)
+        let target = self.targets(source, device).get(field as usize)?;
+        target.is_known().then_some(target.channel)
     }
 
     /// Channels added since the last call, in the order of their indexes.
@@ -303,9 +337,9 @@ impl DeviceChannels {
     fn set(&mut self, field: u32, target: Target) {
         let field = field as usize;
         if self.targets.len() <= field {
-            self.targets.resize((field + 1).max(TARGETS_FIRST), None);
+            self.targets.resize((field + 1).max(TARGETS_FIRST), Target::UNKNOWN);
         }
-        self.targets[field] = Some(target);
+        self.targets[field] = target;
     }
 }
 

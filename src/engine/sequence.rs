@@ -16,8 +16,10 @@ pub enum Verdict {
 /// must not pass for another restart.
 #[derive(Clone, Debug, Default)]
 pub struct Sequences {
-    /// The present start last.
-    boots: Vec<Boot>,
+    /// The present start.
+    present: Option<Boot>,
+    /// Those before it, the latest last.
+    before: Vec<Boot>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +33,20 @@ struct Boot {
 }
 
 impl Sequences {
+    /// Whether the frame is the next of the present start, which leaves nothing to judge and
+    /// nothing to count; it is taken note of then.
+    #[inline]
+    pub fn follows(&mut self, boot: u16, sequence: u32) -> bool {
+        let Some(present) = &mut self.present else { return false };
+        if present.boot != boot || sequence.wrapping_sub(present.newest) != 1 {
+            return false;
+        }
+        present.newest = sequence;
+        present.seen = present.seen << 1 | 1;
+        present.span = (present.span + 1).min(SEQUENCE_WINDOW);
+        true
+    }
+
     /// Judges a frame and counts what it tells. `restarted` is the device's own word that this
     /// frame is the first since its start.
     pub fn judge(
@@ -40,26 +56,34 @@ impl Sequences {
         restarted: bool,
         tally: &mut SequenceTally,
     ) -> Verdict {
-        let present = self.boots.len().wrapping_sub(1);
-        let Some(known) = self.boots.iter().position(|known| known.boot == boot) else {
-            self.start(boot, sequence, tally);
-            return Verdict::New;
-        };
-        // A device that draws no new mark at its start still says that it started.
-        if restarted && known == present && self.boots[known].is_out_of_reach(sequence) {
-            self.boots[known] = Boot::starting(boot, sequence);
-            tally.resets += 1;
-            return Verdict::New;
+        if let Some(present) = &mut self.present
+            && present.boot == boot
+        {
+            // A device that draws no new mark at its start still says that it started.
+            if restarted && present.is_out_of_reach(sequence) {
+                *present = Boot::starting(boot, sequence);
+                tally.resets += 1;
+                return Verdict::New;
+            }
+            return present.judge(sequence, tally);
         }
-        self.boots[known].judge(sequence, tally)
+        match self.before.iter_mut().find(|known| known.boot == boot) {
+            Some(known) => known.judge(sequence, tally),
+            None => {
+                self.start(boot, sequence, tally);
+                Verdict::New
+            }
+        }
     }
 
     fn start(&mut self, boot: u16, sequence: u32, tally: &mut SequenceTally) {
-        if self.boots.len() == BOOTS_REMEMBERED {
-            self.boots.remove(0);
+        if let Some(present) = self.present.replace(Boot::starting(boot, sequence)) {
+            if self.before.len() + 1 == BOOTS_REMEMBERED {
+                self.before.remove(0);
+            }
+            self.before.push(present);
+            tally.resets += 1;
         }
-        tally.resets += u64::from(!self.boots.is_empty());
-        self.boots.push(Boot::starting(boot, sequence));
     }
 }
 

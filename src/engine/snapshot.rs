@@ -249,16 +249,6 @@ impl DeviceView {
             sequence: SequenceTally::default(),
         }
     }
-
-    /// Adds what was counted since, and takes over what is the latest.
-    pub fn add(&mut self, since: &Self) {
-        self.boot = since.boot;
-        self.health = since.health;
-        self.last_arrival_ns = since.last_arrival_ns;
-        self.frames += since.frames;
-        self.readings.add(&since.readings);
-        self.sequence.add(&since.sequence);
-    }
 }
 
 /// What tests of several modules build channels with.

@@ -76,6 +76,16 @@ impl Timeline {
         }
     }
 
+    /// Whether readings from `oldest_ns` to `newest_ns` that arrived at `arrived_ns` have open
+    /// panes in every lane, which says it of each of them at once.
+    #[must_use]
+    pub fn is_open(&self, (oldest_ns, newest_ns): (i64, i64), arrived_ns: i64) -> bool {
+        (0..self.lanes.len()).all(|lane| {
+            self.place(lane, oldest_ns, arrived_ns) != Place::Late
+                && self.place(lane, newest_ns, arrived_ns) == Place::Open
+        })
+    }
+
     /// A frame is through: M is at least `newest_ns`. Calls `moved` with the global number of
     /// each lane whose watermark moves, and where to.
     pub fn accept(&mut self, newest_ns: i64, moved: impl FnMut(usize, i64)) {

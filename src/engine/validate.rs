@@ -9,12 +9,10 @@ use std::mem;
 
 use super::{
     Batch, Input, Ledger, Link, Plan, ReadingRefusal, TimeMode,
-    device_clock::{ClockMap, Stamp},
-    ledger::{ReadingTally, SequenceTally},
+    devices::{DeviceNews, Devices, Word},
+    ledger::ReadingTally,
     recycle::{Home, Spares},
     registry::{Added, Registry, Target},
-    sequence::{Sequences, Verdict},
-    snapshot::DeviceView,
     summary::Flag,
     timeline::{Place, Timeline},
     trace::{Trace, TracedReading, Tracer, Witness},
@@ -50,7 +48,7 @@ pub struct Checked {
 struct Lists {
     readings: Vec<Reading>,
     advances: Vec<Advance>,
-    devices: Vec<DeviceReport>,
+    devices: DeviceNews,
 }
 
 impl Drop for Checked {
@@ -108,16 +106,7 @@ pub struct Report {
     /// When the latest frame of the batch arrived.
     pub last_arrival_ns: Option<i64>,
     /// Devices that sent something.
-    pub devices: Vec<DeviceReport>,
-}
-
-/// What a batch adds to the books of a device.
-#[derive(Clone, Copy, Debug)]
-pub struct DeviceReport {
-    /// Number of the device within its source, in the order of meeting.
-    pub number: u32,
-    /// Counts to add, and the latest of what is not counted.
-    pub since: DeviceView,
+    pub devices: DeviceNews,
 }
 
 /// The first stage.
@@ -127,8 +116,9 @@ pub struct Validate {
     timelines: Vec<Timeline>,
     sources: Vec<Source>,
     spare_lists: Spares<Lists>,
-    /// Room for the devices of the next report.
-    devices: Vec<DeviceReport>,
+    /// What the batch that is at work adds to the books.
+    tally: ReadingTally,
+    news: DeviceNews,
 }
 
 #[derive(Debug)]
@@ -138,18 +128,7 @@ struct Source {
     idle_ns: i64,
     /// When the latest frame arrived that had an accepted reading.
     last_accepted_ns: Option<i64>,
-    devices: Vec<Device>,
-    /// Devices that sent something in this batch.
-    touched: Vec<u32>,
-}
-
-#[derive(Debug, Default)]
-struct Device {
-    sequences: Sequences,
-    clock: ClockMap,
-    sequence: SequenceTally,
-    told: SequenceTally,
-    since: Option<DeviceView>,
+    devices: Devices,
 }
 
 /// What all samples of a frame have in common.
@@ -159,6 +138,8 @@ struct Frame {
     arrived_ns: i64,
     /// What to add to the samples' times; `None` if the arrival counts.
     offset_ns: Option<i64>,
+    /// Smallest and largest event time of a sample; both the arrival if there is none.
+    span_ns: (i64, i64),
     duplicate: bool,
     flag: Flag,
     tests: Tests,
@@ -175,15 +156,15 @@ impl Validate {
             named_fields: source.named_fields,
             idle_ns: source.idle_ns,
             last_accepted_ns: None,
-            devices: Vec::new(),
-            touched: Vec::new(),
+            devices: Devices::default(),
         });
         Self {
             registry,
             timelines,
             sources: sources.collect(),
             spare_lists: Spares::new(SPARE_LISTS_MAX),
-            devices: Vec::new(),
+            tally: ReadingTally::default(),
+            news: DeviceNews::default(),
         }
     }
 
@@ -191,38 +172,38 @@ impl Validate {
         let mut tracer = Tracer::new(batch.source, std::mem::take(&mut batch.marks));
         let Batch { source, now_ns, frames, fields, .. } = &batch;
         checked.readings.reserve_exact(frames.samples.len());
-        let mut tally = ReadingTally::default();
         let mut samples = frames.samples.as_slice();
         for (at, head) in frames.heads.iter().enumerate() {
             let own = if head.shed { 0 } else { head.samples as usize };
             let (mine, rest) = samples.split_at(own.min(samples.len()));
             samples = rest;
-            tally.add(&match tracer.of_frame(at, head) {
+            match tracer.of_frame(at, head) {
                 None => self.frame(*source, head, mine, fields, checked, &mut ()),
                 Some(trace) => self.frame(*source, head, mine, fields, checked, trace),
-            });
+            }
         }
         checked.traces = tracer.into_traces();
-        tally.received += batch.shed_readings;
-        tally.refuse(ReadingRefusal::QueueFull, batch.shed_readings);
+        self.tally.received += batch.shed_readings;
+        self.tally.refuse(ReadingRefusal::QueueFull, batch.shed_readings);
         self.drain_if_idle(*source, *now_ns, checked);
         if matches!(batch.link, Some(Link::Ended(_))) {
             self.close(*source, checked);
         }
-        checked.report = Some(self.report(batch, tally));
+        checked.report = Some(self.report(batch));
     }
 
-    /// Judges one frame and returns what it adds to the books.
-    fn frame(
+    /// Judges one frame.
+    fn frame<W: Witness>(
         &mut self,
         source: usize,
         head: &Head,
         samples: &[Sample],
         fields: &FieldTable,
         checked: &mut Checked,
-        witness: &mut impl Witness,
-    ) -> ReadingTally {
-        let mut tally = ReadingTally { received: u64::from(head.samples), ..Default::default() };
+        witness: &mut W,
+    ) {
+        let received = u64::from(head.samples);
+        self.tally.received += received;
         let device = match self.registry.device(source, head.device) {
             Ok(device) => device,
             Err(why) => {
@@ -230,37 +211,77 @@ impl Validate {
                 for sample in samples {
                     witness.saw(|| TracedReading::new(sample, fields, None, Err(why)));
                 }
-                tally.refuse(why, tally.received);
-                return tally;
+                self.tally.refuse(why, received);
+                return;
             }
         };
         let frame = self.open_frame(source, device, head, samples);
         if head.shed {
-            tally.refuse(ReadingRefusal::QueueFull, tally.received);
+            self.refuse(&frame, ReadingRefusal::QueueFull, received);
         }
-        let mut newest_ns = i64::MIN;
-        for sample in samples {
+        let (mut accepted, mut newest_ns) = (0, i64::MIN);
+        let mut rest = samples;
+        loop {
+            if !W::LOOKS && self.is_plain(&frame) {
+                let plain = self.take_plain(&frame, rest, &mut checked.readings, &mut newest_ns);
+                accepted += plain as u64;
+                rest = &rest[plain..];
+            }
+            let Some((sample, behind)) = rest.split_first() else { break };
+            rest = behind;
             let verdict = self.sample(&frame, sample, fields, checked);
             self.show(&frame, sample, fields, (verdict, checked), witness);
             match verdict {
                 Ok(at_ns) => {
-                    tally.accepted += 1;
+                    accepted += 1;
                     newest_ns = newest_ns.max(at_ns);
                 }
-                Err(why) => tally.refuse(why, 1),
+                Err(why) => self.refuse(&frame, why, 1),
             }
         }
-        if 0 < tally.accepted {
+        if 0 < accepted {
+            self.tally.accepted += accepted;
             self.sources[source].last_accepted_ns = Some(head.arrived_ns);
+            self.sources[source].devices.accept(device, accepted, &mut self.news);
+            let after = checked.readings.len();
+            self.timelines[source].accept(newest_ns, |lane, watermark_ns| {
+                checked.advances.push(Advance { after, lane, watermark_ns });
+            });
         }
-        let after = checked.readings.len();
-        self.timelines[source].accept(newest_ns, |lane, watermark_ns| {
-            checked.advances.push(Advance { after, lane, watermark_ns });
-        });
-        if let Some(since) = &mut self.sources[source].devices[device as usize].since {
-            since.readings.add(&tally);
+    }
+
+    fn refuse(&mut self, frame: &Frame, why: ReadingRefusal, n: u64) {
+        self.tally.refuse(why, n);
+        self.sources[frame.source].devices.refuse(frame.device, why, n, &mut self.news);
+    }
+
+    /// Whether nothing but its channel and its value can speak against a reading of the frame.
+    fn is_plain(&self, frame: &Frame) -> bool {
+        !frame.duplicate && self.timelines[frame.source].is_open(frame.span_ns, frame.arrived_ns)
+    }
+
+    /// Takes readings of a plain frame for as long as there is nothing against their channels and
+    /// values, and says how many; the first that is left is for [`Self::sample`] to judge.
+    fn take_plain(
+        &self,
+        frame: &Frame,
+        samples: &[Sample],
+        readings: &mut Vec<Reading>,
+        newest_ns: &mut i64,
+    ) -> usize {
+        let targets = self.registry.targets(frame.source, frame.device);
+        let Frame { flag, tests, .. } = *frame;
+        let before = readings.len();
+        for &Sample { field, at_ns, value } in samples {
+            let Some(target) = targets.get(field as usize).filter(|target| target.takes(value))
+            else {
+                break;
+            };
+            let at_ns = frame.event_time(at_ns);
+            *newest_ns = (*newest_ns).max(at_ns);
+            readings.push(Reading { channel: target.channel, flag, tests, at_ns, value });
         }
-        tally
+        readings.len() - before
     }
 
     /// Shows a verdict to the witness, if there is one.
@@ -281,46 +302,28 @@ impl Validate {
 
     /// Books the frame with its device, and finds out what its samples have in common.
     fn open_frame(&mut self, source: usize, number: u32, head: &Head, samples: &[Sample]) -> Frame {
-        let Source { devices, touched, time, .. } = &mut self.sources[source];
-        if devices.len() <= number as usize {
-            devices.resize_with(number as usize + 1, Device::default);
-        }
-        let device = &mut devices[number as usize];
-        let since = device.since.get_or_insert_with(|| {
-            touched.push(number);
-            DeviceView::unheard(head.device)
-        });
-        since.frames += 1;
-        since.boot = head.boot;
-        since.health = head.health;
-        since.last_arrival_ns = head.arrived_ns;
-        let resets = device.sequence.resets;
-        let duplicate = head.sequence.is_some_and(|sequence| {
-            let tally = &mut device.sequence;
-            device.sequences.judge(head.boot, sequence, head.first, tally) == Verdict::Duplicate
-        });
-        if resets < device.sequence.resets {
-            device.clock.restart(head.boot);
-        }
-        let offset_ns = match time {
+        let Source { devices, time, .. } = &mut self.sources[source];
+        // Where the arrival counts, nobody asks when samples were made.
+        let made_ns = match time {
             TimeMode::Arrival => None,
-            // A frame that comes again may have been kept back and must not teach the clock; its
-            // time decides nothing any more.
-            TimeMode::Device if duplicate => None,
-            TimeMode::Device => {
-                samples.iter().map(|sample| sample.at_ns).max().and_then(|newest_ns| {
-                    let Head { clock, boot, arrived_ns, .. } = *head;
-                    device.clock.learn(Stamp { clock, boot, newest_ns, arrived_ns })
-                })
-            }
+            TimeMode::Device => extent(samples),
         };
+        let ask = (*time, made_ns.map(|(_, newest_ns)| newest_ns));
+        let Word { duplicate, offset_ns } = devices.hear(number, head, ask, &mut self.news);
         let (flag, tests) = match head.health {
             Health::Good | Health::Maintenance => (Flag::NotEvaluated, Tests::NONE),
             Health::OffSpec => (Flag::Suspect, Test::Health.into()),
             Health::Failure | Health::Check => (Flag::Fail, Test::Health.into()),
         };
         let arrived_ns = within_event_time(head.arrived_ns);
-        Frame { source, device: number, arrived_ns, offset_ns, duplicate, flag, tests }
+        let span_ns = (arrived_ns, arrived_ns);
+        let device = number;
+        let mut frame =
+            Frame { source, device, arrived_ns, offset_ns, span_ns, duplicate, flag, tests };
+        if let Some((oldest_ns, newest_ns)) = made_ns {
+            frame.span_ns = (frame.event_time(oldest_ns), frame.event_time(newest_ns));
+        }
+        frame
     }
 
     /// Judges one reading; its event time if it is accepted.
@@ -332,11 +335,7 @@ impl Validate {
         checked: &mut Checked,
     ) -> Result<i64, ReadingRefusal> {
         let Target { channel, lane, raw_abs_max } = self.target(frame, sample.field, fields)?;
-        let at_ns = match frame.offset_ns {
-            None => frame.arrived_ns,
-            Some(offset_ns) => sample.at_ns.saturating_add(offset_ns),
-        };
-        let at_ns = within_event_time(at_ns);
+        let at_ns = frame.event_time(sample.at_ns);
         let place = self.timelines[frame.source].place(lane as usize, at_ns, frame.arrived_ns);
         let Frame { flag, tests, .. } = *frame;
         let mut reading = Reading { channel, flag, tests, at_ns, value: sample.value };
@@ -402,24 +401,15 @@ impl Validate {
         });
     }
 
-    fn report(&mut self, batch: Batch, readings: ReadingTally) -> Report {
-        let source = &mut self.sources[batch.source];
-        let mut sequence = SequenceTally::default();
-        let mut devices = mem::take(&mut self.devices);
-        for number in source.touched.drain(..) {
-            let device = &mut source.devices[number as usize];
-            let Some(mut since) = device.since.take() else { continue };
-            since.sequence = device.sequence.since(&device.told);
-            device.told = device.sequence;
-            sequence.add(&since.sequence);
-            devices.push(DeviceReport { number, since });
-        }
+    fn report(&mut self, batch: Batch) -> Report {
+        let devices = mem::take(&mut self.news);
+        self.sources[batch.source].devices.told(&devices);
         let ledger = Ledger {
             transport: batch.transport,
             wire: batch.wire,
             bytes_buffered: batch.buffered,
-            readings,
-            sequence,
+            readings: mem::take(&mut self.tally),
+            sequence: devices.sequence(),
             ..Ledger::default()
         };
         let mut frames = batch.frames;
@@ -438,6 +428,22 @@ impl Validate {
     }
 }
 
+impl Frame {
+    /// Event time of a sample that was made at `made_ns` on the clock of its device.
+    fn event_time(&self, made_ns: i64) -> i64 {
+        match self.offset_ns {
+            None => self.arrived_ns,
+            Some(offset_ns) => within_event_time(made_ns.saturating_add(offset_ns)),
+        }
+    }
+}
+
+/// Smallest and largest time of the samples, if there are any.
+fn extent(samples: &[Sample]) -> Option<(i64, i64)> {
+    let times = samples.iter().map(|sample| (sample.at_ns, sample.at_ns));
+    times.reduce(|(oldest, newest), (at, _)| (oldest.min(at), newest.max(at)))
+}
+
 /// Times that no sum with a length overflows; see [`EVENT_TIME_ABS_MAX_NS`].
 fn within_event_time(ns: i64) -> i64 {
     ns.clamp(-EVENT_TIME_ABS_MAX_NS, EVENT_TIME_ABS_MAX_NS)
@@ -449,7 +455,7 @@ impl Step for Validate {
 
     fn step(&mut self, input: Input) -> Option<Checked> {
         let Lists { readings, advances, devices } = self.spare_lists.take().unwrap_or_default();
-        self.devices = devices;
+        self.news = devices;
         let mut checked = Checked {
             now_ns: input.now_ns,
             readings,
