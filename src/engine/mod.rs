@@ -23,6 +23,7 @@ pub mod timeline;
 pub mod trace;
 pub mod normalize;
 pub mod rolling;
+pub mod aggregate;
 pub mod windows;
 pub mod open;
 pub mod partial;

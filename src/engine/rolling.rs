@@ -4,25 +4,19 @@ use std::sync::Arc;
 
 use super::{
     Plan, Snapshot,
+    aggregate::{Aggregator, Event, in_order},
     books::Books,
     directory::Listing,
-    gallery::Gallery,
-    snapshot::Live,
-    summary::Flag,
     validate::{Advance, Checked, Reading},
-    windows::{Emitted, Found, Windows},
+    windows::{Emitted, Windows},
 };
 use crate::scan::Step;
 
 /// Rolls windows and gives a snapshot each period: what the daemon runs.
-///
-/// Results are worked out when a snapshot shows them; those in between, which nobody could see,
-/// cost nothing.
 #[derive(Debug)]
 pub struct Rolling {
-    windows: Windows,
+    aggregator: Aggregator,
     books: Books,
-    gallery: Gallery,
     directory: Listing,
     publish_ns: i64,
     next_ns: i64,
@@ -38,9 +32,8 @@ impl Rolling {
     #[must_use]
     pub fn new(plan: &Plan, publish_ns: i64, epoch: u64) -> Self {
         Self {
-            windows: Windows::new(plan.percentile_bytes),
+            aggregator: Aggregator::new(plan.percentile_bytes),
             books: Books::new(plan),
-            gallery: Gallery::default(),
             directory: Listing::default(),
             publish_ns,
             next_ns: i64::MIN,
@@ -57,9 +50,8 @@ impl Rolling {
         self.now_ns = self.now_ns.max(checked.now_ns);
         for added in checked.added.drain(..) {
             self.books.add_channel(added.info.source);
-            self.gallery.add(&added.info.rules);
             self.directory.add(Arc::clone(&added.info));
-            self.windows.add(added.info);
+            self.aggregator.add(added.info);
         }
         // Near enough for an age: the frames of a batch are a moment apart.
         let mut arrived_ns = checked.now_ns;
@@ -72,28 +64,14 @@ impl Rolling {
         if !checked.advances.is_empty() {
             self.oldest_due_ns = self.oldest_due_ns.or(Some(arrived_ns));
         }
-        let Self { windows, books, gallery, .. } = self;
-        in_order(&checked.readings, &checked.advances, |event| match event {
-            Event::Reading(&Reading { channel, flag, tests, at_ns, value }) => {
-                windows.push(channel, at_ns, value, flag);
-                if flag != Flag::Missing {
-                    gallery.show_live(channel, Live { value, at_ns, arrived_ns, flag, tests });
-                }
-            }
-            Event::Advance(advance) => windows.advance(advance.lane, advance.watermark_ns, books),
-        });
+        let Self { aggregator, books, .. } = self;
+        aggregator.take(arrived_ns, &checked.readings, &checked.advances, books);
     }
 
     fn publish(&mut self) -> Arc<Snapshot> {
-        let Self { windows, gallery, books, .. } = self;
-        let moved: Vec<u32> = windows.moved().collect();
-        for channel in moved {
-            windows.refresh(channel, |window, figures, percentiles| {
-                gallery.show_summary(channel, window, figures, percentiles);
-            });
-        }
+        let Self { aggregator, books, .. } = self;
         self.seq += 1;
-        let part = gallery.publish(self.seq);
+        let part = aggregator.publish(self.seq);
         Arc::new(Snapshot {
             seq: self.seq,
             epoch: self.epoch,
@@ -104,8 +82,8 @@ impl Rolling {
             parts: [part].into(),
             sources: books.views(),
             total: books.total(),
-            watermarks: windows.watermarks().collect(),
-            percentiles: windows.percentile_load(),
+            watermarks: aggregator.watermarks().map(|(_, at_ns)| at_ns).collect(),
+            percentiles: aggregator.percentile_load(),
         })
     }
 }
@@ -125,10 +103,7 @@ impl Step for Rolling {
     }
 
     fn finish(&mut self) -> Option<Arc<Snapshot>> {
-        let Self { windows, gallery, books, .. } = self;
-        windows.finish(false, books, &mut |Found { channel, window, figures, percentiles }| {
-            gallery.show_summary(channel.index, window, Some(figures), percentiles);
-        });
+        self.aggregator.finish(&mut self.books);
         Some(self.publish())
     }
 }
@@ -186,20 +161,4 @@ impl Step for RollingThrough {
         self.windows.finish(true, &mut self.books, &mut |result| results.push(result.into()));
         (!results.is_empty()).then_some(results)
     }
-}
-
-enum Event<'a> {
-    Reading(&'a Reading),
-    Advance(&'a Advance),
-}
-
-/// Readings and watermarks in the order in which they came about.
-fn in_order(readings: &[Reading], advances: &[Advance], mut each: impl FnMut(Event<'_>)) {
-    let mut taken = 0;
-    for advance in advances {
-        readings[taken..advance.after].iter().for_each(|reading| each(Event::Reading(reading)));
-        taken = advance.after;
-        each(Event::Advance(advance));
-    }
-    readings[taken..].iter().for_each(|reading| each(Event::Reading(reading)));
 }

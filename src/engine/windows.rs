@@ -15,7 +15,10 @@ use super::{
 /// The state of aggregation: takes accepted readings and watermarks, gives results.
 #[derive(Debug)]
 pub struct Windows {
+    /// Those that have channels here, in the order in which they got their first.
     lanes: Vec<Lane>,
+    /// By the number that a lane has for everybody, its place in `lanes`.
+    lane_places: Vec<Option<u32>>,
     /// By channel: dense, because every reading asks for it.
     seats: Vec<Seat>,
     banks: Banks,
@@ -26,6 +29,7 @@ pub struct Windows {
 /// Where a channel's open panes are.
 #[derive(Clone, Copy, Debug)]
 struct Seat {
+    /// Place of its lane.
     lane: u32,
     /// Number within the lane.
     member: u32,
@@ -34,6 +38,8 @@ struct Seat {
 
 #[derive(Debug)]
 struct Lane {
+    /// Its number for everybody.
+    number: usize,
     source: usize,
     open: OpenPanes,
     watermark_ns: i64,
@@ -82,6 +88,8 @@ pub struct Emitted {
 pub struct Found<'a> {
     /// Which channel.
     pub channel: &'a Arc<ChannelInfo>,
+    /// Its number here: see [`Windows::add`].
+    pub place: u32,
     /// Index of the window in the channel's rules.
     pub window: usize,
     /// The result.
@@ -92,7 +100,7 @@ pub struct Found<'a> {
 
 impl From<Found<'_>> for Emitted {
     fn from(found: Found<'_>) -> Self {
-        let Found { channel, window, figures, percentiles } = found;
+        let Found { channel, window, figures, percentiles, .. } = found;
         let rules = &channel.rules;
         let summary = Summary::of(&figures, percentiles, rules.windows[window], rules);
         Self { channel: Arc::clone(channel), window, summary }
@@ -130,7 +138,13 @@ impl Windows {
             look_ns: Vec::new(),
             ranked: Vec::new(),
         };
-        Self { lanes: Vec::new(), seats: Vec::new(), banks, shared: BTreeMap::new() }
+        Self {
+            lanes: Vec::new(),
+            lane_places: Vec::new(),
+            seats: Vec::new(),
+            banks,
+            shared: BTreeMap::new(),
+        }
     }
 
     /// What the percentiles of all channels take.
@@ -139,39 +153,56 @@ impl Windows {
         self.banks.counting.load()
     }
 
-    /// Adds a channel; indexes come densely and in order, and so do lanes.
+    /// Adds a channel, which takes the next number here. Its index and the number of its lane
+    /// are those that it has for everybody; neither need be dense.
     pub fn add(&mut self, info: Arc<ChannelInfo>) {
-        debug_assert_eq!(info.index as usize, self.seats.len());
-        let Self { lanes, seats, banks, shared } = self;
-        let Rules { pane_ns, lateness_ns, windows, percentiles, .. } = &info.rules;
-        while lanes.len() <= info.lane {
-            lanes.push(Lane {
-                source: info.source,
-                open: OpenPanes::new(*pane_ns, *lateness_ns),
-                watermark_ns: i64::MIN,
-                members: Vec::new(),
-                due_ns: NEVER,
-            });
-        }
-        let lane = &mut lanes[info.lane];
-        let member = lane.open.add_channel();
-        lane.members.push(info.index);
-        lane.source = info.source;
+        let place = u32::try_from(self.seats.len()).expect("CHANNELS_MAX holds");
+        let lane = self.lane_for(&info);
+        let Self { lanes, seats, banks, shared, .. } = self;
+        let Rules { pane_ns, windows, percentiles, .. } = &info.rules;
+        let member = lanes[lane].open.add_channel();
+        lanes[lane].members.push(place);
         let counted = !percentiles.is_empty();
-        seats.push(Seat { lane: info.lane as u32, member, counted });
-        let chains = *shared.entry((info.lane, Arc::clone(windows))).or_insert_with(|| {
+        seats.push(Seat { lane: lane as u32, member, counted });
+        let chains = *shared.entry((lane, Arc::clone(windows))).or_insert_with(|| {
             banks.chains.push(Chains::new(windows, *pane_ns));
             banks.chains.len() as u32 - 1
         });
         let nth = banks.chains[chains as usize].add();
-        let counter = counted.then(|| banks.counting.add(info.lane, &info.rules));
+        let counter = counted.then(|| banks.counting.add(lane, &info.rules));
         banks.channels.push(Channel { chains, nth, counter, info });
         banks.look_ns.push(NEVER);
     }
 
-    /// Watermark of each lane.
-    pub fn watermarks(&self) -> impl Iterator<Item = i64> {
-        self.lanes.iter().map(|lane| lane.watermark_ns)
+    /// Place of the channel's lane, which is opened for the first channel it has here.
+    fn lane_for(&mut self, info: &ChannelInfo) -> usize {
+        let ChannelInfo { lane: number, source, rules, .. } = info;
+        if let Some(place) = self.lane_place(*number) {
+            return place;
+        }
+        let place = self.lanes.len();
+        self.lanes.push(Lane {
+            number: *number,
+            source: *source,
+            open: OpenPanes::new(rules.pane_ns, rules.lateness_ns),
+            watermark_ns: i64::MIN,
+            members: Vec::new(),
+            due_ns: NEVER,
+        });
+        if self.lane_places.len() <= *number {
+            self.lane_places.resize(number + 1, None);
+        }
+        self.lane_places[*number] = Some(place as u32);
+        place
+    }
+
+    fn lane_place(&self, number: usize) -> Option<usize> {
+        self.lane_places.get(number).copied().flatten().map(|place| place as usize)
+    }
+
+    /// Watermark of each lane that has channels here, with its number.
+    pub fn watermarks(&self) -> impl Iterator<Item = (usize, i64)> {
+        self.lanes.iter().map(|lane| (lane.number, lane.watermark_ns))
     }
 
     /// Takes a reading that is not below the watermark of its lane.
@@ -195,8 +226,10 @@ impl Windows {
         }
     }
 
-    /// Moves a lane's watermark and closes the panes below it; results are asked for later.
+    /// Moves a lane's watermark and closes the panes below it; results are asked for later. A
+    /// lane without channels here is nothing to it.
     pub fn advance(&mut self, lane: usize, watermark_ns: i64, count: &mut impl Count) {
+        let Some(lane) = self.lane_place(lane) else { return };
         let Self { lanes, banks, .. } = self;
         let state = &mut lanes[lane];
         state.watermark_ns = watermark_ns;
@@ -217,6 +250,7 @@ impl Windows {
         count: &mut impl Count,
         emit: &mut impl FnMut(Found<'_>),
     ) {
+        let Some(lane) = self.lane_place(lane) else { return };
         let Self { lanes, banks, .. } = self;
         let state = &mut lanes[lane];
         state.watermark_ns = watermark_ns;
@@ -256,7 +290,7 @@ impl Windows {
 
     /// Channels whose windows have moved on since they were last refreshed, ascending.
     pub fn moved(&self) -> impl Iterator<Item = u32> {
-        let newest_ns = self.watermarks().max().unwrap_or(i64::MIN);
+        let newest_ns = self.watermarks().map(|(_, at_ns)| at_ns).max().unwrap_or(i64::MIN);
         (0..).zip(&self.banks.look_ns).zip(&self.seats).filter_map(
             move |((channel, look_ns), seat)| {
                 // Most are not due in any lane, and theirs need not be looked up.
@@ -277,12 +311,14 @@ impl Windows {
         emit: &mut impl FnMut(Found<'_>),
     ) {
         let mut last = Vec::new();
-        for lane in 0..self.lanes.len() {
-            if let Some(end_ns) = self.lanes[lane].open.latest_end_ns() {
+        for place in 0..self.lanes.len() {
+            let Lane { number, open, .. } = &self.lanes[place];
+            let number = *number;
+            if let Some(end_ns) = open.latest_end_ns() {
                 if through {
-                    self.advance_through(lane, end_ns, count, emit);
+                    self.advance_through(number, end_ns, count, emit);
                 } else {
-                    self.advance(lane, end_ns, count);
+                    self.advance(number, end_ns, count);
                 }
             }
         }
@@ -321,8 +357,9 @@ impl Banks {
 
     fn emit(&mut self, channel: u32, window: usize, at_ns: i64, emit: &mut impl FnMut(Found<'_>)) {
         if let Some(figures) = self.result(channel, window, at_ns) {
-            let channel = &self.channels[channel as usize].info;
-            emit(Found { channel, window, figures, percentiles: &self.ranked });
+            let info = &self.channels[channel as usize].info;
+            let percentiles = &self.ranked;
+            emit(Found { channel: info, place: channel, window, figures, percentiles });
         }
     }
 }
