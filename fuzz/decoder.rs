@@ -14,6 +14,12 @@ use stillwell::wire::{
     dsmr::DsmrOptions,
     influx::{InfluxOptions, Precision},
     json::{JsonLayout, JsonOptions},
+    modbus::{
+        ModbusOptions, Mode,
+        dialogue::{Dialogue, Heard},
+        map::{Register, RegisterMap},
+        request::{Request, Table},
+    },
     nmea::{NmeaOptions, Talkers},
     senml::SenmlOptions,
     statsd::StatsdOptions,
@@ -36,7 +42,59 @@ pub(crate) const TARGETS: &[Target] = &[
     ("influx", influx),
     ("statsd", statsd),
     ("binary", binary),
+    ("modbus", || vec![modbus(Mode::Rtu), modbus(Mode::Tcp)]),
 ];
+
+/// A few registers of one device, and some bits.
+fn modbus(mode: Mode) -> Format {
+    let register = |table, address, name: &str, kind| Register {
+        device: 1,
+        table,
+        address,
+        rule: FieldRule {
+            name: name.into(),
+            unit: Some("V".into()),
+            at: Place::FromStart(0),
+            number: Number::named(kind).expect("a type"),
+            bits: None,
+            scaling: Scaling::new(0.1, 0.0),
+            missing: [7.0].into(),
+        },
+    };
+    let registers = vec![
+        register(Table::HoldingRegisters, 0, "t", "u16be"),
+        register(Table::HoldingRegisters, 1, "h", "f32be-ws"),
+        register(Table::Coils, 3, "c", "u8"),
+    ];
+    let map = RegisterMap::new(registers).into();
+    Format::Modbus(ModbusOptions { naming: few(), mode, map })
+}
+
+/// The master's side of a line, on which the input comes after a request.
+fn heard(format: &Format, mode: Mode, input: &[u8]) {
+    let request = Request { device: 1, table: Table::HoldingRegisters, address: 0, count: 3 };
+    let end = |pieces: Vec<&[u8]>| {
+        let mut dialogue = Dialogue::new(mode);
+        dialogue.ask(request);
+        for mut piece in pieces {
+            while !piece.is_empty() {
+                let (taken, heard) = dialogue.hear(piece);
+                piece = &piece[taken..];
+                if heard != Heard::Nothing {
+                    return (heard, dialogue.take(false).expect("it was open").to_vec());
+                }
+            }
+        }
+        (Heard::Nothing, dialogue.take(true).expect("it was open").to_vec())
+    };
+    let whole = end(vec![input]);
+    for cuts in [Cuts::Bytes, Cuts::Halves, Cuts::Uneven] {
+        assert_eq!(whole, end(cuts.of(input)), "{cuts:?}");
+    }
+    let (heard, exchange) = whole;
+    let fed = Fed::new(format, Framing::Datagram, [&*exchange]);
+    assert_eq!(fed.tally.frames_ok, u64::from(heard == Heard::Values), "{heard:?}");
+}
 
 /// The ways in which frames are found, with few bytes each, so that a fuzzer finds them too.
 fn binary() -> Vec<Format> {
@@ -138,6 +196,21 @@ pub(crate) fn check(target: &str, input: &[u8]) {
         Fed::new(&format, Framing::Datagram, [input]);
         Fed::new(&format, Framing::Datagram, Cuts::Uneven.of(input));
         lost(&format, input);
+        if let Format::Modbus(options) = &format {
+            heard(&format, options.mode, input);
+        }
+    }
+}
+
+/// Bytes of a piece that came over a line: an exchange holds a request besides.
+fn received(format: &Format, framing: Framing, piece: &[u8]) -> u64 {
+    let whole = piece.len() as u64;
+    match (format, framing, piece) {
+        (Format::Modbus(_), Framing::Datagram, [head, rest @ ..]) => {
+            let asked = u64::from(head & 0x7F);
+            if asked <= rest.len() as u64 { rest.len() as u64 - asked } else { whole }
+        }
+        _ => whole,
     }
 }
 
@@ -191,7 +264,7 @@ impl Fed {
         let mut bytes = 0;
         for piece in pieces {
             decoder.feed(piece, 5, &mut out, &mut tally);
-            bytes += piece.len() as u64;
+            bytes += received(format, framing, piece);
             assert_eq!(tally.bytes_in, bytes);
             assert_balanced(&out, &tally, decoder.buffered());
             assert!(framing == Framing::Stream || decoder.buffered() == 0, "a datagram is whole");

@@ -29,6 +29,9 @@ pub const HEX_MESSAGE_BYTES_MAX: usize = 256;
 pub const TELEGRAM_BYTES_MAX: usize = 8_192;
 /// Largest frame of a declared binary format unless its `max` says otherwise.
 pub const BINARY_BYTES_DEFAULT: usize = 1_024;
+/// Bytes that are kept of what comes for one Modbus request: the longest reply has 260, and an echo
+/// or a late reply may come before it.
+pub const MODBUS_CAME_BYTES_MAX: usize = 1_024;
 /// Most values on one text line.
 pub const FIELDS_PER_LINE_MAX: usize = 256;
 /// Longest field name taken from a wire.
@@ -278,6 +281,21 @@ pub const SENT_BYTES_MAX: usize = 1_024;
 pub const POLL_MIN_NS: i64 = 10 * MS;
 /// Longest delay of an RS-485 line, milliseconds: what the kernel takes.
 pub const RS485_DELAY_MAX_MS: u32 = 100;
+/// Requests in a row that a Modbus device leaves without a sound reply before it is taken for
+/// absent, if its `retries` are not more.
+pub const MODBUS_ABSENT_AFTER: u32 = 3;
+/// First wait before an absent Modbus device is asked again.
+pub const MODBUS_ABSENT_FIRST_NS: i64 = SECOND;
+/// Longest wait before an absent Modbus device is asked again.
+pub const MODBUS_ABSENT_LAST_NS: i64 = 30 * SECOND;
+/// Requests in a row for which nothing at all comes over a connection before it is made anew.
+pub const MODBUS_SILENT_AFTER: u32 = 3;
+/// Longest wait for a connection to a Modbus device.
+pub const MODBUS_CONNECT_NS: i64 = 3 * SECOND;
+/// What comes for no Modbus request is counted when nothing has followed it for so long.
+pub const MODBUS_UNASKED_NS: i64 = 50 * MS;
+/// Registers of one Modbus source.
+pub const MODBUS_REGISTERS_MAX: usize = FIELDS_PER_SOURCE_MAX;
 /// Bad frames in a row after which a serial line is called garbled, unless configured.
 pub const GARBLED_AFTER_DEFAULT: u32 = 10;
 /// Bytes without a good frame after which it is called so in any case: no frame is longer.

@@ -353,37 +353,44 @@ fn field(section: &Section<'_>) -> Option<FieldRule> {
     let at = section.integer("at", PLACES);
     let number = number(section, |_| true);
     let bits = number.map(|number| bits(section, number));
+    let scaling = scaling(section);
+    let unit = unit(section);
+    let missing = missing(section);
+    Some(FieldRule {
+        name: name?.value.into(),
+        unit,
+        at: Place::new(at?.value),
+        number: number?,
+        bits: bits?.ok()?,
+        scaling,
+        missing: missing?,
+    })
+}
+
+/// `scale` and `offset`.
+pub(super) fn scaling(section: &Section<'_>) -> Scaling {
     let scale = section.number("scale", -1e30..=1e30);
     if let Some(found) = scale.as_ref().filter(|found| found.value == 0.0) {
         let remark = Remark::new("`scale` is 0: every value would be the offset");
         section.sink.error(&found.span, remark);
     }
     let offset = section.number("offset", -1e30..=1e30);
-    let unit = section.text("unit");
-    if let Some(found) = &unit
-        && let Err(error) = Unit::parse(found.value)
-    {
+    Scaling::new(scale.map_or(1.0, |found| found.value), offset.map_or(0.0, |found| found.value))
+}
+
+/// `unit` of a field: a code, if it is one.
+pub(super) fn unit(section: &Section<'_>) -> Option<Arc<str>> {
+    let found = section.text("unit")?;
+    if let Err(error) = Unit::parse(found.value) {
         let remark = Remark::new(format!("`unit` \"{}\" is no unit: {error}", found.value));
         let near = error.suggestion().map(|near| format!("did you mean \"{near}\"?"));
         section.sink.error(&found.span, remark.maybe_help(near));
     }
-    let missing = missing(section);
-    Some(FieldRule {
-        name: name?.value.into(),
-        unit: unit.map(|found| found.value.into()),
-        at: Place::new(at?.value),
-        number: number?,
-        bits: bits?.ok()?,
-        scaling: Scaling::new(
-            scale.map_or(1.0, |found| found.value),
-            offset.map_or(0.0, |found| found.value),
-        ),
-        missing: missing?,
-    })
+    Some(found.value.into())
 }
 
 /// `bits = [11, 4]`: the highest and the lowest.
-fn bits(section: &Section<'_>, number: Number) -> Result<Option<Bits>, ()> {
+pub(super) fn bits(section: &Section<'_>, number: Number) -> Result<Option<Bits>, ()> {
     let Some(found) = section.array("bits") else {
         return if section.has("bits") { Err(()) } else { Ok(None) };
     };
@@ -403,7 +410,8 @@ fn bits(section: &Section<'_>, number: Number) -> Result<Option<Bits>, ()> {
     bits.map(Some).ok_or(())
 }
 
-fn missing(section: &Section<'_>) -> Option<Box<[f64]>> {
+/// `missing`: raw numbers that say that there is no value.
+pub(super) fn missing(section: &Section<'_>) -> Option<Box<[f64]>> {
     let Some(found) = section.array("missing") else {
         return (!section.has("missing")).then(Box::default);
     };
@@ -422,7 +430,7 @@ pub(super) fn check_transport(section: &Section<'_>, input: &InputKind, layout: 
         InputKind::Udp(udp) => udp.framing == Framing::Datagram,
         InputKind::Serial(_) => false,
         // A log says itself what it holds.
-        InputKind::Simulator(_) | InputKind::Replay(_) => return,
+        InputKind::Simulator(_) | InputKind::Replay(_) | InputKind::Modbus(_) => return,
     };
     let help = match (layout.kind(), datagrams) {
         (Kind::Datagram { .. }, false) => "a line has no datagrams: take \"idle-gap\" for pauses",

@@ -81,14 +81,17 @@ fn check_inputs(sources: &[Source], sink: &Sink) {
     for (i, source) in sources.iter().enumerate() {
         let clash = |other: &&Source| match (&source.input, &other.input) {
             (Some(InputKind::Udp(a)), Some(InputKind::Udp(b))) => overlap(a.listen, b.listen),
-            (Some(InputKind::Serial(a)), Some(InputKind::Serial(b))) => a.port.path == b.port.path,
+            (Some(a), Some(b)) => a.port().is_some_and(|port| b.port() == Some(port)),
             _ => false,
         };
         let Some(first) = sources[..i].iter().find(clash) else { continue };
         let what = match &source.input {
             Some(InputKind::Udp(udp)) => format!("the address {}", udp.listen),
-            Some(InputKind::Serial(serial)) => format!("the port {}", serial.port.path.display()),
-            _ => continue,
+            Some(input) => match input.port() {
+                Some(port) => format!("the port {}", port.display()),
+                None => continue,
+            },
+            None => continue,
         };
         let title = format!("{what} is taken by the source \"{}\"", first.name.value);
         sink.error(&source.span, Remark::new(title).help(line_help(sink, &first.span)));

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     engine::{ChannelKey, ChannelPlan, TimeMode},
     limits::{CHANNEL_ID_BYTES_MAX, CHANNELS_PER_DEVICE},
-    wire::{decode::Format, json::JsonLayout},
+    wire::{decode::Format, json::JsonLayout, modbus::ModbusOptions},
 };
 
 /// What the channels read so far have taken, to tell duplicates.
@@ -131,6 +131,9 @@ fn key(
             section.sink.error(&span, remark.help("see `timestamp` of the source"));
             return None;
         }
+        if let Format::Modbus(options) = format {
+            check_register(section, options, value, &span);
+        }
         let name: Arc<str> = Arc::from(value);
         source.fields.push(Arc::clone(&name));
         (ChannelKey::Named(name), span)
@@ -150,6 +153,16 @@ fn key(
     }
     taken.keys.insert((source_index, key.clone()), span);
     Some(key)
+}
+
+/// What no register is called never comes.
+fn check_register(section: &Section<'_>, options: &ModbusOptions, name: &str, span: &Range<usize>) {
+    let names = || options.map.registers().iter().map(|register| &*register.rule.name);
+    if !names().any(|known| known == name) {
+        let remark = Remark::new(format!("no register of the source has the name \"{name}\""));
+        let help = nearest(name, names()).map(|near| format!("did you mean \"{near}\"?"));
+        section.sink.error(span, remark.maybe_help(help));
+    }
 }
 
 /// The field that holds no value but the time.

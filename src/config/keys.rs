@@ -50,6 +50,17 @@ pub(super) const SOURCE: &[&str] = &[
     "silence",
     "on_silence",
     "garbled_after",
+    "connect",
+    "mode",
+    "timeout",
+    "quarantine",
+    "gap",
+    "retries",
+    "every",
+    "registers_max",
+    "bridge",
+    "device",
+    "register",
     "scenario",
     "seed",
     "interval",
@@ -91,6 +102,20 @@ pub(super) const PATTERN: &[&str] = &[
     "expected_rate",
     "stale_after",
     "silent_after",
+];
+
+/// The keys of `[[source]]` that are about a serial line itself, but for its path.
+pub(super) const PORT: &[&str] =
+    &["baud", "data_bits", "parity", "stop_bits", "flow", "low_latency", "rs485", "dtr", "rts"];
+
+/// `[[source.device]]`; all but the first may be set for all devices of a source.
+pub(super) const MODBUS_DEVICE: &[&str] =
+    &["address", "timeout", "quarantine", "gap", "retries", "every", "registers_max", "bridge"];
+
+/// `[[source.register]]`.
+pub(super) const REGISTER: &[&str] = &[
+    "name", "device", "table", "address", "type", "order", "bits", "scale", "offset", "unit",
+    "missing", "every",
 ];
 
 /// `rs485 = { … }`.

@@ -26,6 +26,7 @@ mod daemon;
 mod errors;
 mod format;
 mod keys;
+mod modbus;
 mod pattern;
 mod reader;
 mod rules;

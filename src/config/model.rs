@@ -1,11 +1,19 @@
 //! The typed configuration.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     engine::Plan,
     simulate::Scenario,
-    wire::decode::{Format, Framing},
+    wire::{
+        decode::{Format, Framing},
+        modbus::{Mode, request::Request},
+    },
 };
 
 /// A whole configuration, checked.
@@ -58,6 +66,20 @@ pub enum InputKind {
     Simulator(SimulatorConfig),
     /// A recorded log, played at the pace of its stamps or as fast as it goes.
     Replay(ReplayConfig),
+    /// Modbus devices, asked again and again.
+    Modbus(ModbusConfig),
+}
+
+impl InputKind {
+    /// The path of the serial port that it opens.
+    #[must_use]
+    pub fn port(&self) -> Option<&Path> {
+        match self {
+            Self::Serial(SerialConfig { port, .. })
+            | Self::Modbus(ModbusConfig { path: ModbusPath::Serial(port), .. }) => Some(&port.path),
+            Self::Udp(_) | Self::Simulator(_) | Self::Replay(_) | Self::Modbus(_) => None,
+        }
+    }
 }
 
 /// A UDP socket.
@@ -169,6 +191,65 @@ pub enum Flow {
     Software,
     /// RTS/CTS.
     Hardware,
+}
+
+/// Modbus devices on one line or behind one address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModbusConfig {
+    /// Where they are.
+    pub path: ModbusPath,
+    /// How requests and replies are framed.
+    pub mode: Mode,
+    /// The devices.
+    pub devices: Arc<[ModbusDevice]>,
+    /// What they are asked.
+    pub polls: Arc<[ModbusPoll]>,
+}
+
+/// Where Modbus devices are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModbusPath {
+    /// On a serial line.
+    Serial(PortConfig),
+    /// Behind an address of the network.
+    Network(SocketAddr),
+}
+
+impl fmt::Display for ModbusPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Serial(port) => port.path.display().fmt(f),
+            Self::Network(address) => address.fmt(f),
+        }
+    }
+}
+
+/// One Modbus device and its manners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModbusDevice {
+    /// Its address on the line.
+    pub address: u8,
+    /// How long it may take to answer, nanoseconds, transmission not included.
+    pub timeout_ns: i64,
+    /// How much longer, nanoseconds, a late reply may come.
+    pub quarantine_ns: i64,
+    /// Silence before it is asked, nanoseconds.
+    pub gap_ns: i64,
+    /// How often a request without a sound reply is repeated before its turn is over.
+    pub retries: u32,
+}
+
+/// One request, again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModbusPoll {
+    /// Index of the device.
+    pub device: usize,
+    /// What is asked.
+    pub request: Request,
+    /// How often, nanoseconds.
+    pub every_ns: i64,
+    /// How long request and reply take on the line, nanoseconds; 0 where that is not known.
+    pub line_ns: i64,
 }
 
 /// The built-in simulator.

@@ -10,7 +10,8 @@ use std::{
 
 use super::{
     Config, InputConfig, InputKind,
-    model::{Flow, Parity, PortConfig},
+    modbus::load,
+    model::{Flow, ModbusConfig, ModbusPath, Parity, PortConfig},
 };
 use crate::{
     engine::{
@@ -138,6 +139,7 @@ fn describe(input: &InputConfig, source: &SourcePlan) -> String {
             let devices: u64 = simulator.scenario.devices.iter().map(|d| u64::from(d.count)).sum();
             format!("simulator, {devices} devices, seed {}", simulator.seed)
         }
+        InputKind::Modbus(modbus) => describe_modbus(modbus),
         InputKind::Replay(replay) => {
             let pace = if replay.paced { "at its own pace" } else { "as fast as it goes" };
             format!("replay {}, {pace}", replay.path.display())
@@ -158,6 +160,7 @@ fn describe(input: &InputConfig, source: &SourcePlan) -> String {
         Format::Senml(_) => ", SenML",
         Format::Influx(_) => ", InfluxDB line protocol",
         Format::Statsd(_) => ", StatsD",
+        Format::Modbus(_) => ", Modbus",
     });
     words.push_str(match source.time {
         TimeMode::Arrival => ", arrival time",
@@ -168,6 +171,23 @@ fn describe(input: &InputConfig, source: &SourcePlan) -> String {
         Unknown::Discover { max } => format!(", up to {max} channels discovered"),
     });
     words
+}
+
+fn describe_modbus(modbus: &ModbusConfig) -> String {
+    let (devices, requests) = (modbus.devices.len(), modbus.polls.len());
+    let load = match &modbus.path {
+        ModbusPath::Serial(port) => {
+            format!(", {}, line busy {:.1} %", line_settings(port), 100.0 * load(modbus))
+        }
+        ModbusPath::Network(_) => String::new(),
+    };
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    format!(
+        "modbus {}{load}, {devices} device{}, {requests} request{}",
+        modbus.path,
+        plural(devices),
+        plural(requests)
+    )
 }
 
 /// As on a terminal: `115200 8N1`.
@@ -310,11 +330,19 @@ fn write_sockets(text: &mut String, config: &Config, socket: &Path) -> fmt::Resu
                  with the drop-in that lets it open ports",
                 udp.listen, udp.listen
             )?,
-            InputKind::Serial(serial) => writeln!(
+            InputKind::Modbus(ModbusConfig { path: ModbusPath::Network(address), .. }) => writeln!(
                 text,
-                "  {}: by the daemon itself, which needs the right to read and write it",
-                serial.port.path.display()
+                "  tcp to {address}: by the daemon itself, with the drop-in that lets it open \
+                 ports; see IPAddressAllow= there"
             )?,
+            InputKind::Serial(_) | InputKind::Modbus(_) => {
+                let port = input.kind.port().unwrap_or(Path::new(""));
+                writeln!(
+                    text,
+                    "  {}: by the daemon itself, which needs the right to read and write it",
+                    port.display()
+                )?;
+            }
             InputKind::Simulator(_) | InputKind::Replay(_) => {}
         }
     }

@@ -6,7 +6,7 @@ use super::{
     Context, binary,
     daemon::{PATH_BYTES_MAX, path},
     errors::Remark,
-    format, keys,
+    format, keys, modbus,
     model::{InputKind, OnFull, ReplayConfig, SimulatorConfig, UdpConfig},
     reader::{Found, Section, listed},
     rules::RuleKeys,
@@ -62,14 +62,16 @@ enum Kind {
     Serial,
     Simulator,
     Replay,
+    Modbus,
 }
 
 impl Kind {
-    const ALL: [(&'static str, Self); 4] = [
+    const ALL: [(&'static str, Self); 5] = [
         ("udp", Self::Udp),
         ("serial", Self::Serial),
         ("simulator", Self::Simulator),
         ("replay", Self::Replay),
+        ("modbus", Self::Modbus),
     ];
 
     fn name(self) -> &'static str {
@@ -80,17 +82,20 @@ impl Kind {
     fn that_take(key: &str) -> &'static [Self] {
         match key {
             "listen" | "receive_buffer" | "gro" | "framing" => &[Self::Udp],
-            "path" => &[Self::Serial, Self::Replay],
-            "baud" | "data_bits" | "parity" | "stop_bits" | "flow" | "low_latency" | "rs485"
-            | "dtr" | "rts" | "settle" | "on_open" | "poll" | "poll_every" | "silence"
-            | "on_silence" | "garbled_after" => &[Self::Serial],
+            "path" => &[Self::Serial, Self::Replay, Self::Modbus],
+            key if keys::PORT.contains(&key) => &[Self::Serial, Self::Modbus],
+            "settle" | "on_open" | "poll" | "poll_every" | "silence" | "on_silence"
+            | "garbled_after" => &[Self::Serial],
+            "connect" | "mode" | "device" | "register" => &[Self::Modbus],
+            // What may be said of one device may be said of all.
+            key if keys::MODBUS_DEVICE.contains(&key) => &[Self::Modbus],
             "scenario" | "seed" => &[Self::Simulator],
             "interval" | "paced" => &[Self::Replay],
             "format" => &[Self::Udp, Self::Serial, Self::Replay],
             key if format::own_keys().any(|own| own == key) => {
                 &[Self::Udp, Self::Serial, Self::Replay]
             }
-            _ => &[Self::Udp, Self::Serial, Self::Simulator, Self::Replay],
+            _ => &[Self::Udp, Self::Serial, Self::Simulator, Self::Replay, Self::Modbus],
         }
     }
 }
@@ -105,12 +110,7 @@ impl Source {
         if let Some(kind) = kind {
             refuse_misplaced(section, kind);
         }
-        let input = kind.and_then(|kind| input(section, kind, context));
-        let format = match (&input, kind) {
-            (Some(InputKind::Simulator(simulator)), _) => Some(spoken(simulator)),
-            (_, None | Some(Kind::Simulator)) => None,
-            _ => format::read(section),
-        };
+        let (input, format) = kind.map_or((None, None), |kind| spoken(section, kind, context));
         if let (Some(input), Some(Format::Binary(options))) = (&input, &format) {
             binary::check_transport(section, input, &options.layout);
         }
@@ -163,21 +163,41 @@ fn refuse_misplaced(section: &Section<'_>, kind: Kind) {
     }
 }
 
-fn input(section: &Section<'_>, kind: Kind, context: &Context<'_>) -> Option<InputKind> {
-    Some(match kind {
-        Kind::Udp => InputKind::Udp(udp(section)?),
-        Kind::Serial => InputKind::Serial(serial::read(section, context)?),
-        Kind::Simulator => InputKind::Simulator(simulator(section, context)?),
-        Kind::Replay => {
-            section.require("path", "\"log.bin\"");
-            let interval = section.duration("interval", 0..=HOUR_NS);
-            let paced = section.boolean("paced");
-            InputKind::Replay(ReplayConfig {
-                path: path(section, "path", context.dir, PATH_BYTES_MAX)?,
-                interval_ns: interval.map_or(INTERVAL_NS, |found| found.value),
-                paced: paced.is_none_or(|found| found.value),
-            })
+/// What a source reads from, and what that means.
+fn spoken(
+    section: &Section<'_>,
+    kind: Kind,
+    context: &Context<'_>,
+) -> (Option<InputKind>, Option<Format>) {
+    match kind {
+        Kind::Modbus => {
+            let (config, options) = modbus::read(section, context).unzip();
+            (config.map(InputKind::Modbus), options.map(Format::Modbus))
         }
+        Kind::Simulator => {
+            let simulator = simulator(section, context);
+            let format = simulator.as_ref().map(spoken_by);
+            (simulator.map(InputKind::Simulator), format)
+        }
+        Kind::Udp | Kind::Serial | Kind::Replay => {
+            let input = match kind {
+                Kind::Udp => udp(section).map(InputKind::Udp),
+                Kind::Serial => serial::read(section, context).map(InputKind::Serial),
+                _ => replay(section, context).map(InputKind::Replay),
+            };
+            (input, format::read(section))
+        }
+    }
+}
+
+fn replay(section: &Section<'_>, context: &Context<'_>) -> Option<ReplayConfig> {
+    section.require("path", "\"log.bin\"");
+    let interval = section.duration("interval", 0..=HOUR_NS);
+    let paced = section.boolean("paced");
+    Some(ReplayConfig {
+        path: path(section, "path", context.dir, PATH_BYTES_MAX)?,
+        interval_ns: interval.map_or(INTERVAL_NS, |found| found.value),
+        paced: paced.is_none_or(|found| found.value),
     })
 }
 
@@ -229,7 +249,7 @@ fn simulator(section: &Section<'_>, context: &Context<'_>) -> Option<SimulatorCo
 }
 
 /// What the devices of a scenario speak.
-fn spoken(simulator: &SimulatorConfig) -> Format {
+fn spoken_by(simulator: &SimulatorConfig) -> Format {
     match simulator.scenario.format {
         LineFormat::Native => Format::Native,
         LineFormat::Text => Format::Text(TextOptions::default()),

@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod binary;
+mod modbus;
 mod broken;
 mod patterns;
 mod shipped;

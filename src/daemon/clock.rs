@@ -56,6 +56,35 @@ impl Clocks {
     }
 }
 
+/// The clock of tokio's timers as nanoseconds since a start: for what has to last and has no date.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(tokio::time::Instant);
+
+impl Stopwatch {
+    /// Starts at 0.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the file that reads clocks")]
+    pub fn start() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+
+    /// Nanoseconds since the start.
+    #[must_use]
+    pub fn now_ns(&self) -> i64 {
+        i64::try_from(self.0.elapsed().as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    /// The instant at which it shows `at_ns`, or a day later than now if that is sooner.
+    #[must_use]
+    pub fn instant(&self, at_ns: i64) -> tokio::time::Instant {
+        let most_ns = self.now_ns().saturating_add(DAY_NS);
+        self.0 + Duration::from_nanos(at_ns.clamp(0, most_ns).unsigned_abs())
+    }
+}
+
+/// Timers are never set further ahead.
+const DAY_NS: i64 = 86_400 * 1_000_000_000;
+
 /// CLOCK_BOOTTIME in nanoseconds.
 #[must_use]
 pub fn boot_ns() -> i64 {

@@ -138,6 +138,9 @@ impl CrcRule {
     /// The CRC-16 of DSMR meters, also called IBM.
     pub const ARC: Self = Self::reflected(16, 0x8005, 0, 0);
 
+    /// The CRC-16 of Modbus on serial lines.
+    pub const MODBUS: Self = Self::reflected(16, 0x8005, 0xFFFF, 0);
+
     const fn reflected(width: u8, poly: u32, init: u32, xorout: u32) -> Self {
         Self { width, poly, init, refin: true, refout: true, xorout }
     }
@@ -149,7 +152,7 @@ impl CrcRule {
     fn named(name: &str) -> Option<Self> {
         const ONES: u32 = u32::MAX;
         Some(match name {
-            "crc16/modbus" => Self::reflected(16, 0x8005, 0xFFFF, 0),
+            "crc16/modbus" => Self::MODBUS,
             "crc16/arc" => Self::ARC,
             "crc16/xmodem" => Self::plain(0x1021, 0),
             "crc16/x25" => Self::reflected(16, 0x1021, 0xFFFF, 0xFFFF),

@@ -12,6 +12,7 @@ use super::{
     influx::{InfluxDecoder, InfluxOptions},
     json::{JsonLayout, JsonOptions, JsonReader, Messages},
     lines::Lines,
+    modbus::{ModbusDecoder, ModbusOptions},
     native::NativeDecoder,
     nmea::{NmeaDecoder, NmeaOptions},
     senml::{SenmlOptions, SenmlReader},
@@ -43,6 +44,8 @@ pub enum Format {
     Influx(InfluxOptions),
     /// StatsD lines.
     Statsd(StatsdOptions),
+    /// Requests to Modbus devices, each with what came for it.
+    Modbus(ModbusOptions),
 }
 
 impl Format {
@@ -60,6 +63,7 @@ impl Format {
             Self::Senml(_) => "senml",
             Self::Influx(_) => "influx",
             Self::Statsd(_) => "statsd",
+            Self::Modbus(_) => "modbus",
         }
     }
 
@@ -77,6 +81,7 @@ impl Format {
             Self::Senml(options) => Some(&options.naming),
             Self::Influx(options) => Some(&options.naming),
             Self::Statsd(options) => Some(&options.naming),
+            Self::Modbus(options) => Some(&options.naming),
         }
     }
 
@@ -93,6 +98,7 @@ impl Format {
             Self::Senml(options) => Some(&mut options.naming),
             Self::Influx(options) => Some(&mut options.naming),
             Self::Statsd(options) => Some(&mut options.naming),
+            Self::Modbus(options) => Some(&mut options.naming),
         }
     }
 
@@ -106,7 +112,7 @@ impl Format {
                 JsonLayout::Plain { timestamp, .. } => timestamp.is_some(),
                 JsonLayout::Rtl433 | JsonLayout::Tempest => true,
             },
-            Self::Vedirect(_) | Self::Statsd(_) | Self::Binary(_) => false,
+            Self::Vedirect(_) | Self::Statsd(_) | Self::Binary(_) | Self::Modbus(_) => false,
         }
     }
 
@@ -115,7 +121,8 @@ impl Format {
     #[must_use]
     pub fn chunk_end(&self) -> u8 {
         match self {
-            Self::Native => 0,
+            // Only a log has exchanges of Modbus.
+            Self::Native | Self::Modbus(_) => 0,
             Self::Text(_)
             | Self::Json(_)
             | Self::Senml(_)
@@ -137,7 +144,7 @@ impl Format {
     pub fn is_text(&self) -> bool {
         match self {
             // A block of VE.Direct ends with a byte that may be anything.
-            Self::Native | Self::Vedirect(_) | Self::Binary(_) => false,
+            Self::Native | Self::Vedirect(_) | Self::Binary(_) | Self::Modbus(_) => false,
             Self::Text(_)
             | Self::Json(_)
             | Self::Senml(_)
@@ -226,6 +233,7 @@ impl Decoder {
             Format::Senml(options) => Box::new(Messages::new(SenmlReader::new(options), framing)),
             Format::Influx(options) => Box::new(InfluxDecoder::new(options, framing)),
             Format::Statsd(options) => Box::new(Lines::new(StatsdReader::new(options), framing)),
+            Format::Modbus(options) => Box::new(ModbusDecoder::new(options, framing)),
         })
     }
 

@@ -21,6 +21,7 @@ pub mod influx;
 pub mod json;
 mod lines;
 pub mod log;
+pub mod modbus;
 mod names;
 mod native;
 pub mod nmea;

@@ -38,11 +38,23 @@ pub enum FrameRefusal {
     Unchecked,
     /// A HEX message on a VE.Direct line, which is not read here.
     Hex,
+    /// A Modbus device did not answer in time: a frame of no bytes.
+    Timeout,
+    /// A Modbus device answered that it does not do what it was asked for.
+    Exception,
+    /// A sound Modbus reply of a device that was not asked.
+    Unit,
+    /// A sound Modbus reply to another function than the one that was asked for.
+    Function,
+    /// A sound Modbus reply with more or fewer values than were asked for.
+    Length,
+    /// A sound Modbus reply that nobody waited for, or not any more.
+    Unasked,
 }
 
 impl FrameRefusal {
     /// All reasons.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 23] = [
         Self::Empty,
         Self::Truncated,
         Self::Oversize,
@@ -60,6 +72,12 @@ impl FrameRefusal {
         Self::Authentication,
         Self::Unchecked,
         Self::Hex,
+        Self::Timeout,
+        Self::Exception,
+        Self::Unit,
+        Self::Function,
+        Self::Length,
+        Self::Unasked,
     ];
 
     /// Name in the ledger.
@@ -83,6 +101,12 @@ impl FrameRefusal {
             Self::Authentication => "authentication",
             Self::Unchecked => "unchecked",
             Self::Hex => "hex",
+            Self::Timeout => "timeout",
+            Self::Exception => "exception",
+            Self::Unit => "unit",
+            Self::Function => "function",
+            Self::Length => "length",
+            Self::Unasked => "unasked",
         }
     }
 }

@@ -7,6 +7,7 @@ mod discover;
 mod garbage;
 mod instances;
 mod ledger;
+mod modbus;
 mod oracle;
 mod record;
 mod replay;

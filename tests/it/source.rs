@@ -1,6 +1,7 @@
 //! Sources against real sockets, pseudo-terminals and files: what goes in is accounted for.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
+mod modbus;
 mod replay;
 mod serial;
 mod simulated;

@@ -9,6 +9,7 @@ mod books;
 mod client;
 mod daemon;
 mod device;
+mod modbus;
 mod played;
 mod pty;
 mod simulator;
@@ -18,6 +19,7 @@ pub(crate) use self::{
     client::Client,
     daemon::Daemon,
     device::{Device, Steady},
+    modbus::{Devices, Faults, Line, Mode as ModbusMode, held},
     played::{Played, played_everywhere},
     pty::Pty,
     simulator::Simulator,

@@ -52,7 +52,7 @@ error: `baud` does not fit a source of kind "udp"
 8 | baud = 9600
   | ^^^^
   |
-  = help: `baud` is for `serial`
+  = help: `baud` is for `serial` and `modbus`
 
 error: there is no source "plnt"
   --> dir/c.toml:11:10

@@ -88,7 +88,7 @@ fn its_commented_defaults_are_the_defaults() {
 fn its_examples_run_and_their_defaults_are_the_defaults() {
     let examples = with_tables(SHIPPED);
     let config = shipped(&examples);
-    assert_eq!((config.inputs.len(), config.plan.channels.len()), (12, 6));
+    assert_eq!((config.inputs.len(), config.plan.channels.len()), (14, 6));
     assert_eq!(shipped(&with_defaults(&examples)), config);
 }
 
@@ -122,7 +122,8 @@ fn it_has_every_key_and_no_other() {
         assert!(inherited || known.contains(&(table, key)), "{table}: unknown {key}");
     }
     let layout = [keys::FRAME, keys::LENGTH, keys::REQUIRE, keys::CHECK, keys::CUSTOM, keys::FIELD];
-    let inner = [keys::CALIBRATION, keys::WINDOW, keys::RS485, keys::SENT].concat();
+    let modbus = [keys::MODBUS_DEVICE, keys::REGISTER].concat();
+    let inner = [keys::CALIBRATION, keys::WINDOW, keys::RS485, keys::SENT, &*modbus].concat();
     for key in inner.into_iter().chain(layout.concat()) {
         assert!(SHIPPED.contains(&format!("{key} = ")), "config.toml does not show {key}");
     }

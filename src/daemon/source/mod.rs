@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | udp | the socket, a tick | stop |
 //! | serial | the port, a tick, a poll; while down, news of its path, the next attempt | stop |
+//! | modbus | the line, a tick, the next request, its deadline; while down, as serial | stop |
 //! | simulator | the time of the next frame | the end of the scenario, or stop |
 //! | replay | the time of the next chunk, or room in the queue | its end, or stop |
 //!
@@ -14,6 +15,7 @@
 //! the queue, and the rest of the daemon ends by the end of its input.
 
 pub mod backoff;
+pub mod modbus;
 pub mod outlet;
 pub mod path_watch;
 pub mod replay;
@@ -29,6 +31,7 @@ use tokio::{
 };
 
 use self::{
+    modbus::Modbus,
     outlet::{EngineGone, Outlet, OutletParts},
     udp::Udp,
 };
@@ -103,6 +106,8 @@ impl Source {
         let framing = match &kind {
             InputKind::Udp(config) => config.framing,
             InputKind::Simulator(_) => Framing::Datagram,
+            // An exchange is handed over whole.
+            InputKind::Modbus(_) => Framing::Datagram,
             InputKind::Serial(_) | InputKind::Replay(_) => Framing::Stream,
         };
         let decoder = Decoder::new(&format, framing);
@@ -122,6 +127,12 @@ impl Source {
                 let serial = serial::run(&config, text, line, &mut outlet);
                 let outcome = until(stop, endless(serial)).await;
                 outlet.reset();
+                outcome
+            }
+            InputKind::Modbus(config) => {
+                let mut modbus = Modbus::new(config, line);
+                let outcome = until(stop, endless(modbus.run(&mut outlet))).await;
+                modbus.stop(&mut outlet);
                 outcome
             }
             InputKind::Replay(config) => {

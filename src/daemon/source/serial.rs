@@ -183,17 +183,22 @@ where
     }
 }
 
-enum Event {
+/// What a task at a line waits for.
+pub(super) enum Event {
+    /// A while has passed.
     Tick,
+    /// Something is to be done now.
     Due,
+    /// So many bytes came.
     Read(io::Result<usize>),
+    /// So many bytes were taken.
     Written(io::Result<usize>),
 }
 
 /// Sends of `unsent` what the port takes, or reads what has come. Safe to cancel.
 ///
 /// Never flushes: that would wait in the kernel until the line has sent everything.
-async fn exchange<P>(port: &mut P, unsent: &[u8], buffer: &mut [u8]) -> Event
+pub(super) async fn exchange<P>(port: &mut P, unsent: &[u8], buffer: &mut [u8]) -> Event
 where
     P: AsyncRead + AsyncWrite + Unpin,
 {
@@ -219,7 +224,7 @@ async fn until(due_ns: Option<i64>, line: Line) {
 }
 
 /// How far the counters have moved.
-fn errors_since(
+pub(super) fn errors_since(
     counted: &mut Option<LineErrorCounts>,
     now: Option<LineErrorCounts>,
 ) -> LineErrorCounts {

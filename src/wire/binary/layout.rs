@@ -159,7 +159,7 @@ pub struct FieldRule {
 
 impl FieldRule {
     /// The value, NaN where there is none.
-    pub(super) fn value(&self, frame: &[u8]) -> f64 {
+    pub(in crate::wire) fn value(&self, frame: &[u8]) -> f64 {
         let Some(span) = self.at.span(self.number.size(), frame.len()) else { return f64::NAN };
         let raw = match self.bits {
             Some(bits) => Some(self.number.read_bits(&frame[span], bits)),

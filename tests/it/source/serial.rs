@@ -182,14 +182,14 @@ async fn a_port_in_use_is_told_from_one_that_is_gone() {
 }
 
 /// A port whose line and error counters the test holds.
-struct Fake<L> {
+pub(super) struct Fake<L> {
     line: L,
     reads: Arc<AtomicU32>,
     framing: Option<Arc<AtomicU32>>,
 }
 
 impl<L> Fake<L> {
-    fn new(line: L) -> Self {
+    pub(super) fn new(line: L) -> Self {
         Self { line, reads: Arc::default(), framing: None }
     }
 }
@@ -265,7 +265,7 @@ fn outlet() -> (Outlet, mpsc::Receiver<Batch>) {
     (outlet, queue)
 }
 
-fn sum(queue: &mut mpsc::Receiver<Batch>) -> Account {
+pub(super) fn sum(queue: &mut mpsc::Receiver<Batch>) -> Account {
     let mut account = Account::default();
     while let Ok(batch) = queue.try_recv() {
         account.add(batch);

@@ -52,6 +52,14 @@ impl Pty {
         });
     }
 
+    /// What the daemon has sent up to now.
+    pub(crate) fn heard(&self) -> Vec<u8> {
+        let mut buffer = [0; 256];
+        // Nothing to read, not open yet, or between two openings.
+        let length = rustix::io::read(&self.master, &mut buffer).unwrap_or(0);
+        buffer[..length].to_vec()
+    }
+
     /// The end of the line that the daemon opens.
     pub(crate) fn path(&self) -> &Path {
         &self.path
