@@ -2,9 +2,9 @@
 //!
 //! A stilling well is the chamber beside a river, joined to it by pipes, in which the waves settle
 //! so that a gauge reads the true level. This program does that for sensors on a gateway host: it
-//! reads frames from serial ports, UDP sockets, recorded logs or a simulator, keeps rolling
-//! windows over each channel, and answers questions about them on a local socket, together with an
-//! account of everything it received.
+//! reads frames from serial ports, UDP sockets, Modbus devices, recorded logs or a simulator, keeps
+//! rolling windows over each channel, and answers questions about them on a local socket, together
+//! with an account of everything it received.
 //!
 //! # Bird's-eye view
 //!
@@ -13,6 +13,7 @@
 //!   one task a source             one chain of streams                one task a client
 //!
 //!   udp ---+
+//!   modbus |
 //!   serial +-> Decoder -> Outlet ==mpsc==> validate -> normalize -> rolling ==watch==> query
 //!   replay +   bytes to   frames to        accepts     units        panes to  latest   socket
 //!   simulator  frames     batches          or refuses               windows   Snapshot

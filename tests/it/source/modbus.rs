@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use stillwell::{
     config::model::{ModbusConfig, ModbusDevice, ModbusPath, ModbusPoll},
     daemon::{
+        clock::Stopwatch,
         source::{
             modbus::{Lost, Modbus},
             outlet::{Outlet, OutletParts},
@@ -105,10 +106,10 @@ fn reply(request: [u8; 8]) -> Vec<u8> {
 
 /// The next request, and how long it took to come.
 async fn asked(device: &mut DuplexStream) -> ([u8; 8], Duration) {
-    let before = tokio::time::Instant::now();
+    let waited = Stopwatch::start();
     let mut request = [0; 8];
     device.read_exact(&mut request).await.unwrap();
-    (request, before.elapsed())
+    (request, Duration::from_nanos(waited.now_ns().unsigned_abs()))
 }
 
 /// Runs both ends until the device is done and drops its own; what came of it.
@@ -118,6 +119,7 @@ async fn with(device: impl AsyncFnOnce(DuplexStream)) -> (Lost, Account) {
     let mut modbus = Modbus::new(config(), Line::anchored());
     let talk = modbus.talk(Fake::new(line), "a line", &mut outlet);
     let (lost, ()) = tokio::join!(talk, device(end));
+    outlet.close().await.unwrap();
     let seen = sum(&mut queue);
     seen.check();
     (lost.unwrap(), seen)
