@@ -275,7 +275,7 @@ fn each_key_says_its_range_or_its_words() {
         (format!("{UDP}{UDP}"), "8:8: the name \"plant\" is taken"),
         (format!("{UDP}{}", UDP.replace("plant", "b").replace("127.0.0.1", "0.0.0.0")), "7:1: the address 0.0.0.0:7420 is taken by the source \"plant\""),
         (format!("{TEXT}{}", TEXT.replace("bench", "b")), "7:1: the port /dev/serial/by-id/x is taken by the source \"bench\""),
-        ("[[source]]\nname = \"a\"\nkind = \"modbus\"".to_owned(), "3:8: `kind` cannot be \"modbus\""),
+        ("[[source]]\nname = \"a\"\nkind = \"mqtt\"".to_owned(), "3:8: `kind` cannot be \"mqtt\""),
         ("[[source]]\nkind = \"udp\"\nlisten = \"1.1.1.1:1\"\nformat = \"text\"".to_owned(), "1:1: [[source]] needs `name`"),
         ("[[source]]\nname = \"a\"\nkind = \"simulator\"\nscenario = \"x\"".to_owned(), "4:12: cannot read the scenario dir/x: entity not found"),
         ("[[source]]\nname = \"a\"\nkind = \"simulator\"\nscenario = \"plant.toml\"\nformat = \"text\"".to_owned(), "5:1: `format` does not fit a source of kind \"simulator\""),
