@@ -109,6 +109,9 @@ fn bits_are_counted_from_the_lowest_of_the_first_byte() {
     assert_eq!(values, [0.0, 0.0, 0.0]);
 }
 
+/// A reason, and how often it occurred.
+type Refused = (&'static str, u64);
+
 /// What came for ten registers, and what is said of it.
 #[test]
 fn each_fault_has_its_name() {
@@ -119,7 +122,7 @@ fn each_fault_has_its_name() {
     let mut broken = good.clone();
     broken[4] ^= 1;
     let asked = Asked::new(Mode::Rtu, request, 1);
-    let cases: [(&[u8], &[(&str, u64)]); 10] = [
+    let cases: [(&[u8], &[Refused]); 10] = [
         (&[], &[("timeout", 1)]),
         (&broken, &[("checksum", 1)]),
         (&good[..5], &[("truncated", 1)]),
