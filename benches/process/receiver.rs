@@ -23,7 +23,12 @@ use rustix::{
     thread::{CpuSet, sched_setaffinity},
 };
 use serde_json::Value;
-use stillwell::{daemon::kernel::ReceiveBatch, limits::RECEIVE_BUFFER_DEFAULT};
+use stillwell::{
+    daemon::kernel::{self, ReceiveBatch},
+    limits::RECEIVE_BUFFER_DEFAULT,
+};
+
+use crate::row::Row;
 
 /// A process that takes datagrams.
 pub(crate) trait Receiver {
@@ -39,7 +44,22 @@ pub(crate) struct Taken {
     pub(crate) datagrams: u64,
     pub(crate) accepted: u64,
     pub(crate) kernel_dropped: u64,
+    /// Readings that found the daemon's queue full.
     pub(crate) queue_full: u64,
+    /// Readings refused for any other reason.
+    pub(crate) refused: u64,
+}
+
+impl Taken {
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            datagrams: self.datagrams - before.datagrams,
+            accepted: self.accepted - before.accepted,
+            kernel_dropped: self.kernel_dropped - before.kernel_dropped,
+            queue_full: self.queue_full - before.queue_full,
+            refused: self.refused - before.refused,
+        }
+    }
 }
 
 /// CPU time of a process, nanoseconds.
@@ -50,16 +70,21 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
-    /// What a process has used up to now, to a hundredth of a second.
+    /// What a process has used up to now: the sum to a nanosecond, as the scheduler counts each
+    /// thread, and its parts in the proportion of their hundredths of a second.
     pub(crate) fn of(pid: u32) -> io::Result<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         // The name of the process, in parentheses, may hold spaces.
         let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let tick = |n: usize| {
-            let text = after_name.split_ascii_whitespace().nth(n).unwrap_or_default();
-            text.parse().map(|ticks: f64| ticks * 1e7).map_err(io::Error::other)
-        };
-        Ok(Self { user_ns: tick(11)?, system_ns: tick(12)? })
+        let ticks = |n: usize| number(after_name.split_ascii_whitespace().nth(n));
+        let (user, system) = (ticks(11)?, ticks(12)?);
+        let mut total_ns = 0.0;
+        for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let spent = fs::read_to_string(thread?.path().join("schedstat"))?;
+            total_ns += number(spent.split_ascii_whitespace().next())?;
+        }
+        let user_share = if user + system == 0.0 { 0.5 } else { user / (user + system) };
+        Ok(Self { user_ns: total_ns * user_share, system_ns: total_ns * (1.0 - user_share) })
     }
 
     pub(crate) fn since(self, before: Self) -> Self {
@@ -68,6 +93,10 @@ impl Cpu {
             system_ns: self.system_ns - before.system_ns,
         }
     }
+}
+
+fn number(word: Option<&str>) -> io::Result<f64> {
+    word.unwrap_or_default().parse().map_err(io::Error::other)
 }
 
 /// A daemon in a directory of its own.
@@ -89,11 +118,11 @@ fn directory() -> io::Result<PathBuf> {
 }
 
 impl Daemon {
-    /// Starts it on these CPUs and waits until its source listens.
-    pub(crate) fn start(config: &str, cpus: &[usize]) -> io::Result<Self> {
+    /// Starts it and waits until its source listens.
+    pub(crate) fn start(row: &Row) -> io::Result<Self> {
         let dir = directory()?;
-        fs::write(dir.join("config.toml"), config)?;
-        let mut command = pinned(cpus, env!("CARGO_BIN_EXE_stillwell").as_ref())?;
+        fs::write(dir.join("config.toml"), row.config())?;
+        let mut command = pinned(row.cpus, env!("CARGO_BIN_EXE_stillwell").as_ref())?;
         command.args(["run", "--config"]).arg(dir.join("config.toml"));
         command.arg("--socket").arg(dir.join("query.sock"));
         command.stderr(fs::File::create(dir.join("log"))?).stdin(Stdio::null());
@@ -153,11 +182,15 @@ impl Receiver for Daemon {
         if let Some(imbalance) = total.get("imbalance") {
             return Err(io::Error::other(format!("the ledger does not balance: {imbalance}")));
         }
+        let refused = total["readings_refused"].as_object();
+        let refused: u64 = refused.map_or(0, |reasons| reasons.values().map(number).sum());
+        let queue_full = number(&total["readings_refused"]["queue_full"]);
         Ok(Taken {
             datagrams: number(&total["datagrams"]),
             accepted: number(&total["accepted"]),
             kernel_dropped: number(&total["kernel_dropped"]),
-            queue_full: number(&total["readings_refused"]["queue_full"]),
+            queue_full,
+            refused: refused - queue_full,
         })
     }
 }
@@ -179,16 +212,20 @@ pub(crate) struct Discard {
 }
 
 impl Discard {
-    pub(crate) fn start(readings_per_datagram: usize, cpus: &[usize]) -> io::Result<Self> {
-        let mut command = pinned(cpus, &env::current_exe()?)?;
-        command.arg("discard").stdin(Stdio::piped()).stdout(Stdio::piped());
+    pub(crate) fn start(row: &Row) -> io::Result<Self> {
+        let mut command = pinned(row.cpus, &env::current_exe()?)?;
+        command
+            .arg("discard")
+            .arg(row.gro.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let input = child.stdin.take().expect("standard input is a pipe");
         let mut output = BufReader::new(child.stdout.take().expect("standard output is a pipe"));
         let mut line = String::new();
         output.read_line(&mut line)?;
         let address = line.trim().parse().map_err(io::Error::other)?;
-        let readings_per_datagram = readings_per_datagram as u64;
+        let readings_per_datagram = row.payload.readings() as u64;
         Ok(Self { child, input, output, address, readings_per_datagram })
     }
 }
@@ -219,14 +256,20 @@ impl Drop for Discard {
 }
 
 /// The other side of [`Discard`]: prints its address, then its count for each line it reads.
-pub(crate) fn discard() -> io::Result<()> {
+///
+/// It receives as the daemon does, 64 datagrams a call, but asks for no stamps, looks at no byte
+/// and sleeps in `poll` rather than in a runtime: what is left is the kernel's share.
+pub(crate) fn discard(gro: bool) -> io::Result<()> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
-    stillwell::daemon::kernel::force_receive_buffer(socket.as_fd(), RECEIVE_BUFFER_DEFAULT)?;
+    kernel::force_receive_buffer(socket.as_fd(), RECEIVE_BUFFER_DEFAULT)?;
+    if gro {
+        kernel::enable_trains(socket.as_fd())?;
+    }
     writeln!(io::stdout(), "{}", socket.local_addr()?)?;
     let count = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&count);
     thread::spawn(move || -> io::Result<()> {
-        let mut batch = ReceiveBatch::new();
+        let mut batch = if gro { ReceiveBatch::of_trains() } else { ReceiveBatch::new() };
         let mut polled = [PollFd::new(&socket, PollFlags::IN)];
         loop {
             match batch.receive(socket.as_fd()) {

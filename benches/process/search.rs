@@ -1,8 +1,11 @@
-//! The highest rate at which nothing is lost.
+//! The highest rate at which nothing is lost and nothing piles up.
 
 use std::{io, thread, time::Duration};
 
-use stillwell::limits::{MS, SECOND};
+use stillwell::{
+    daemon::clock::boot_ns,
+    limits::{MS, SECOND},
+};
 
 use crate::{
     load::{Load, Sent},
@@ -14,14 +17,17 @@ use crate::{
 pub(crate) struct Effort {
     pub(crate) trial_ns: i64,
     pub(crate) measure_ns: i64,
+    /// As `measure_ns`, for a rate that is given: it may be a low one.
+    pub(crate) given_ns: i64,
     /// Halvings of the interval between a rate that went well and one that did not.
     pub(crate) halvings: u32,
 }
 
 impl Effort {
     pub(crate) const FULL: Self =
-        Self { trial_ns: 2 * SECOND, measure_ns: 10 * SECOND, halvings: 4 };
-    pub(crate) const SMOKE: Self = Self { trial_ns: 100 * MS, measure_ns: 200 * MS, halvings: 0 };
+        Self { trial_ns: SECOND, measure_ns: 6 * SECOND, given_ns: 10 * SECOND, halvings: 4 };
+    pub(crate) const SMOKE: Self =
+        Self { trial_ns: 100 * MS, measure_ns: 200 * MS, given_ns: 200 * MS, halvings: 0 };
 }
 
 /// What a search found.
@@ -33,9 +39,36 @@ pub(crate) struct Highest {
     pub(crate) sender_limited: bool,
 }
 
+/// What became of what was sent for a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trial {
+    pub(crate) sent: Sent,
+    pub(crate) taken: Taken,
+    /// From the last datagram sent until nothing was under way any more.
+    pub(crate) drained_ns: i64,
+}
+
 /// Share of the readings asked for below which the sender is the limit.
 const KEEPS_PACE: f64 = 0.97;
-const GROWTH: f64 = 1.4;
+const GROWTH: f64 = 2.0;
+/// Longest time after the last datagram for what a receiver that keeps up has still to do: it
+/// publishes each 100 ms. One that needs longer was filling its queue.
+const DRAINED_NS: i64 = 300 * MS;
+/// Longest wait for what is under way.
+const PATIENCE_NS: i64 = 5 * SECOND;
+
+impl Trial {
+    /// Whether everything that was sent has been accepted.
+    pub(crate) fn lost_nothing(&self) -> bool {
+        let Self { sent, taken, .. } = self;
+        (taken.datagrams, taken.accepted) == (sent.datagrams, sent.readings)
+    }
+
+    /// Whether it could have gone on like this.
+    pub(crate) fn is_sustained(&self) -> bool {
+        self.lost_nothing() && self.drained_ns <= DRAINED_NS
+    }
+}
 
 /// Raises the rate until something is lost, then closes in.
 pub(crate) fn highest(
@@ -48,62 +81,49 @@ pub(crate) fn highest(
     let mut rate = from;
     let mut halvings = effort.halvings;
     loop {
-        let (sent, lost) = trial(receiver, load, rate, effort.trial_ns)?;
-        if lost == Taken::default() {
-            good = sent.rate();
+        let trial = trial(receiver, load, rate, effort.trial_ns)?;
+        if trial.is_sustained() {
+            good = trial.sent.rate();
             if good < KEEPS_PACE * rate {
                 return Ok(Highest { rate: good, sender_limited: true });
             }
         } else {
             bad = rate;
         }
-        if bad.is_infinite() {
-            rate *= GROWTH;
-            if halvings == 0 {
-                return Ok(Highest { rate: good, sender_limited: false });
-            }
-            continue;
-        }
-        if halvings == 0 {
+        if effort.halvings == 0 || (halvings == 0 && bad.is_finite()) {
             return Ok(Highest { rate: good, sender_limited: false });
         }
-        halvings -= 1;
-        rate = if good == 0.0 { bad / 2.0 } else { (good * bad).sqrt() };
+        rate = if bad.is_infinite() {
+            rate * GROWTH
+        } else {
+            halvings -= 1;
+            if good == 0.0 { bad / 2.0 } else { (good * bad).sqrt() }
+        };
     }
 }
 
-/// Sends for a time and waits until all that was sent has come through or is known to be lost;
-/// what is lost, nothing if all is default.
+/// Sends for a time and waits until all that was sent has come through or is known to be lost.
 pub(crate) fn trial(
     receiver: &mut dyn Receiver,
     load: &mut Load,
     rate: f64,
     for_ns: i64,
-) -> io::Result<(Sent, Taken)> {
+) -> io::Result<Trial> {
     let before = receiver.taken()?;
     let sent = load.send(rate, for_ns)?;
-    let mut taken = Taken::default();
-    // A publication after the last datagram, and some patience with a queue that was full.
-    for _ in 0..40 {
-        thread::sleep(Duration::from_millis(50));
-        let now = receiver.taken()?;
-        taken = Taken {
-            datagrams: now.datagrams - before.datagrams,
-            accepted: now.accepted - before.accepted,
-            kernel_dropped: now.kernel_dropped - before.kernel_dropped,
-            queue_full: now.queue_full - before.queue_full,
-        };
-        if sent.datagrams <= taken.datagrams + taken.kernel_dropped
-            && sent.readings <= taken.accepted + taken.queue_full
-        {
-            break;
+    let sent_ns = boot_ns();
+    loop {
+        let taken = receiver.taken()?.since(&before);
+        let drained_ns = boot_ns() - sent_ns;
+        let is_known = sent.datagrams <= taken.datagrams + taken.kernel_dropped
+            && sent.readings
+                <= taken.accepted
+                    + taken.queue_full
+                    + taken.refused
+                    + taken.kernel_dropped * load.readings_per_datagram();
+        if is_known || PATIENCE_NS < drained_ns {
+            return Ok(Trial { sent, taken, drained_ns });
         }
+        thread::sleep(Duration::from_millis(20));
     }
-    let lost = Taken {
-        datagrams: sent.datagrams - taken.datagrams,
-        accepted: sent.readings - taken.accepted,
-        kernel_dropped: taken.kernel_dropped,
-        queue_full: taken.queue_full,
-    };
-    Ok((sent, lost))
 }
