@@ -13,6 +13,7 @@ mod support;
 use std::{io, net::UdpSocket, os::fd::AsFd, path::Path, sync::Arc};
 
 use futures::executor::block_on;
+use socket2::SockRef;
 use stillwell::{
     config::{Config, model::OnFull},
     daemon::{
@@ -34,9 +35,12 @@ use self::{
 };
 
 const CHANNELS: usize = 1_000;
-/// Datagrams that wait in the socket when the watch starts.
-const WAITING: u64 = 4_096;
-const DATAGRAMS: u64 = 256 * WAITING;
+/// Datagrams that wait in the socket when the watch starts, if its buffer holds as many.
+const WAITING_MAX: u64 = 4_096;
+const DATAGRAMS: u64 = 256 * WAITING_MAX;
+/// What the kernel counts for a datagram at most, with its own overhead, and as much again to be
+/// safe.
+const WAITING_BYTES: usize = 2_560;
 
 /// How far a datagram goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +95,8 @@ fn case(payload: Payload, gro: bool, depth: Depth) -> Case<'static> {
 struct Way {
     socket: UdpSocket,
     load: Load,
+    /// Datagrams that wait when the watch starts.
+    waiting: u64,
     batch: ReceiveBatch,
     depth: Depth,
     /// None under valgrind: then an arrival is its stamp.
@@ -104,7 +110,11 @@ struct Way {
 impl Way {
     fn new(payload: Payload, gro: bool, depth: Depth, clocks: bool) -> io::Result<Self> {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
-        kernel::force_receive_buffer(socket.as_fd(), 4 * RECEIVE_BUFFER_DEFAULT)?;
+        let buffer = SockRef::from(&socket);
+        if kernel::force_receive_buffer(socket.as_fd(), 2 * RECEIVE_BUFFER_DEFAULT).is_err() {
+            buffer.set_recv_buffer_size(2 * RECEIVE_BUFFER_DEFAULT)?;
+        }
+        let waiting = (buffer.recv_buffer_size()? / WAITING_BYTES) as u64;
         if gro {
             kernel::enable_trains(socket.as_fd())?;
         }
@@ -124,6 +134,7 @@ impl Way {
         Ok(Self {
             load: Load::new(payload, CHANNELS, socket.local_addr()?)?,
             socket,
+            waiting: waiting.min(WAITING_MAX),
             batch: if gro { ReceiveBatch::of_trains() } else { ReceiveBatch::new() },
             depth,
             line: clocks.then(Line::anchored),
@@ -136,13 +147,15 @@ impl Way {
 
     fn run(&mut self, datagrams: u64, watch: &mut Watch) -> io::Result<()> {
         // Every channel is met before the watch starts.
-        self.load.burst(WAITING)?;
-        self.drain()?;
+        for _ in 0..(CHANNELS as u64).div_ceil(self.waiting) {
+            self.load.burst(self.waiting)?;
+            self.drain()?;
+        }
         while watch.items() < datagrams {
-            self.load.burst(WAITING)?;
-            let received = watch.time(WAITING, || self.drain())?;
-            if received != WAITING {
-                let lost = format!("{received} of {WAITING} datagrams came through");
+            self.load.burst(self.waiting)?;
+            let received = watch.time(self.waiting, || self.drain())?;
+            if received != self.waiting {
+                let lost = format!("{received} of {} datagrams came through", self.waiting);
                 return Err(io::Error::other(lost));
             }
         }

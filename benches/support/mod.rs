@@ -7,7 +7,7 @@
 //! | argument | effect |
 //! |---|---|
 //! | `--row TEXT` | only rows whose name contains the text; may be given more than once |
-//! | `--instructions` | a column more: instructions by `valgrind --tool=callgrind`, set-up excluded |
+//! | `--instructions` | one column more: counted by `valgrind --tool=callgrind`, without the set-up |
 //! | `--markdown` | tables for docs/performance.md |
 //! | `--test` | a moment of each row, to see that it runs; the figures mean nothing |
 //!
@@ -17,7 +17,11 @@
 //! fn main() -> io::Result<()> {
 //!     let bench = Bench::from_arguments()?;
 //!     let table = Table {
-//!         title: "Sums", unit: "a value", labels: &["order"], notes: &["bytes"], beside_first: true,
+//!         title: "Sums",
+//!         unit: "a value",
+//!         labels: &["order"],
+//!         notes: &["bytes"],
+//!         beside_first: true,
 //!     };
 //!     let case = Case::new(["sorted"], 1_000_000, |items, watch| {
 //!         let values: Vec<u64> = (0..items).collect(); // not timed
