@@ -212,7 +212,7 @@ struct Stages {
 
 impl Stages {
     fn new(plan: &Plan) -> Self {
-        let (validate, normalize) = (Validate::new(plan), Normalize::new());
+        let (validate, normalize) = (Validate::new(plan), Normalize::new(plan));
         Self { validate, normalize, rolling: Rolling::new(plan, PUBLISH_NS, 1) }
     }
 

@@ -141,7 +141,7 @@ impl Way {
             arrived_ns: 0,
             outlet: Outlet::new(parts),
             queue,
-            engine: (Validate::new(&plan), Normalize::new(), Rolling::new(&plan, 100 * MS, 1)),
+            engine: (Validate::new(&plan), Normalize::new(&plan), Rolling::new(&plan, 100 * MS, 1)),
         })
     }
 

@@ -10,6 +10,7 @@ use rand::{SeedableRng as _, rngs::ChaCha8Rng, seq::SliceRandom as _};
 use stillwell::{
     engine::{
         ChannelKey, Rules, Snapshot, Window,
+        calibration::Calibration,
         directory::Listing,
         gallery::Gallery,
         snapshot::{ChannelInfo, Live},
@@ -201,6 +202,7 @@ impl Stage {
                 unit: Some("Cel".into()),
                 discovered: true,
                 lane: 0,
+                calibration: Calibration::IDENTITY,
                 rules: rules.clone(),
             }));
         }

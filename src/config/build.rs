@@ -6,6 +6,7 @@ use toml::de::DeTable;
 
 use super::{
     Config, Context, InputConfig, InputKind,
+    calibration::check_junctions,
     channel::{self, Heritage},
     daemon,
     errors::{Remark, Sink},
@@ -44,12 +45,13 @@ pub(super) fn build(table: &DeTable<'_>, sink: &Sink, context: &Context<'_>) -> 
     check_names(&sources, sink);
     check_inputs(&sources, sink);
 
+    let channel_tables = root.sections("channel", "[[channel]]", keys::CHANNEL);
+    let places = channel::places(&channel_tables);
     let patterns = root.sections("pattern", "[[pattern]]", keys::PATTERN);
-    let patterns = pattern::read_all(patterns, sink);
-    let heritage = channel::Heritage { defaults: &defaults, patterns: &patterns };
+    let patterns = pattern::read_all(patterns, &places, sink);
+    let heritage = channel::Heritage { defaults: &defaults, patterns: &patterns, places: &places };
     let mut taken = channel::Taken::default();
-    let channels: Vec<Option<ChannelPlan>> = root
-        .sections("channel", "[[channel]]", keys::CHANNEL)
+    let channels: Vec<Option<ChannelPlan>> = channel_tables
         .iter()
         .map(|section| channel::read(section, &mut sources, heritage, &mut taken))
         .collect();
@@ -58,6 +60,10 @@ pub(super) fn build(table: &DeTable<'_>, sink: &Sink, context: &Context<'_>) -> 
     let plans = sources.iter().map(|source| source_plan(source, heritage, sink));
     let plans: Vec<SourcePlan> = plans.collect::<Option<_>>()?;
     let channels: Vec<ChannelPlan> = channels.into_iter().collect::<Option<_>>()?;
+    for (id, junctions) in &taken.junctions {
+        check_junctions(junctions, Some(id), &channels, sink);
+    }
+    pattern::check_values(&patterns, &channels, sink);
     pattern::check_use(&patterns, &sources, &channels, sink);
     let inputs: Vec<InputConfig> = sources.into_iter().map(input).collect::<Option<_>>()?;
     let percentile_bytes = daemon.percentile_bytes;
@@ -145,7 +151,7 @@ fn check_sizes(sources: &[Source], channels: usize, sink: &Sink) {
 }
 
 fn source_plan(source: &Source, heritage: Heritage<'_>, sink: &Sink) -> Option<SourcePlan> {
-    let Heritage { defaults, patterns } = heritage;
+    let Heritage { defaults, patterns, .. } = heritage;
     Some(SourcePlan {
         name: Arc::clone(&source.name.value),
         time: source.time,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use super::{
+    calibration::Places,
     errors::Remark,
     format::field_name,
     pattern::{self, Pattern},
@@ -22,6 +23,8 @@ use crate::{
 pub(super) struct Taken {
     ids: BTreeMap<Arc<str>, Range<usize>>,
     keys: BTreeMap<(usize, ChannelKey), Range<usize>>,
+    /// The channels that measure the cold junctions of which channel.
+    pub(super) junctions: Vec<(Arc<str>, Vec<Found<u32>>)>,
 }
 
 /// Where a channel takes what it does not say itself, the nearest last.
@@ -31,6 +34,15 @@ pub(super) struct Heritage<'a> {
     pub defaults: &'a RuleKeys,
     /// `[[pattern]]`.
     pub patterns: &'a [Pattern<'a>],
+    /// Where each channel will be in the plan.
+    pub places: &'a Places<'a>,
+}
+
+/// Where the channels of these tables will be in the plan, by their ids.
+pub(super) fn places<'a>(tables: &[Section<'a>]) -> Places<'a> {
+    let id = |table: &Section<'a>| table.is_text("id").then(|| table.text("id"))?;
+    let place = |(at, table)| Some((id(table)?.value, u32::try_from(at).ok()?));
+    tables.iter().enumerate().filter_map(place).collect()
 }
 
 /// Reads one table; `None` if an error stands in the way of a plan.
@@ -45,7 +57,7 @@ pub(super) fn read(
     let id = id(section, taken);
     let source = source(section, sources);
     let key = key(section, source.map(|i| (i, &mut sources[i])), taken);
-    let Heritage { defaults, patterns } = heritage;
+    let Heritage { defaults, patterns, places } = heritage;
     let (mut base, time) = match source {
         Some(i) => (sources[i].rules.over(defaults), sources[i].time),
         None => (defaults.clone(), TimeMode::Arrival),
@@ -55,10 +67,12 @@ pub(super) fn read(
         base = pattern.rules.over(&base);
         value_base = pattern.values.clone();
     }
-    let values = ValueKeys::read(section).resolve(&value_base, section);
+    let values = ValueKeys::read(section, places).resolve(&value_base, section);
     let rules = RuleKeys::read(section).resolve(&base, time, &section.span, section.sink);
+    let id = id?;
+    taken.junctions.push((Arc::clone(&id), values.junctions));
     Some(ChannelPlan {
-        id: id?,
+        id,
         source: source?,
         key: key?,
         unit: values.unit,

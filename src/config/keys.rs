@@ -147,8 +147,44 @@ pub(super) const CHANNEL: &[&str] = &[
     "silent_after",
 ];
 
-/// `calibration = { … }`.
-pub(super) const CALIBRATION: &[&str] = &["kind", "scale", "offset"];
+/// `calibration = { … }`,
+/// of all kinds: [`super::calibration`] says which key fits which.
+pub(super) const CALIBRATION: &[&str] = &[
+    "kind",
+    "from",
+    "version",
+    "input",
+    "within",
+    "range",
+    "scale",
+    "offset",
+    "points",
+    "outside",
+    "coefficients",
+    "a",
+    "b",
+    "c",
+    "r0",
+    "t0",
+    "beta",
+    "known",
+    "sensor",
+    "full_scale",
+    "type",
+    "cold_junction",
+    "max_age",
+    "low",
+    "high",
+    "suspect",
+    "fail",
+    "width",
+    "modulus",
+    "gives",
+    "on_reset",
+    "wrap_max",
+    "turn",
+    "steps",
+];
 
 /// `[source.frame]`, of all kinds.
 pub(super) const FRAME: &[&str] = &["kind", "sync", "length", "max", "require", "gap"];

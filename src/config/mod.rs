@@ -21,6 +21,7 @@ pub mod report;
 
 mod binary;
 mod build;
+mod calibration;
 mod channel;
 mod daemon;
 mod errors;

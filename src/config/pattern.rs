@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{
+    calibration::{Places, check_junctions},
     errors::{Remark, Sink},
     reader::Section,
     rules::RuleKeys,
@@ -26,14 +27,18 @@ pub(super) struct Pattern<'a> {
 }
 
 /// Reads all tables; one whose `match` is wrong has its error recorded and is left out.
-pub(super) fn read_all<'a>(tables: Vec<Section<'a>>, sink: &Sink) -> Vec<Pattern<'a>> {
+pub(super) fn read_all<'a>(
+    tables: Vec<Section<'a>>,
+    places: &Places<'_>,
+    sink: &Sink,
+) -> Vec<Pattern<'a>> {
     if let Some(section) = tables.get(PATTERNS_MAX) {
         let title = format!("{} patterns, more than {PATTERNS_MAX}", tables.len());
         sink.error(&section.span, Remark::new(title));
     }
     let mut patterns: Vec<Pattern<'a>> = Vec::new();
     for section in tables.into_iter().take(PATTERNS_MAX) {
-        let Some(pattern) = Pattern::read(section) else { continue };
+        let Some(pattern) = Pattern::read(section, places) else { continue };
         if let Some(first) = patterns.iter().find(|first| first.covers(&pattern)) {
             let title = format!("the pattern \"{}\" never counts", pattern.text);
             let line = sink.line(&first.at);
@@ -52,6 +57,13 @@ pub(super) fn read_all<'a>(tables: Vec<Section<'a>>, sink: &Sink) -> Vec<Pattern
 /// The pattern that counts for a channel.
 pub(super) fn of_channel<'p, 'a>(patterns: &'p [Pattern<'a>], id: &str) -> Option<&'p Pattern<'a>> {
     patterns.iter().find(|pattern| pattern.glob.matches(id))
+}
+
+/// Checks the cold junctions that patterns give.
+pub(super) fn check_values(patterns: &[Pattern<'_>], channels: &[ChannelPlan], sink: &Sink) {
+    for pattern in patterns {
+        check_junctions(pattern.values.junctions(), None, channels, sink);
+    }
 }
 
 /// Warns of each pattern that no channel can fit.
@@ -74,9 +86,9 @@ pub(super) fn check_use(
 }
 
 impl<'a> Pattern<'a> {
-    fn read(section: Section<'a>) -> Option<Self> {
+    fn read(section: Section<'a>, places: &Places<'_>) -> Option<Self> {
         section.require("match", "\"bench.*_C\"");
-        let (rules, values) = (RuleKeys::read(&section), ValueKeys::read(&section));
+        let (rules, values) = (RuleKeys::read(&section), ValueKeys::read(&section, places));
         let found = section.text("match")?;
         let fits = |b: u8| {
             b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/' | b'*' | b'?')

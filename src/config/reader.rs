@@ -280,6 +280,32 @@ impl<'a> Section<'a> {
         Some(Section::open(table, span, name, keys, self.sink))
     }
 
+    /// A table within this one, or a list of such; `None` if it is neither.
+    pub(super) fn one_or_several(
+        &self,
+        key: &'static str,
+        name: &'static str,
+        keys: &'static [&'static str],
+    ) -> Option<Vec<Section<'a>>> {
+        let (value, _) = self.value(key)?;
+        match value.as_array() {
+            Some(items) if items.iter().all(|item| item.get_ref().is_table()) => {
+                Some(self.sections(key, name, keys))
+            }
+            _ => self.section(key, name, keys).map(|section| vec![section]),
+        }
+    }
+
+    /// Where the value of a key stands, if it is there.
+    pub(super) fn value_span(&self, key: &'static str) -> Option<Range<usize>> {
+        self.value(key).map(|(_, span)| span)
+    }
+
+    /// A value of whatever type.
+    pub(super) fn raw(&self, key: &'static str) -> Option<(&'a DeValue<'a>, Range<usize>)> {
+        self.value(key)
+    }
+
     /// All tables `[[key]]`.
     pub(super) fn sections(
         &self,

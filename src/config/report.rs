@@ -25,6 +25,8 @@ use crate::{
     },
 };
 
+mod calibrations;
+
 /// Bytes of a percentile bin in use in the packed bins of a pane, room to grow included: one for
 /// how far it lies from the next, two for its count.
 const PACKED_BIN_BYTES: u64 = 4;
@@ -121,6 +123,7 @@ fn write_report(text: &mut String, config: &Config, socket: &Path) -> fmt::Resul
         writeln!(text, "  {:width$}  {}", input.name, describe(input, source))?;
     }
     write_windows(text, config)?;
+    calibrations::write(text, &config.plan)?;
     write_memory(text, config)?;
     write_sockets(text, config, socket)
 }

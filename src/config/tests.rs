@@ -10,7 +10,7 @@ use super::{
     *,
 };
 use crate::{
-    engine::{ChannelKey, TimeMode, Unknown, Window},
+    engine::{ChannelKey, TimeMode, Unknown, Window, calibration::Calibration, plan::Linear},
     limits::{CONFIG_ERRORS_MAX, MS, SECOND},
     wire::{
         decode::{Format, Framing, Naming, Tags},
@@ -24,6 +24,7 @@ use crate::{
 mod binary;
 mod modbus;
 mod broken;
+mod calibrations;
 mod patterns;
 mod shipped;
 
@@ -249,7 +250,8 @@ fn a_channel_inherits_from_its_source_and_the_defaults() {
     assert_eq!(*channel.rules.windows, [window(10), window(60)]);
     assert_eq!(channel.rules.figures, 3);
     assert_eq!(channel.key, ChannelKey::Numbered { device: 1, index: 255 });
-    assert_eq!((channel.calibration.scale, channel.calibration.offset), (2.0, 0.0));
+    let line = Linear { scale: 2.0, offset: 0.0 };
+    assert_eq!(channel.calibration, Calibration::Linear(line));
     assert_eq!(channel.conversion.point(212.0).round(), 100.0);
     assert_eq!(channel.unit.as_deref(), Some("Cel"));
     // Three and twenty of ten seconds.

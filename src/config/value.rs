@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::{
+    calibration::{self, Calibrated, Places},
     errors::Remark,
-    keys,
     reader::{Found, Section},
 };
 use crate::engine::{
-    plan::Linear,
+    calibration::Calibration,
     unit::{Conversion, Unit},
 };
 
@@ -17,7 +17,7 @@ use crate::engine::{
 pub(super) struct ValueKeys {
     unit: Option<Found<Code>>,
     raw_unit: Option<Found<Code>>,
-    calibration: Option<Linear>,
+    calibration: Option<Found<Calibrated>>,
 }
 
 /// A unit, and how it is written.
@@ -30,22 +30,29 @@ struct Code {
 /// How raw values become published ones.
 #[derive(Clone, Debug)]
 pub(super) struct ValuePlan {
-    /// The published unit as written.
+    /// The published unit as written, or as the calibration gives it.
     pub unit: Option<Arc<str>>,
     /// From raw to calibrated values.
-    pub calibration: Linear,
+    pub calibration: Calibration,
     /// From calibrated to published values.
     pub conversion: Conversion,
+    /// The channels that measure the cold junctions of the calibration.
+    pub junctions: Vec<Found<u32>>,
 }
 
 impl ValueKeys {
     /// Reads the keys of a channel or of a pattern.
-    pub(super) fn read(section: &Section<'_>) -> Self {
+    pub(super) fn read(section: &Section<'_>, places: &Places<'_>) -> Self {
         Self {
             unit: code(section, "unit"),
             raw_unit: code(section, "raw_unit"),
-            calibration: calibration(section),
+            calibration: calibration::read(section, places),
         }
+    }
+
+    /// The channels that measure the cold junctions of the calibration of this table.
+    pub(super) fn junctions(&self) -> &[Found<u32>] {
+        self.calibration.as_ref().map_or(&[], |found| &found.value.junctions)
     }
 
     /// These keys where they are given, else those of `base`.
@@ -60,10 +67,22 @@ impl ValueKeys {
 
     /// What these keys, inheriting from `base`, amount to; errors are those of `section`.
     pub(super) fn resolve(&self, base: &Self, section: &Section<'_>) -> ValuePlan {
-        let all = self.over(base);
-        let unit = all.unit.as_ref().map(|found| Arc::clone(&found.value.text));
-        let calibration = all.calibration.unwrap_or(Linear::IDENTITY);
-        let conversion = match (&all.unit, &all.raw_unit) {
+        let mut all = self.over(base);
+        let calibrated = all.calibration.as_ref().map(|found| found.value.clone());
+        let given = all.given();
+        // A calibration of its own that knows what it gives is not what a pattern speaks of.
+        if self.raw_unit.is_none() && self.given().is_some() {
+            all.raw_unit = None;
+        }
+        if let (Some(given), Some(told)) = (&given, &all.raw_unit) {
+            disagree(given, told, section);
+        }
+        // What a calibration gives is published so unless somebody wants it otherwise.
+        if all.unit.is_none() && !section.has("unit") {
+            all.unit.clone_from(&given);
+        }
+        let from = given.or_else(|| all.raw_unit.clone());
+        let conversion = match (&all.unit, &from) {
             (_, None) => Conversion::IDENTITY,
             (None, Some(_)) if section.has("unit") => Conversion::IDENTITY,
             (None, Some(from)) => {
@@ -74,7 +93,28 @@ impl ValueKeys {
             }
             (Some(to), Some(from)) => self.conversion(from, to, section),
         };
-        ValuePlan { unit, calibration, conversion }
+        if let (Some(from), true) = (&from, conversion.offset != 0.0)
+            && calibrated.as_ref().is_some_and(|calibrated| calibrated.counts)
+        {
+            let title =
+                "what a counter counts are differences, and the zeros of these units differ";
+            let remark = Remark::new(title);
+            section.sink.error(&from.span, remark);
+        }
+        let unit = all.unit.map(|found| found.value.text);
+        let (calibration, junctions) = match calibrated {
+            Some(Calibrated { calibration, junctions, .. }) => (calibration, junctions),
+            None => (Calibration::IDENTITY, Vec::new()),
+        };
+        ValuePlan { unit, calibration, conversion, junctions }
+    }
+
+    /// The unit that the calibration itself gives, as if it were written at its place.
+    fn given(&self) -> Option<Found<Code>> {
+        let Found { value, span } = self.calibration.as_ref()?;
+        let text = value.gives?;
+        let unit = Unit::parse(text).ok()?;
+        Some(Found { value: Code { text: Arc::from(text), unit }, span: span.clone() })
     }
 
     fn conversion(
@@ -92,6 +132,20 @@ impl ValueKeys {
             section.sink.error(&blamed.span, Remark::new(title));
             Conversion::IDENTITY
         })
+    }
+}
+
+/// Records that `raw_unit` contradicts the unit that the calibration gives.
+fn disagree(given: &Found<Code>, told: &Found<Code>, section: &Section<'_>) {
+    if Conversion::between(&told.value.unit, &given.value.unit) != Ok(Conversion::IDENTITY) {
+        let (told_code, given_code) = (&told.value.text, &given.value.text);
+        let title =
+            format!("`raw_unit` is `{told_code}`, and the calibration gives `{given_code}`");
+        let help = format!(
+            "`raw_unit` is the unit of calibrated values: remove it; the unit that comes in is \
+             `input = \"{told_code}\"` of the calibration"
+        );
+        section.sink.error(&told.span, Remark::new(title).help(help));
     }
 }
 
@@ -124,20 +178,4 @@ fn warn_of_electricity(section: &Section<'_>, found: &Found<&str>) {
     };
     let remark = Remark::new(format!("`{}` is {is}", found.value));
     section.sink.warn(&found.span, remark.help(meant));
-}
-
-fn calibration(section: &Section<'_>) -> Option<Linear> {
-    let inner = section.section("calibration", "`calibration`", keys::CALIBRATION)?;
-    inner.require("kind", "\"linear\"");
-    inner.choice("kind", &[("linear", ())]);
-    let scale = inner.number("scale", -1e30..=1e30);
-    let offset = inner.number("offset", -1e30..=1e30);
-    if let Some(found) = scale.as_ref().filter(|found| found.value == 0.0) {
-        let remark = Remark::new("`scale` is 0: every value would be the offset");
-        section.sink.error(&found.span, remark);
-    }
-    Some(Linear {
-        scale: scale.map_or(Linear::IDENTITY.scale, |found| found.value),
-        offset: offset.map_or(Linear::IDENTITY.offset, |found| found.value),
-    })
 }

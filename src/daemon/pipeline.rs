@@ -47,7 +47,7 @@ pub async fn run(batches: mpsc::Receiver<Batch>, aim: Aim, mut publisher: Publis
             Input { now_ns: line.now_ns(), batch: item.ok() }
         })
         .validate(&plan)
-        .normalize()
+        .normalize(&plan)
         .map(|checked| onlooker.tell(checked))
         .rolling(&plan, publish_ns, epoch);
     let mut snapshots = pin!(snapshots);

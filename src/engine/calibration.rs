@@ -86,10 +86,7 @@ impl Calibration {
             Self::Linear(_) => &[][..],
             Self::Eras(eras) => &eras.0,
         };
-        eras.iter().filter_map(|era| match era.junction()? {
-            Junction::Channel { channel, .. } => Some(*channel),
-            Junction::Fixed { .. } => None,
-        })
+        eras.iter().filter_map(|era| Some(era.junction_channel()?.0))
     }
 
     fn era_at(&self, at_ns: i64) -> Option<&Era> {
@@ -127,11 +124,15 @@ impl Eras {
 }
 
 impl Era {
-    /// Where the temperature of the cold junction comes from, if the chain has a thermocouple.
+    /// The channel that gives the temperature of the cold junction, and how far apart the
+    /// readings of both may lie, nanoseconds; `None` if the chain needs none.
     #[must_use]
-    pub fn junction(&self) -> Option<&Junction> {
+    pub fn junction_channel(&self) -> Option<(u32, i64)> {
         self.chain.iter().find_map(|transfer| match transfer {
-            Transfer::Thermocouple { junction, .. } => Some(junction),
+            Transfer::Thermocouple { junction, .. } => match *junction {
+                Junction::Channel { channel, max_age_ns } => Some((channel, max_age_ns)),
+                Junction::Fixed { .. } => None,
+            },
             _ => None,
         })
     }

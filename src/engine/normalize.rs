@@ -1,33 +1,57 @@
 //! From raw values to the published unit.
 
 use super::{
+    Plan,
+    calibration::Calibration,
     plan::Linear,
+    registry::Added,
     summary::Flag,
     unit::Conversion,
     validate::{Checked, Reading},
 };
 use crate::scan::Step;
 
+use self::curves::Curves;
+
+mod curves;
+
 /// The second stage: calibrates and converts in place. Validation has made sure that no value
-/// leaves the range of numbers on the way.
-#[derive(Debug, Default)]
+/// leaves the range of numbers on a line; what is more than a line says by a flag where it has no
+/// value to give.
+#[derive(Debug)]
 pub struct Normalize {
     channels: Vec<(Linear, Conversion)>,
+    /// Channels with more than a line: nothing of this is looked at while there is none.
+    curves: Curves,
 }
 
 impl Normalize {
-    /// A stage that learns of channels as they come.
+    /// A stage that learns of channels as they come; of the plan it takes which of them measure
+    /// cold junctions.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(plan: &Plan) -> Self {
+        Self { channels: Vec::new(), curves: Curves::new(plan) }
     }
 
-    fn reading(&self, reading: &mut Reading) {
-        if reading.flag != Flag::Missing {
-            let (calibration, conversion) = &self.channels[reading.channel as usize];
-            let calibrated = reading.value * calibration.scale + calibration.offset;
-            reading.value = conversion.point(calibrated);
-        }
+    fn add(&mut self, added: &Added) {
+        debug_assert_eq!(added.info.index as usize, self.channels.len());
+        let line = match &added.info.calibration {
+            Calibration::Linear(line) => *line,
+            Calibration::Eras(eras) => {
+                self.curves.add(added.info.index, eras, added.conversion);
+                Linear::IDENTITY
+            }
+        };
+        self.channels.push((line, added.conversion));
+    }
+}
+
+/// Calibrates by a line.
+#[inline]
+fn by_line(channels: &[(Linear, Conversion)], reading: &mut Reading) {
+    if reading.flag != Flag::Missing {
+        let (line, conversion) = &channels[reading.channel as usize];
+        reading.value = conversion.point(line.at(reading.value));
     }
 }
 
@@ -37,11 +61,13 @@ impl Step for Normalize {
 
     fn step(&mut self, mut checked: Checked) -> Option<Checked> {
         for added in &checked.added {
-            debug_assert_eq!(added.info.index as usize, self.channels.len());
-            self.channels.push((added.calibration, added.conversion));
+            self.add(added);
         }
-        for reading in &mut checked.readings {
-            self.reading(reading);
+        let Self { channels, curves } = self;
+        if curves.is_empty() {
+            checked.readings.iter_mut().for_each(|reading| by_line(channels, reading));
+        } else {
+            curves.take(&mut checked, |reading| by_line(channels, reading));
         }
         Some(checked)
     }
@@ -50,3 +76,6 @@ impl Step for Normalize {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

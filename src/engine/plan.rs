@@ -1,9 +1,9 @@
 //! What the engine is to do: the typed outcome of a configuration, without a file, a port or a
 //! socket in it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Rules, glob::Glob, unit::Conversion};
+use super::{Rules, calibration::Calibration, glob::Glob, unit::Conversion};
 
 /// All of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,17 @@ pub struct Plan {
     pub defaults: Rules,
     /// Most bytes that the percentile bins of all channels may take.
     pub percentile_bytes: u64,
+}
+
+impl Plan {
+    /// The channels whose values others take as the temperature of their cold junction.
+    #[must_use]
+    pub fn junctions(&self) -> BTreeSet<u32> {
+        let patterns = self.sources.iter().flat_map(|source| &source.patterns);
+        let found = patterns.map(|pattern| &pattern.calibration);
+        let all = self.channels.iter().map(|channel| &channel.calibration).chain(found);
+        all.flat_map(Calibration::junctions).collect()
+    }
 }
 
 /// One source, as far as the engine is concerned.
@@ -45,7 +56,7 @@ pub struct PatternPlan {
     /// Unit of the published values, as written in the configuration.
     pub unit: Option<Arc<str>>,
     /// From raw to calibrated values.
-    pub calibration: Linear,
+    pub calibration: Calibration,
     /// From the unit of the calibrated values to the published one.
     pub conversion: Conversion,
     /// How they are aggregated.
@@ -85,7 +96,7 @@ pub struct ChannelPlan {
     /// Unit of the published values, as written in the configuration.
     pub unit: Option<Arc<str>>,
     /// From raw to calibrated values.
-    pub calibration: Linear,
+    pub calibration: Calibration,
     /// From the unit of the calibrated values to the published one.
     pub conversion: Conversion,
     /// How it is aggregated.

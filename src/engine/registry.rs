@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    calibration::Calibration,
     plan::{ChannelKey, ChannelPlan, Linear, PatternPlan, Plan, Unknown},
     rules::Rules,
     snapshot::ChannelInfo,
@@ -66,8 +67,6 @@ pub struct Registry {
 pub struct Added {
     /// The channel.
     pub info: Arc<ChannelInfo>,
-    /// From raw to calibrated values.
-    pub calibration: Linear,
     /// From calibrated to published units.
     pub conversion: Conversion,
 }
@@ -237,7 +236,7 @@ impl Registry {
         found.discovered += 1;
         let mut plan = found.plan(source, id, key);
         // Calibrated values are no longer in the unit of the wire.
-        if plan.unit.is_none() && plan.calibration == Linear::IDENTITY {
+        if plan.unit.is_none() && plan.calibration == Calibration::IDENTITY {
             plan.unit = unit;
         }
         let target = self.add(&plan, true, timeline);
@@ -279,17 +278,14 @@ impl Registry {
             unit: plan.unit.clone(),
             discovered,
             lane: timeline.lane_id(lane),
+            calibration: plan.calibration.clone(),
             rules: plan.rules.clone(),
         };
-        self.added.push(Added {
-            info: Arc::new(info),
-            calibration: plan.calibration,
-            conversion: plan.conversion,
-        });
+        self.added.push(Added { info: Arc::new(info), conversion: plan.conversion });
         Target {
             channel: index,
             lane: u32::try_from(lane).expect("no more lanes than channels"),
-            raw_abs_max: raw_abs_max(plan.calibration, plan.conversion),
+            raw_abs_max: raw_abs_max(&plan.calibration, plan.conversion),
         }
     }
 
@@ -307,7 +303,7 @@ impl SourceChannels {
                 source,
                 key,
                 unit: pattern.unit.clone(),
-                calibration: pattern.calibration,
+                calibration: pattern.calibration.clone(),
                 conversion: pattern.conversion,
                 rules: pattern.rules.clone(),
             },
@@ -316,7 +312,7 @@ impl SourceChannels {
                 source,
                 key,
                 unit: None,
-                calibration: Linear::IDENTITY,
+                calibration: Calibration::IDENTITY,
                 conversion: Conversion::IDENTITY,
                 rules: self.rules.clone(),
             },
@@ -376,14 +372,16 @@ fn untaken(ids: &BTreeSet<Arc<str>>, id: String) -> String {
 }
 
 /// The largest raw magnitude for which `(raw * scale + offset) * factor + offset'` stays below
-/// [`VALUE_ABS_MAX`], by solving the triangle inequality from the outside in.
-fn raw_abs_max(calibration: Linear, conversion: Conversion) -> f64 {
+/// [`VALUE_ABS_MAX`], by solving the triangle inequality from the outside in. What is more than a
+/// line has its own domain, by which values are flagged and not refused.
+fn raw_abs_max(calibration: &Calibration, conversion: Conversion) -> f64 {
+    let Calibration::Linear(Linear { scale, offset }) = *calibration else { return f64::MAX };
     let invert = |bound: f64, scale: f64, offset: f64| {
         let room = bound - offset.abs();
         if scale == 0.0 { f64::MAX } else { (room / scale.abs()).min(f64::MAX) }
     };
     let calibrated = invert(VALUE_ABS_MAX, conversion.factor, conversion.offset);
-    invert(calibrated.min(VALUE_ABS_MAX), calibration.scale, calibration.offset).max(0.0)
+    invert(calibrated.min(VALUE_ABS_MAX), scale, offset).max(0.0)
 }
 
 #[cfg(test)]
@@ -421,11 +419,11 @@ mod tests {
     fn what_validation_lets_through_stays_a_number() {
         let conversion = Conversion { factor: 1.8, offset: 32.0 };
         for scale in [1e-30, 1.0, 1e30, 1e200] {
-            let calibration = Linear { scale, offset: -5.0 };
-            let raw = raw_abs_max(calibration, conversion);
-            let value = conversion.point(raw * calibration.scale + calibration.offset);
+            let line = Linear { scale, offset: -5.0 };
+            let raw = raw_abs_max(&Calibration::Linear(line), conversion);
+            let value = conversion.point(line.at(raw));
             assert!(value.abs() <= VALUE_ABS_MAX * 1.000_001, "{scale} gave {value}");
         }
-        assert_eq!(raw_abs_max(Linear::IDENTITY, Conversion::IDENTITY), VALUE_ABS_MAX);
+        assert_eq!(raw_abs_max(&Calibration::IDENTITY, Conversion::IDENTITY), VALUE_ABS_MAX);
     }
 }

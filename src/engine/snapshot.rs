@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{
     Ledger, Link, Rules,
     bins::budget::Load,
+    calibration::Calibration,
     directory::Directory,
     gallery::{Part, Shown},
     ledger::{ReadingTally, SequenceTally},
@@ -99,6 +100,8 @@ pub struct ChannelInfo {
     pub discovered: bool,
     /// Index into [`Snapshot::watermarks`].
     pub lane: usize,
+    /// From raw to calibrated values.
+    pub calibration: Calibration,
     /// How it is aggregated.
     pub rules: Rules,
 }
@@ -288,6 +291,7 @@ pub(crate) mod tests_support {
             unit: None,
             discovered: false,
             lane: 0,
+            calibration: Calibration::IDENTITY,
             rules: rules(),
         })
     }

@@ -21,11 +21,11 @@ pub trait Stages: Stream + Sized {
     }
 
     /// Calibrates values and converts their units.
-    fn normalize(self) -> ScanWith<Self, Normalize>
+    fn normalize(self, plan: &Plan) -> ScanWith<Self, Normalize>
     where
         Self: Stream<Item = Checked>,
     {
-        self.scan_with(Normalize::new())
+        self.scan_with(Normalize::new(plan))
     }
 
     /// Aggregates over rolling windows, and gives a snapshot each `publish_ns`.

@@ -112,6 +112,13 @@ impl Conversion {
     pub fn point(&self, value: f64) -> f64 {
         value * self.factor + self.offset
     }
+
+    /// Converts a difference of two points, such as a standard deviation, a threshold or a rate:
+    /// by the factor alone.
+    #[must_use]
+    pub fn difference(&self, value: f64) -> f64 {
+        value * self.factor
+    }
 }
 
 /// Two units that do not measure the same.

@@ -33,6 +33,8 @@ pub struct Checked {
     pub readings: Vec<Reading>,
     /// Where among the readings watermarks move.
     pub advances: Vec<Advance>,
+    /// Where the readings of each frame end; only kept where a channel takes another's value.
+    pub frame_ends: Vec<usize>,
     /// Channels that are new from here on.
     pub added: Vec<Added>,
     /// What was counted; absent for a tick.
@@ -48,6 +50,7 @@ pub struct Checked {
 struct Lists {
     readings: Vec<Reading>,
     advances: Vec<Advance>,
+    frame_ends: Vec<usize>,
     devices: DeviceNews,
 }
 
@@ -56,10 +59,12 @@ impl Drop for Checked {
         let mut lists = Lists {
             readings: mem::take(&mut self.readings),
             advances: mem::take(&mut self.advances),
+            frame_ends: mem::take(&mut self.frame_ends),
             devices: self.report.take().map(|report| report.devices).unwrap_or_default(),
         };
         lists.readings.clear();
         lists.advances.clear();
+        lists.frame_ends.clear();
         lists.devices.clear();
         self.lists_home.give_back(lists);
     }
@@ -116,6 +121,8 @@ pub struct Validate {
     timelines: Vec<Timeline>,
     sources: Vec<Source>,
     spare_lists: Spares<Lists>,
+    /// Whether a channel takes another's value, those of its own frame included.
+    tells_frames: bool,
     /// What the batch that is at work adds to the books.
     tally: ReadingTally,
     news: DeviceNews,
@@ -163,6 +170,7 @@ impl Validate {
             timelines,
             sources: sources.collect(),
             spare_lists: Spares::new(SPARE_LISTS_MAX),
+            tells_frames: !plan.junctions().is_empty(),
             tally: ReadingTally::default(),
             news: DeviceNews::default(),
         }
@@ -180,6 +188,9 @@ impl Validate {
             match tracer.of_frame(at, head) {
                 None => self.frame(*source, head, mine, fields, checked, &mut ()),
                 Some(trace) => self.frame(*source, head, mine, fields, checked, trace),
+            }
+            if self.tells_frames {
+                checked.frame_ends.push(checked.readings.len());
             }
         }
         checked.traces = tracer.into_traces();
@@ -454,12 +465,14 @@ impl Step for Validate {
     type Out = Checked;
 
     fn step(&mut self, input: Input) -> Option<Checked> {
-        let Lists { readings, advances, devices } = self.spare_lists.take().unwrap_or_default();
+        let Lists { readings, advances, frame_ends, devices } =
+            self.spare_lists.take().unwrap_or_default();
         self.news = devices;
         let mut checked = Checked {
             now_ns: input.now_ns,
             readings,
             advances,
+            frame_ends,
             added: Vec::new(),
             report: None,
             traces: Vec::new(),

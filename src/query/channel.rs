@@ -60,6 +60,7 @@ impl Serialize for ListLine<'_> {
         }
         map.serialize_entry("state", self.view.state(self.now_ns).name())?;
         map.serialize_entry("discovered", &info.discovered)?;
+        optional(&mut map, "calibration", info.calibration.version_at(self.now_ns))?;
         map.serialize_entry("windows", &Lengths(self.view))?;
         number(&mut map, "expected_rate", info.rules.expected_rate)?;
         map.serialize_entry("resolution", &info.rules.resolution)?;

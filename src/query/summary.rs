@@ -124,6 +124,7 @@ pub(crate) mod tests {
     use crate::{
         engine::{
             ChannelKey, Rules,
+            calibration::Calibration,
             summary::{Figures, Values},
         },
         limits::{MS, SECOND},
@@ -157,6 +158,7 @@ pub(crate) mod tests {
             unit: Some("Cel".into()),
             discovered: false,
             lane: 0,
+            calibration: Calibration::IDENTITY,
             rules: rules(),
         }
     }

@@ -122,6 +122,8 @@ impl Serialize for ReadingLine<'_> {
             optional(&mut map, "unit", info.unit.as_deref())?;
             map.serialize_entry("flag", published.flag.name())?;
             reasons(&mut map, published.tests)?;
+            let version = info.calibration.version_at(published.at_ns);
+            optional(&mut map, "calibration", version)?;
             map.serialize_entry("time", &Rfc3339(published.at_ns))?;
             let pane_ns = info.rules.pane_ns;
             let pane = published.at_ns.div_euclid(pane_ns).saturating_mul(pane_ns);

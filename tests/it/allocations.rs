@@ -56,7 +56,7 @@ impl Path {
             }),
             queue,
             validate: Validate::new(&plan),
-            normalize: Normalize::new(),
+            normalize: Normalize::new(&plan),
             // Publications allocate what is shown, which is for others to keep.
             rolling: Rolling::new(&plan, 3_600 * SECOND, 1),
             readings,

@@ -27,6 +27,7 @@ use stillwell::{
     endpoint::SocketPath,
     engine::{
         ChannelKey, Rules, Snapshot, Window,
+        calibration::Calibration,
         directory::Listing,
         gallery::Gallery,
         snapshot::{ChannelInfo, Live},
@@ -130,6 +131,7 @@ fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
             unit: Some("Cel".into()),
             discovered: true,
             lane: 0,
+            calibration: Calibration::IDENTITY,
             rules: rules.clone(),
         };
         listing.add(Arc::new(info));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use stillwell::{
     engine::{
         Batch, ChannelKey, ChannelPlan, Input, Plan, ReadingRefusal, Rules, Snapshot, SourcePlan,
-        TimeMode, Unknown, Window, normalize::Normalize, plan::Linear, rolling::Rolling,
-        snapshot::ChannelState, unit::Conversion, validate::Validate,
+        TimeMode, Unknown, Window, calibration::Calibration, normalize::Normalize,
+        rolling::Rolling, snapshot::ChannelState, unit::Conversion, validate::Validate,
     },
     limits::{MS, SECOND},
     scan::Step,
@@ -53,7 +53,7 @@ struct Engine(Validate, Normalize, Rolling, i64);
 impl Engine {
     fn new(time: TimeMode, lateness_ns: i64) -> Self {
         let plan = plan(time, lateness_ns);
-        Self(Validate::new(&plan), Normalize::new(), Rolling::new(&plan, MS, 1), START_NS)
+        Self(Validate::new(&plan), Normalize::new(&plan), Rolling::new(&plan, MS, 1), START_NS)
     }
 
     /// Takes one frame in a batch of its own, and shows what there is.
@@ -120,7 +120,7 @@ fn plan(time: TimeMode, lateness_ns: i64) -> Plan {
             source: 0,
             key: ChannelKey::Numbered { device: 1, index: 0 },
             unit: None,
-            calibration: Linear::IDENTITY,
+            calibration: Calibration::IDENTITY,
             conversion: Conversion::IDENTITY,
             rules: rules.clone(),
         }],

@@ -16,8 +16,8 @@ use stillwell::{
         Batch, ChannelKey, ChannelPlan, Input, Plan, ReadingRefusal, Rules, Snapshot, SourcePlan,
         TimeMode, Unknown,
         bins::counting::Precision,
+        calibration::Calibration,
         normalize::Normalize,
-        plan::Linear,
         rolling::{Rolling, RollingThrough},
         summary::Summary,
         unit::Conversion,
@@ -57,7 +57,7 @@ fn plan(setting: &Setting) -> Plan {
         source: 0,
         key: ChannelKey::Numbered { device, index: index as u8 },
         unit: None,
-        calibration: Linear::IDENTITY,
+        calibration: Calibration::IDENTITY,
         conversion: Conversion::IDENTITY,
         rules: rules.clone(),
     };
@@ -110,7 +110,7 @@ struct Front(Validate, Normalize);
 
 impl Front {
     fn new(plan: &Plan) -> Self {
-        Self(Validate::new(plan), Normalize::new())
+        Self(Validate::new(plan), Normalize::new(plan))
     }
 
     fn step(&mut self, batch: Batch) -> Checked {

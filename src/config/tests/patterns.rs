@@ -41,7 +41,8 @@ fn the_first_pattern_that_fits_gives_what_the_channel_leaves_open() {
     ));
     let [top, hum] = &config.plan.channels[..] else { panic!("{config:?}") };
     assert_eq!(top.unit.as_deref(), Some("Cel"));
-    assert_eq!(top.calibration.scale, 0.5, "its own");
+    let line = Linear { scale: 0.5, offset: 0.0 };
+    assert_eq!(top.calibration, Calibration::Linear(line), "its own");
     assert!((top.conversion.point(212.0) - 100.0).abs() < 1e-9, "the unit of the pattern");
     assert_eq!((top.rules.windows.len(), top.rules.figures), (1, 1));
     assert_eq!(hum.unit.as_deref(), Some("%"));

@@ -1,7 +1,7 @@
 //! The cold end of a thermocouple.
 
 use super::{Graded, Thermocouple};
-use crate::engine::{summary::Flag, unit::Conversion, verdict::Test};
+use crate::engine::{summary::Flag, verdict::Test};
 
 /// Where the temperature of the cold junction comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,10 +13,8 @@ pub enum Junction {
     },
     /// Another channel.
     Channel {
-        /// Its dense index.
+        /// Its place in the plan, which is its dense index.
         channel: u32,
-        /// From its unit to degrees Celsius.
-        to_celsius: Conversion,
         /// The event times of both readings differ by at most this.
         max_age_ns: i64,
     },

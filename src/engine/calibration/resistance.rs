@@ -61,6 +61,13 @@ impl Thermistor {
         [1.0 / (t0_celsius + ZERO_CELSIUS) - r0_ohm.ln() / beta, 1.0 / beta, 0.0]
     }
 
+    /// Whether a resistance between a milliohm and a teraohm has a temperature within the range.
+    #[must_use]
+    pub fn reaches_its_range(&self) -> bool {
+        let decades = (-30..=120).map(|tenth| 10_f64.powf(f64::from(tenth) / 10.0));
+        decades.into_iter().any(|ohm| self.celsius(ohm).value.is_finite())
+    }
+
     /// The temperature at a resistance.
     pub(super) fn celsius(&self, ohm: f64) -> Graded {
         let [a, b, c] = self.coefficients;

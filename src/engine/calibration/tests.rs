@@ -6,10 +6,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::{
-    engine::unit::Conversion,
-    limits::{SECOND, VALUE_ABS_MAX},
-};
+use crate::limits::{SECOND, VALUE_ABS_MAX};
 
 fn moment(count: &mut Option<Count>) -> Moment<'_> {
     Moment { at_ns: 0, cold: None, count }
@@ -162,8 +159,7 @@ fn a_cold_junction_adds_its_voltage_and_not_its_temperature() {
         junction: Junction::Fixed { celsius: 25.0 },
     };
     assert!(good(apply(&fixed, 12.0), 319.054, 5e-4), "{:?}", apply(&fixed, 12.0));
-    let junction =
-        Junction::Channel { channel: 1, to_celsius: Conversion::IDENTITY, max_age_ns: SECOND };
+    let junction = Junction::Channel { channel: 1, max_age_ns: SECOND };
     let other = Transfer::Thermocouple { pair: Thermocouple::K, junction };
     let mut count = None;
     let mut at = |cold| other.apply(12.0, &mut Moment { at_ns: 0, cold, count: &mut count });
@@ -431,7 +427,6 @@ proptest! {
         let points = vec![(-1.0, 5.0), (7.0, -1e9)];
         let junction = Junction::Channel {
             channel: 0,
-            to_celsius: Conversion::IDENTITY,
             max_age_ns: 0,
         };
         let mut transfers = vec![

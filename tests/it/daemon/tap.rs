@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A client that looks on.
-struct Tapper {
+pub(super) struct Tapper {
     client: Client,
     passed_over: u64,
     missed: u64,
@@ -19,7 +19,7 @@ struct Tapper {
 
 impl Tapper {
     /// When this returns, the daemon shows what comes.
-    fn start(daemon: &Daemon, parameters: &str) -> Self {
+    pub(super) fn start(daemon: &Daemon, parameters: &str) -> Self {
         let mut client = daemon.client();
         let request = format!(r#"{{"method":"Tap","parameters":{parameters},"more":true}}"#);
         client.send(request + "\n").expect("the daemon reads");
@@ -38,7 +38,7 @@ impl Tapper {
     }
 
     /// So many frames.
-    fn frames(&mut self, count: usize) -> Vec<Value> {
+    pub(super) fn frames(&mut self, count: usize) -> Vec<Value> {
         let mut frames = Vec::new();
         while frames.len() < count {
             frames.extend(self.look());
