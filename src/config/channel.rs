@@ -7,7 +7,7 @@ use super::{
     errors::Remark,
     format::field_name,
     pattern::{self, Pattern},
-    reader::{Found, Section, nearest},
+    reader::{Found, Section, listed, nearest},
     rules::RuleKeys,
     source::Source,
     value::ValueKeys,
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     engine::{ChannelKey, ChannelPlan, TimeMode},
     limits::{CHANNEL_ID_BYTES_MAX, CHANNELS_PER_DEVICE},
-    wire::{decode::Format, json::JsonLayout, modbus::ModbusOptions},
+    wire::{decode::Format, json::JsonLayout},
 };
 
 /// What the channels read so far have taken, to tell duplicates.
@@ -145,9 +145,7 @@ fn key(
             section.sink.error(&span, remark.help("see `timestamp` of the source"));
             return None;
         }
-        if let Format::Modbus(options) = format {
-            check_register(section, options, value, &span);
-        }
+        check_name(section, format, value, &span);
         let name: Arc<str> = Arc::from(value);
         source.fields.push(Arc::clone(&name));
         (ChannelKey::Named(name), span)
@@ -169,14 +167,16 @@ fn key(
     Some(key)
 }
 
-/// What no register is called never comes.
-fn check_register(section: &Section<'_>, options: &ModbusOptions, name: &str, span: &Range<usize>) {
-    let names = || options.map.registers().iter().map(|register| &*register.rule.name);
-    if !names().any(|known| known == name) {
-        let remark = Remark::new(format!("no register of the source has the name \"{name}\""));
-        let help = nearest(name, names()).map(|near| format!("did you mean \"{near}\"?"));
-        section.sink.error(span, remark.maybe_help(help));
-    }
+/// A name must be one of those that the configuration gives, where it gives them all.
+fn check_name(section: &Section<'_>, format: &Format, name: &str, span: &Range<usize>) {
+    let Some(names) = format.names().filter(|names| !names.contains(&name)) else { return };
+    let what = if let Format::Modbus(_) = format { "register" } else { "field" };
+    let remark = Remark::new(format!("no {what} of the source has the name \"{name}\""));
+    let help = match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("there are {}", listed(&names)),
+    };
+    section.sink.error(span, remark.help(help));
 }
 
 /// The field that holds no value but the time.

@@ -146,9 +146,11 @@ impl Decode for BinaryDecoder {
         self.pause(arrived_ns, out, tally);
         let reader = &mut self.reader;
         match &mut self.cutter {
-            Cutter::Delimited(pieces, stuffing) => pieces.feed(bytes, tally, |piece, tally| {
-                reader.piece(piece, piece.len() + 1, *stuffing, arrived_ns, out, tally);
-            }),
+            Cutter::Delimited(pieces, stuffing) => {
+                pieces.feed(bytes, tally, |piece, bytes, tally| {
+                    reader.piece(piece, bytes, *stuffing, arrived_ns, out, tally);
+                });
+            }
             Cutter::Counted { window, counted, aligned } => window.feed(bytes, |bytes| {
                 reader.take(bytes, counted, aligned, false, arrived_ns, out, tally)
             }),
@@ -182,13 +184,13 @@ impl Decode for BinaryDecoder {
     fn finish(&mut self, arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
         let reader = &mut self.reader;
         match &mut self.cutter {
-            Cutter::Delimited(pieces, stuffing) => pieces.finish(tally, |piece, tally| {
+            Cutter::Delimited(pieces, stuffing) => pieces.finish(tally, |piece, bytes, tally| {
                 match (self.framing, *stuffing) {
                     // A datagram ends what is in it, and so does the input a line.
                     (Framing::Datagram, _) | (_, Stuffing::Line) => {
-                        reader.piece(piece, piece.len(), *stuffing, arrived_ns, out, tally);
+                        reader.piece(piece, bytes, *stuffing, arrived_ns, out, tally);
                     }
-                    _ => tally.refuse(FrameRefusal::Partial, piece.len()),
+                    _ => tally.refuse(FrameRefusal::Partial, bytes),
                 }
             }),
             Cutter::Counted { window, counted, aligned } => {

@@ -8,17 +8,18 @@ use std::{fmt::Debug, sync::Arc};
 use super::{
     FieldTable, Frames, WireTally,
     binary::{BinaryDecoder, BinaryOptions, Kind},
-    dsmr::{DsmrDecoder, DsmrOptions},
+    dsmr::{DsmrOptions, DsmrReader},
     influx::{InfluxDecoder, InfluxOptions},
     json::{JsonLayout, JsonOptions, JsonReader, Messages},
     lines::Lines,
     modbus::{ModbusDecoder, ModbusOptions},
     native::NativeDecoder,
-    nmea::{NmeaDecoder, NmeaOptions},
+    nmea::{NmeaOptions, NmeaReader},
+    seek::Seeker,
     senml::{SenmlOptions, SenmlReader},
     statsd::{StatsdOptions, StatsdReader},
     text::{TextOptions, TextReader},
-    vedirect::{VedirectDecoder, VedirectOptions},
+    vedirect::{VedirectOptions, VedirectReader},
 };
 
 /// The formats a source can speak.
@@ -99,6 +100,30 @@ impl Format {
             Self::Influx(options) => Some(&mut options.naming),
             Self::Statsd(options) => Some(&mut options.naming),
             Self::Modbus(options) => Some(&mut options.naming),
+        }
+    }
+
+    /// The names of all fields that it has, where the configuration lists them; `None` where
+    /// frames may bring others.
+    #[must_use]
+    pub fn names(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::Binary(options) => {
+                Some(options.layout.fields().iter().map(|field| &*field.name).collect())
+            }
+            Self::Modbus(options) => {
+                let registers = options.map.registers().iter();
+                Some(registers.map(|register| &*register.rule.name).collect())
+            }
+            Self::Native
+            | Self::Text(_)
+            | Self::Nmea(_)
+            | Self::Vedirect(_)
+            | Self::Dsmr(_)
+            | Self::Json(_)
+            | Self::Senml(_)
+            | Self::Influx(_)
+            | Self::Statsd(_) => None,
         }
     }
 
@@ -216,68 +241,99 @@ pub(super) trait Decode: Debug + Send {
 ///
 /// One indirect call for each read or datagram, which is nothing beside its frames.
 #[derive(Debug)]
-pub struct Decoder(Box<dyn Decode>);
+pub struct Decoder {
+    decode: Box<dyn Decode>,
+    shift_ns: i64,
+}
 
 impl Decoder {
     /// A decoder that has seen nothing yet.
     #[must_use]
     pub fn new(format: &Format, framing: Framing) -> Self {
-        Self(match format {
+        let decode: Box<dyn Decode> = match format {
             Format::Native => Box::new(NativeDecoder::new(framing)),
             Format::Text(options) => Box::new(Lines::new(TextReader::new(options), framing)),
             Format::Binary(options) => Box::new(BinaryDecoder::new(options, framing)),
-            Format::Nmea(options) => Box::new(NmeaDecoder::new(options, framing)),
-            Format::Vedirect(options) => Box::new(VedirectDecoder::new(options, framing)),
-            Format::Dsmr(options) => Box::new(DsmrDecoder::new(options, framing)),
+            Format::Nmea(options) => Box::new(Seeker::new(NmeaReader::new(options), framing)),
+            Format::Vedirect(options) => {
+                Box::new(Seeker::new(VedirectReader::new(options), framing))
+            }
+            Format::Dsmr(options) => Box::new(Seeker::new(DsmrReader::new(options), framing)),
             Format::Json(options) => Box::new(Messages::new(JsonReader::new(options), framing)),
             Format::Senml(options) => Box::new(Messages::new(SenmlReader::new(options), framing)),
             Format::Influx(options) => Box::new(InfluxDecoder::new(options, framing)),
             Format::Statsd(options) => Box::new(Lines::new(StatsdReader::new(options), framing)),
             Format::Modbus(options) => Box::new(ModbusDecoder::new(options, framing)),
-        })
+        };
+        Self { decode, shift_ns: 0 }
+    }
+
+    /// What is fed from now on is a recording that is played so much after its time: what its
+    /// frames say of coordinated time is moved with their arrivals.
+    pub fn shift_by(&mut self, shift_ns: i64) {
+        self.shift_ns = shift_ns;
     }
 
     /// Feeds bytes that arrived at `arrived_ns`; appends to `out` and counts in `tally`.
     ///
     /// With [`Framing::Datagram`] the slice is one whole datagram.
     pub fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
-        self.0.feed(bytes, arrived_ns, out, tally);
+        self.shifted(arrived_ns, out, |decode, arrived_ns, out| {
+            decode.feed(bytes, arrived_ns, out, tally);
+        });
     }
 
     /// Nothing has come up to `now_ns`: where a pause ends a frame, it has ended if that is long
     /// enough.
     pub fn tick(&mut self, now_ns: i64, out: &mut Frames, tally: &mut WireTally) {
-        self.0.tick(now_ns, out, tally);
+        self.shifted(now_ns, out, |decode, now_ns, out| decode.tick(now_ns, out, tally));
     }
 
     /// The line went down: what is buffered is counted as a partial frame and forgotten, and so
     /// is all that a new connection must learn anew. Names stay.
     pub fn reset(&mut self, tally: &mut WireTally) {
-        self.0.reset(tally);
+        self.decode.reset(tally);
     }
 
     /// The input has ended for good: a last line without a line end counts as a line.
     pub fn finish(&mut self, arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
-        self.0.finish(arrived_ns, out, tally);
+        self.shifted(arrived_ns, out, |decode, arrived_ns, out| {
+            decode.finish(arrived_ns, out, tally);
+        });
+    }
+
+    /// Decodes in the time of the recording, so that times which count from an arrival do so, and
+    /// moves what came of it.
+    fn shifted(
+        &mut self,
+        now_ns: i64,
+        out: &mut Frames,
+        step: impl FnOnce(&mut dyn Decode, i64, &mut Frames),
+    ) {
+        let (heads, samples) = (out.heads.len(), out.samples.len());
+        step(&mut *self.decode, now_ns.saturating_sub(self.shift_ns), out);
+        if self.shift_ns != 0 {
+            out.shift(heads, samples, self.shift_ns);
+        }
     }
 
     /// Bytes of a frame that has begun and not ended.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.0.buffered()
+        self.decode.buffered()
     }
 
     /// The names behind [`super::Sample::field`], configured ones first; empty for formats that
     /// number their fields.
     #[must_use]
     pub fn fields(&self) -> &Arc<FieldTable> {
-        self.0.fields()
+        self.decode.fields()
     }
 
     /// The columns of the headers that hold, an empty text for one without a name; none for
     /// formats without headers.
     #[must_use]
     pub fn header(&self) -> Vec<&str> {
-        self.0.header()
+        self.decode.header()
     }
 }

@@ -4,6 +4,8 @@
 //! piece survives being split over many reads, and how an endless one is kept from filling the
 //! memory, is the same and is here.
 
+use memchr::memchr;
+
 use super::{FrameRefusal, WireTally};
 
 /// The cutter: holds the piece that has begun and not ended.
@@ -22,18 +24,54 @@ impl Delimited {
         Self { delimiter, bytes_max, begun: Vec::new(), passing: false }
     }
 
-    /// Hands each piece that `bytes` complete to `take`, without its delimiter, which `take`
-    /// counts as one more byte of the piece.
+    /// Hands each piece that `bytes` complete to `take`: without its delimiter, and with how many
+    /// bytes it is to count as, which are the delimiter's too.
     ///
     /// A piece beyond the bound is refused as soon as that is known, so that a line without
     /// delimiters shows in the counts while it lasts; its further bytes are counted as they come.
     pub(super) fn feed(
         &mut self,
-        mut bytes: &[u8],
+        bytes: &[u8],
         tally: &mut WireTally,
-        mut take: impl FnMut(&[u8], &mut WireTally),
+        mut take: impl FnMut(&[u8], usize, &mut WireTally),
     ) {
-        while let Some(end) = bytes.iter().position(|&byte| byte == self.delimiter) {
+        let rest = self.pieces(bytes, tally, &mut take);
+        if self.passing {
+            tally.bytes_in_frames += rest.len() as u64;
+        } else if self.begun.len() + rest.len() > self.bytes_max {
+            tally.refuse(FrameRefusal::Oversize, self.begun.len() + rest.len());
+            self.begun.clear();
+            self.passing = true;
+        } else {
+            self.begun.extend_from_slice(rest);
+        }
+    }
+
+    /// As [`Self::feed`] for bytes that nothing comes before or after: the last piece needs no
+    /// delimiter.
+    pub(super) fn feed_whole(
+        &mut self,
+        bytes: &[u8],
+        tally: &mut WireTally,
+        mut take: impl FnMut(&[u8], usize, &mut WireTally),
+    ) {
+        debug_assert!(self.begun.is_empty() && !self.passing);
+        let rest = self.pieces(bytes, tally, &mut take);
+        if self.bytes_max < rest.len() {
+            tally.refuse(FrameRefusal::Oversize, rest.len());
+        } else if !rest.is_empty() {
+            take(rest, rest.len(), tally);
+        }
+    }
+
+    /// Hands over each piece that is completed, and returns what follows the last.
+    fn pieces<'b>(
+        &mut self,
+        mut bytes: &'b [u8],
+        tally: &mut WireTally,
+        take: &mut impl FnMut(&[u8], usize, &mut WireTally),
+    ) -> &'b [u8] {
+        while let Some(end) = memchr(self.delimiter, bytes) {
             let (piece, rest) = bytes.split_at(end);
             bytes = &rest[1..];
             if self.passing {
@@ -43,40 +81,32 @@ impl Delimited {
                 tally.refuse(FrameRefusal::Oversize, self.begun.len() + piece.len() + 1);
                 self.begun.clear();
             } else if self.begun.is_empty() {
-                take(piece, tally);
+                take(piece, piece.len() + 1, tally);
             } else {
                 self.begun.extend_from_slice(piece);
-                take(&self.begun, tally);
+                take(&self.begun, self.begun.len() + 1, tally);
                 self.begun.clear();
             }
         }
-        if self.passing {
-            tally.bytes_in_frames += bytes.len() as u64;
-        } else if self.begun.len() + bytes.len() > self.bytes_max {
-            tally.refuse(FrameRefusal::Oversize, self.begun.len() + bytes.len());
-            self.begun.clear();
-            self.passing = true;
-        } else {
-            self.begun.extend_from_slice(bytes);
-        }
+        bytes
     }
 
     /// The input has ended: hands what has begun to `take`; nothing follows it.
     pub(super) fn finish(
         &mut self,
         tally: &mut WireTally,
-        take: impl FnOnce(&[u8], &mut WireTally),
+        take: impl FnOnce(&[u8], usize, &mut WireTally),
     ) {
         self.passing = false;
         if !self.begun.is_empty() {
-            take(&self.begun, tally);
+            take(&self.begun, self.begun.len(), tally);
             self.begun.clear();
         }
     }
 
     /// The line went down: what has begun is refused.
     pub(super) fn reset(&mut self, tally: &mut WireTally) {
-        self.finish(tally, |begun, tally| tally.refuse(FrameRefusal::Partial, begun.len()));
+        self.finish(tally, |_, bytes, tally| tally.refuse(FrameRefusal::Partial, bytes));
     }
 
     /// Bytes of the piece that has begun.
@@ -95,8 +125,8 @@ mod tests {
         let mut tally = WireTally::default();
         let mut pieces = Vec::new();
         for bytes in fed {
-            cutter.feed(bytes, &mut tally, |piece, tally| {
-                tally.accept(piece.len() + 1, 1);
+            cutter.feed(bytes, &mut tally, |piece, bytes, tally| {
+                tally.accept(bytes, 1);
                 pieces.push(piece.to_vec());
             });
         }

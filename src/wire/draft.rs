@@ -1,5 +1,7 @@
 //! A frame that has not proven good yet, for formats that name their fields.
 
+use std::ops::Range;
+
 use super::{
     DeviceClock, FIELD_OVERFLOW, FIELD_UNKNOWN, Frames, Head, Health, Sample, names::Names,
 };
@@ -17,23 +19,47 @@ pub(super) struct Draft<'a> {
     out: &'a mut Frames,
     /// Where the frame begins in the samples.
     start: usize,
-    strangers: Vec<Stranger>,
 }
 
-/// A name that is to be learned if the frame is good.
+/// Names that are to be learned if the frame is good. Garbage may bring them again and again:
+/// they are kept in one text.
+#[derive(Debug, Default)]
+pub(super) struct Strangers {
+    texts: String,
+    met: Vec<Stranger>,
+}
+
 #[derive(Debug)]
 struct Stranger {
     /// Index of its sample.
     sample: usize,
-    name: Box<str>,
-    unit: Option<Box<str>>,
+    /// Where in the text its name is, and its unit, which may be empty.
+    name: Range<usize>,
+    unit: Range<usize>,
+}
+
+impl Strangers {
+    fn meet(&mut self, sample: usize, name: &str, unit: Option<&str>) {
+        let start = self.texts.len();
+        self.texts.push_str(name);
+        let between = self.texts.len();
+        self.texts.push_str(unit.unwrap_or_default());
+        self.met.push(Stranger { sample, name: start..between, unit: between..self.texts.len() });
+    }
+
+    fn forget_from(&mut self, sample: usize) {
+        self.met.retain(|stranger| stranger.sample < sample);
+        if self.met.is_empty() {
+            self.texts.clear();
+        }
+    }
 }
 
 impl<'a> Draft<'a> {
     /// A frame without samples.
     pub(super) fn new(names: &'a mut Names, out: &'a mut Frames) -> Self {
         let start = out.samples.len();
-        Self { names, out, start, strangers: Vec::new() }
+        Self { names, out, start }
     }
 
     /// Adds a value, NaN where there is none, without a time.
@@ -44,16 +70,24 @@ impl<'a> Draft<'a> {
     /// Adds a value with the unit of its field and with its time. A name that is empty or beyond
     /// the bound is unknown.
     pub(super) fn push_with(&mut self, name: &str, unit: Option<&str>, at_ns: i64, value: f64) {
+        self.push_new(name, || unit, at_ns, value);
+    }
+
+    /// As [`Self::push_with`], with a unit that is looked up only for a name that is new.
+    #[inline]
+    pub(super) fn push_new<'u>(
+        &mut self,
+        name: &str,
+        unit: impl FnOnce() -> Option<&'u str>,
+        at_ns: i64,
+        value: f64,
+    ) {
         if name.is_empty() || FIELD_PATH_BYTES_MAX < name.len() {
             self.out.samples.push(Sample { field: FIELD_UNKNOWN, at_ns, value });
             return;
         }
         let field = self.names.find(name).unwrap_or_else(|| {
-            self.strangers.push(Stranger {
-                sample: self.out.samples.len(),
-                name: name.into(),
-                unit: unit.map(Box::from),
-            });
+            self.names.strangers.meet(self.out.samples.len(), name, unit());
             FIELD_UNKNOWN
         });
         self.out.samples.push(Sample { field, at_ns, value });
@@ -74,7 +108,7 @@ impl<'a> Draft<'a> {
     pub(super) fn truncate(&mut self, sample: usize) {
         let end = self.start + sample;
         self.out.samples.truncate(end);
-        self.strangers.retain(|stranger| stranger.sample < end);
+        self.names.strangers.forget_from(end);
     }
 
     /// The frame is good and was made as a whole at this time, if it says so: as [`Self::keep`].
@@ -90,11 +124,21 @@ impl<'a> Draft<'a> {
         self.out.samples[self.start..].iter().any(strange)
     }
 
+    #[cold]
+    fn learn(&mut self) {
+        let mut strangers = std::mem::take(&mut self.names.strangers);
+        for Stranger { sample, name, unit } in strangers.met.drain(..) {
+            let unit = Some(&strangers.texts[unit]).filter(|unit| !unit.is_empty());
+            let field = self.names.find_or_learn(&strangers.texts[name], unit);
+            self.out.samples[sample].field = field;
+        }
+        self.names.strangers = strangers;
+    }
+
     /// The frame is good: learns its names, closes it, and returns the number of its samples.
     pub(super) fn keep(mut self, clock: DeviceClock, arrived_ns: i64) -> usize {
-        for Stranger { sample, name, unit } in std::mem::take(&mut self.strangers) {
-            let field = self.names.find_or_learn(&name, unit.as_deref());
-            self.out.samples[sample].field = field;
+        if !self.names.strangers.met.is_empty() {
+            self.learn();
         }
         let samples = self.len();
         self.start = self.out.samples.len();

@@ -18,17 +18,15 @@ mod tests;
 
 use std::sync::Arc;
 
-use self::{
-    obis::Readings,
-    telegram::{Found, Telegram},
-};
+use self::{obis::Readings, telegram::Telegram};
 use super::{
     DeviceClock, FieldTable, FrameRefusal, Frames, WireTally,
     checksum::{Crc, CrcRule, Presence},
-    decode::{Decode, Framing, Naming},
+    decode::Naming,
     draft::Draft,
     names::Names,
-    window::{Cut, Window},
+    seek::Seek,
+    window::Cut,
 };
 
 /// How P1 telegrams are read.
@@ -46,17 +44,9 @@ impl Default for DsmrOptions {
     }
 }
 
-/// Decoder of one source of P1 telegrams.
-#[derive(Debug)]
-pub(super) struct DsmrDecoder {
-    framing: Framing,
-    window: Window,
-    reader: Reader,
-}
-
 /// Makes frames of telegrams.
 #[derive(Debug)]
-struct Reader {
+pub(super) struct DsmrReader {
     checksum: Presence,
     /// A telegram had a sound CRC.
     has_crc: bool,
@@ -65,82 +55,15 @@ struct Reader {
     seen: obis::Seen,
 }
 
-impl DsmrDecoder {
-    pub(super) fn new(options: &DsmrOptions, framing: Framing) -> Self {
-        let reader = Reader {
+impl DsmrReader {
+    pub(super) fn new(options: &DsmrOptions) -> Self {
+        Self {
             checksum: options.checksum,
             has_crc: false,
             crc: Crc::new(CrcRule::ARC),
             names: Names::new(&options.naming),
             seen: obis::Seen::default(),
-        };
-        Self { framing, window: Window::default(), reader }
-    }
-}
-
-impl Decode for DsmrDecoder {
-    fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
-        tally.bytes_in += bytes.len() as u64;
-        let ended = self.framing == Framing::Datagram;
-        if ended && bytes.is_empty() {
-            tally.refuse(FrameRefusal::Empty, 0);
         }
-        let reader = &mut self.reader;
-        self.window.feed(bytes, |bytes| reader.take(bytes, ended, arrived_ns, out, tally));
-        if ended {
-            self.finish(arrived_ns, out, tally);
-        }
-    }
-
-    fn finish(&mut self, arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
-        let reader = &mut self.reader;
-        self.window.finish(tally, |bytes, tally| reader.take(bytes, true, arrived_ns, out, tally));
-    }
-
-    fn reset(&mut self, tally: &mut WireTally) {
-        self.window.reset(tally);
-        self.reader.has_crc = false;
-        self.reader.seen = obis::Seen::default();
-    }
-
-    fn buffered(&self) -> usize {
-        self.window.buffered()
-    }
-
-    fn fields(&self) -> &Arc<FieldTable> {
-        self.reader.names.table()
-    }
-}
-
-impl Reader {
-    /// Deals with what stands first; `ended` says that nothing follows these bytes.
-    fn take(
-        &mut self,
-        bytes: &[u8],
-        ended: bool,
-        arrived_ns: i64,
-        out: &mut Frames,
-        tally: &mut WireTally,
-    ) -> Cut {
-        let taken = match telegram::find(bytes, ended) {
-            Found::More => return Cut::More(bytes.len() + 1),
-            Found::Noise(length) => {
-                tally.bytes_skipped += length as u64;
-                length
-            }
-            Found::Refused(why, length) => {
-                tally.refuse(why, length);
-                length
-            }
-            Found::Telegram(telegram, length) => {
-                match self.check(&telegram) {
-                    Ok(()) => tally.accept(length, self.read(&telegram, arrived_ns, out)),
-                    Err(why) => tally.refuse(why, length),
-                }
-                length
-            }
-        };
-        Cut::Took(taken)
     }
 
     fn check(&mut self, telegram: &Telegram<'_>) -> Result<(), FrameRefusal> {
@@ -157,11 +80,40 @@ impl Reader {
         }
     }
 
-    /// Appends the frame of a sound telegram and returns the number of its readings.
-    fn read(&mut self, telegram: &Telegram<'_>, arrived_ns: i64, out: &mut Frames) -> usize {
+    /// Appends the frame of a telegram, if it is sound, and returns the number of its readings.
+    fn read(
+        &mut self,
+        telegram: &Telegram<'_>,
+        arrived_ns: i64,
+        out: &mut Frames,
+    ) -> Result<usize, FrameRefusal> {
+        self.check(telegram)?;
         let mut draft = Draft::new(&mut self.names, out);
         let made_ns = telegram.made_ns();
         Readings::new(&mut draft, &mut self.seen, made_ns).read(telegram.lines());
-        draft.keep(made_ns.map_or(DeviceClock::None, |_| DeviceClock::Utc), arrived_ns)
+        Ok(draft.keep(made_ns.map_or(DeviceClock::None, |_| DeviceClock::Utc), arrived_ns))
+    }
+}
+
+impl Seek for DsmrReader {
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        ended: bool,
+        arrived_ns: i64,
+        out: &mut Frames,
+        tally: &mut WireTally,
+    ) -> Cut {
+        let found = telegram::find(bytes, ended);
+        found.count(bytes.len(), tally, |telegram| self.read(&telegram, arrived_ns, out))
+    }
+
+    fn forget(&mut self) {
+        self.has_crc = false;
+        self.seen.clear();
+    }
+
+    fn fields(&self) -> &Arc<FieldTable> {
+        self.names.table()
     }
 }

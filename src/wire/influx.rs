@@ -12,7 +12,7 @@ mod line;
 
 use std::sync::Arc;
 
-use self::line::{Fault, Value, Walk};
+use self::line::{Fault, Tag, Value, Walk};
 use super::{
     FieldTable, FrameRefusal, Frames, WireTally,
     decode::{Decode, Framing, Naming, Tags},
@@ -75,6 +75,8 @@ struct Reader {
     unit_ns: i64,
     tags: Tags,
     name: String,
+    /// The tags of a line.
+    tags_read: Vec<Tag>,
 }
 
 impl InfluxDecoder {
@@ -84,6 +86,7 @@ impl InfluxDecoder {
             unit_ns: options.precision.unit_ns(),
             tags: options.tags,
             name: String::new(),
+            tags_read: Vec::new(),
         };
         Self { framing, reader, begun: Vec::new(), searched: 0, passing: false }
     }
@@ -125,6 +128,22 @@ impl InfluxDecoder {
         }
     }
 
+    /// Reads what has begun, behind which nothing comes.
+    fn end(&mut self, mut rest: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
+        while !rest.is_empty() {
+            if self.reader.read(rest, rest.len(), arrived_ns, out, tally) {
+                break;
+            }
+            // A string that is not closed costs the line that it begins in.
+            let line = position(rest, 0, b'\n').map_or(rest.len(), |end| end + 1);
+            tally.refuse(FrameRefusal::Malformed, line);
+            self.searched = 0;
+            let after = self.lines(&rest[line..], arrived_ns, out, tally);
+            rest = &rest[line + after..];
+        }
+        (self.searched, self.passing) = (0, false);
+    }
+
     /// Refuses what has begun at `start` and is too long; returns where to go on.
     fn refuse_long(
         &mut self,
@@ -155,7 +174,10 @@ impl Decode for InfluxDecoder {
         }
         if self.begun.is_empty() {
             let rest = self.lines(bytes, arrived_ns, out, tally);
-            self.begun.extend_from_slice(&bytes[rest..]);
+            match self.framing {
+                Framing::Stream => self.begun.extend_from_slice(&bytes[rest..]),
+                Framing::Datagram => self.end(&bytes[rest..], arrived_ns, out, tally),
+            }
         } else {
             let mut text = std::mem::take(&mut self.begun);
             text.extend_from_slice(bytes);
@@ -163,26 +185,13 @@ impl Decode for InfluxDecoder {
             text.drain(..rest);
             self.begun = text;
         }
-        if self.framing == Framing::Datagram {
-            self.finish(arrived_ns, out, tally);
-        }
     }
 
     fn finish(&mut self, arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
-        let text = std::mem::take(&mut self.begun);
-        let mut rest = &text[..];
-        while !rest.is_empty() {
-            if self.reader.read(rest, rest.len(), arrived_ns, out, tally) {
-                break;
-            }
-            // A string that is not closed costs the line that it begins in.
-            let line = position(rest, 0, b'\n').map_or(rest.len(), |end| end + 1);
-            tally.refuse(FrameRefusal::Malformed, line);
-            self.searched = 0;
-            let after = self.lines(&rest[line..], arrived_ns, out, tally);
-            rest = &rest[line + after..];
-        }
-        (self.searched, self.passing) = (0, false);
+        let mut text = std::mem::take(&mut self.begun);
+        self.end(&text, arrived_ns, out, tally);
+        text.clear();
+        self.begun = text;
     }
 
     fn reset(&mut self, tally: &mut WireTally) {
@@ -239,20 +248,21 @@ impl Reader {
     fn take(&mut self, line: &str, arrived_ns: i64, out: &mut Frames) -> Result<usize, Fault> {
         let mut walk = Walk::new(line);
         let measurement = walk.measurement()?;
-        let mut tags = Vec::new();
+        self.tags_read.clear();
         while let Some(tag) = walk.tag()? {
-            tags.push(tag);
+            self.tags_read.push(tag);
         }
-        tags.sort_unstable();
-        if tags.windows(2).any(|two| two[0].0 == two[1].0) {
+        let key = |tag: &Tag| &line[tag.key.clone()];
+        self.tags_read.sort_unstable_by(|one, other| key(one).cmp(key(other)));
+        if self.tags_read.windows(2).any(|two| key(&two[0]) == key(&two[1])) {
             return Err(Fault::Malformed);
         }
         self.name.clear();
         measurement.append_to(&mut self.name);
         if self.tags == Tags::Name {
-            for (_, value) in &tags {
+            for tag in &self.tags_read {
                 self.name.push('.');
-                value.append_to(&mut self.name);
+                walk.tag_value(tag).append_to(&mut self.name);
             }
         }
         self.name.push('.');

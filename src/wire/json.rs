@@ -23,8 +23,8 @@ pub(super) use self::{
     parse::{Listener, Parser, Path, Scalar, append_unescaped},
 };
 use self::{
-    record::{Keys, Record},
-    tempest::Report,
+    record::{Keys, Record, Room},
+    tempest::{Report, Texts},
 };
 use super::{FieldTable, FrameRefusal, Frames, decode::Naming, draft::Draft, names::Names};
 
@@ -67,27 +67,26 @@ pub(super) struct JsonReader {
     layout: Layout,
     /// Kept for its room.
     path: Path,
-    name: String,
 }
 
 #[derive(Debug)]
 enum Layout {
-    Keyed(Keys),
-    Rtl433(Keys),
-    Tempest,
+    Keyed(Keys, Room),
+    Rtl433(Keys, Room),
+    Tempest(Texts),
 }
 
 impl JsonReader {
     pub(super) fn new(options: &JsonOptions) -> Self {
         let layout = match &options.layout {
             JsonLayout::Plain { timestamp, name_by } => {
-                Layout::Keyed(Keys::new(timestamp.as_ref(), name_by))
+                Layout::Keyed(Keys::new(timestamp.as_ref(), name_by), Room::default())
             }
-            JsonLayout::Rtl433 => Layout::Rtl433(rtl_433::keys()),
-            JsonLayout::Tempest => Layout::Tempest,
+            JsonLayout::Rtl433 => Layout::Rtl433(rtl_433::keys(), Room::default()),
+            JsonLayout::Tempest => Layout::Tempest(Texts::default()),
         };
         let names = Names::new(&options.naming);
-        Self { names, layout, path: Path::default(), name: String::new() }
+        Self { names, layout, path: Path::default() }
     }
 }
 
@@ -99,14 +98,14 @@ impl ReadJson for JsonReader {
         out: &mut Frames,
     ) -> Result<usize, FrameRefusal> {
         let draft = Draft::new(&mut self.names, out);
-        match &self.layout {
-            Layout::Keyed(keys) | Layout::Rtl433(keys) => {
-                let mut record = Record::new(keys, draft, &mut self.name, arrived_ns);
+        match &mut self.layout {
+            Layout::Keyed(keys, room) | Layout::Rtl433(keys, room) => {
+                let mut record = Record::new(keys, draft, room, arrived_ns);
                 parser.walk(&mut self.path, &mut record)?;
                 Ok(record.keep())
             }
-            Layout::Tempest => {
-                let mut report = Report::new(draft, &mut self.name, arrived_ns);
+            Layout::Tempest(texts) => {
+                let mut report = Report::new(draft, texts, arrived_ns);
                 parser.walk(&mut self.path, &mut report)?;
                 Ok(report.keep())
             }
@@ -115,8 +114,8 @@ impl ReadJson for JsonReader {
 
     fn unwrapped<'t>(&self, text: &'t str) -> &'t str {
         match self.layout {
-            Layout::Rtl433(_) => rtl_433::unwrapped(text),
-            Layout::Keyed(_) | Layout::Tempest => text,
+            Layout::Rtl433(..) => rtl_433::unwrapped(text),
+            Layout::Keyed(..) | Layout::Tempest(_) => text,
         }
     }
 

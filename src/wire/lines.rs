@@ -59,23 +59,26 @@ impl<R: ReadLine> Lines<R> {
 impl<R: ReadLine> Decode for Lines<R> {
     fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
         tally.bytes_in += bytes.len() as u64;
-        if bytes.is_empty() && self.framing == Framing::Datagram {
-            tally.refuse(FrameRefusal::Empty, 0);
-        }
         let reader = &mut self.reader;
-        self.cutter.feed(bytes, tally, |line, tally| {
-            read(reader, line, line.len() + 1, arrived_ns, out, tally);
-        });
-        if self.framing == Framing::Datagram {
-            self.finish(arrived_ns, out, tally);
-            self.reader.forget();
+        let take = |line: &[u8], bytes, tally: &mut _| {
+            read(reader, line, bytes, arrived_ns, out, tally);
+        };
+        match self.framing {
+            Framing::Stream => self.cutter.feed(bytes, tally, take),
+            Framing::Datagram => {
+                if bytes.is_empty() {
+                    tally.refuse(FrameRefusal::Empty, 0);
+                }
+                self.cutter.feed_whole(bytes, tally, take);
+                self.reader.forget();
+            }
         }
     }
 
     fn finish(&mut self, arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
         let reader = &mut self.reader;
-        self.cutter.finish(tally, |line, tally| {
-            read(reader, line, line.len(), arrived_ns, out, tally);
+        self.cutter.finish(tally, |line, bytes, tally| {
+            read(reader, line, bytes, arrived_ns, out, tally);
         });
     }
 

@@ -7,7 +7,6 @@
 pub mod binary;
 pub mod checksum;
 pub mod cobs;
-mod decimal;
 pub mod decode;
 mod delimited;
 pub mod diagnosis;
@@ -26,7 +25,10 @@ mod names;
 mod native;
 pub mod nmea;
 mod number;
+#[cfg(test)]
+mod properties;
 pub mod refusal;
+mod seek;
 pub mod senml;
 pub mod statsd;
 mod slip;
@@ -78,11 +80,12 @@ impl Frames {
         now_ns
     }
 
-    /// Moves the true times of the frames from these places on by `shift_ns`; times since a
-    /// device's start stay as they are, since only the arrival gives them a place.
-    pub fn shift_made(&mut self, heads: usize, samples: usize, shift_ns: i64) {
+    /// Moves the frames from these places on by `shift_ns`: their arrivals and their true times.
+    /// Times since a device's start stay as they are, since only the arrival gives them a place.
+    fn shift(&mut self, heads: usize, samples: usize, shift_ns: i64) {
         let mut samples = &mut self.samples[samples..];
-        for head in &self.heads[heads..] {
+        for head in &mut self.heads[heads..] {
+            head.arrived_ns = head.arrived_ns.saturating_add(shift_ns);
             let (own, rest) = samples.split_at_mut(head.samples as usize);
             samples = rest;
             if let DeviceClock::Utc | DeviceClock::Tai = head.clock {

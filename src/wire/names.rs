@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{FIELD_OVERFLOW, FIELD_UNKNOWN, FieldTable, decode::Naming};
+use super::{FIELD_OVERFLOW, FIELD_UNKNOWN, FieldTable, decode::Naming, draft::Strangers};
 use crate::limits;
 
 /// Names to indexes and back.
@@ -22,6 +22,8 @@ pub(super) struct Names {
     /// Names the table may grow to.
     names_max: usize,
     discover: bool,
+    /// New names of the frame that is being read.
+    pub(super) strangers: Strangers,
 }
 
 impl Names {
@@ -40,6 +42,7 @@ impl Names {
             configured: known.len(),
             names_max: known.len().saturating_add(*discover).min(limits::FIELDS_PER_SOURCE_MAX),
             discover: *discover > 0,
+            strangers: Strangers::default(),
         }
     }
 
@@ -49,12 +52,18 @@ impl Names {
     }
 
     /// What stands for this name; `None` if it is new and there is room to learn it.
+    #[inline]
     pub(super) fn find(&mut self, name: &str) -> Option<u32> {
         let guess = self.after.get(self.last as usize).copied().unwrap_or(0);
         if self.table.name(guess).is_some_and(|guessed| **guessed == *name) {
             self.last = guess;
             return Some(guess);
         }
+        self.look_up(name)
+    }
+
+    /// The name was not the one that was guessed.
+    fn look_up(&mut self, name: &str) -> Option<u32> {
         match self.indexes.get(name) {
             Some(&index) => {
                 self.follow(index);

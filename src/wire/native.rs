@@ -52,7 +52,7 @@ impl Decode for NativeDecoder {
             }
             Framing::Stream => {
                 let unstuffed = &mut self.unstuffed;
-                self.blocks.feed(bytes, tally, |block, tally| {
+                self.blocks.feed(bytes, tally, |block, bytes, tally| {
                     if block.is_empty() {
                         tally.bytes_skipped += 1;
                         return;
@@ -62,7 +62,7 @@ impl Decode for NativeDecoder {
                     let decoded = cobs::decode_in_place(unstuffed)
                         .map_err(|cobs::Error| FrameRefusal::Stuffing)
                         .and_then(|length| decode(&unstuffed[..length], arrived_ns, out));
-                    count(decoded, block.len() + 1, tally);
+                    count(decoded, bytes, tally);
                 });
             }
         }

@@ -19,18 +19,10 @@ mod tests;
 
 use std::sync::Arc;
 
-use self::{
-    clock::Clock,
-    sentence::{Found, Sentence},
-    sentences::Readings,
-};
+use self::{clock::Clock, sentence::Sentence, sentences::Readings};
 use super::{
-    DeviceClock, FieldTable, FrameRefusal, Frames, WireTally,
-    checksum::Presence,
-    decode::{Decode, Framing, Naming},
-    draft::Draft,
-    names::Names,
-    window::{Cut, Window},
+    FieldTable, FrameRefusal, Frames, WireTally, checksum::Presence, decode::Naming, draft::Draft,
+    names::Names, seek::Seek, window::Cut,
 };
 
 /// How NMEA sentences are read.
@@ -54,17 +46,9 @@ pub enum Talkers {
     Apart,
 }
 
-/// Decoder of one source of NMEA sentences.
-#[derive(Debug)]
-pub(super) struct NmeaDecoder {
-    framing: Framing,
-    window: Window,
-    reader: Reader,
-}
-
 /// Makes frames of sentences.
 #[derive(Debug)]
-struct Reader {
+pub(super) struct NmeaReader {
     checksum: Presence,
     talkers: Talkers,
     names: Names,
@@ -75,59 +59,46 @@ struct Reader {
     before: u8,
 }
 
-impl NmeaDecoder {
-    pub(super) fn new(options: &NmeaOptions, framing: Framing) -> Self {
+impl NmeaReader {
+    pub(super) fn new(options: &NmeaOptions) -> Self {
         let NmeaOptions { naming, checksum, talkers } = options;
-        let reader = Reader {
+        Self {
             checksum: *checksum,
             talkers: *talkers,
             names: Names::new(naming),
             name: String::new(),
             clock: Clock::default(),
             before: b'\n',
-        };
-        Self { framing, window: Window::default(), reader }
+        }
+    }
+
+    /// Appends the frame of a sentence, if that is checked where it must be, and returns the
+    /// number of its readings.
+    fn read(
+        &mut self,
+        sentence: &Sentence<'_>,
+        arrived_ns: i64,
+        out: &mut Frames,
+    ) -> Result<usize, FrameRefusal> {
+        if !sentence.is_checked && self.checksum == Presence::Required {
+            return Err(FrameRefusal::Unchecked);
+        }
+        let Self { talkers, names, name, clock, .. } = self;
+        let mut draft = Draft::new(names, out);
+        if let Some(kind) = sentence.kind() {
+            clock.hear(kind, sentence);
+            let prefix = match talkers {
+                Talkers::Merged => None,
+                Talkers::Apart => str::from_utf8(sentence.address).ok(),
+            };
+            Readings { draft: &mut draft, prefix, name }.read(kind, sentence);
+        }
+        let now_ns = clock.now_ns().filter(|_| 0 < draft.len());
+        Ok(draft.keep_at(now_ns, arrived_ns))
     }
 }
 
-impl Decode for NmeaDecoder {
-    fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
-        tally.bytes_in += bytes.len() as u64;
-        if self.framing == Framing::Stream {
-            let reader = &mut self.reader;
-            self.window.feed(bytes, |bytes| reader.take(bytes, false, arrived_ns, out, tally));
-            return;
-        }
-        if bytes.is_empty() {
-            tally.refuse(FrameRefusal::Empty, 0);
-        }
-        let reader = &mut self.reader;
-        self.window.feed(bytes, |bytes| reader.take(bytes, true, arrived_ns, out, tally));
-        reader.before = b'\n';
-    }
-
-    fn finish(&mut self, arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
-        let reader = &mut self.reader;
-        self.window.finish(tally, |bytes, tally| reader.take(bytes, true, arrived_ns, out, tally));
-    }
-
-    fn reset(&mut self, tally: &mut WireTally) {
-        self.window.reset(tally);
-        self.reader.before = b'\n';
-        self.reader.clock = Clock::default();
-    }
-
-    fn buffered(&self) -> usize {
-        self.window.buffered()
-    }
-
-    fn fields(&self) -> &Arc<FieldTable> {
-        self.reader.names.table()
-    }
-}
-
-impl Reader {
-    /// Deals with what stands first; `ended` says that nothing follows these bytes.
+impl Seek for NmeaReader {
     fn take(
         &mut self,
         bytes: &[u8],
@@ -136,45 +107,23 @@ impl Reader {
         out: &mut Frames,
         tally: &mut WireTally,
     ) -> Cut {
-        let taken = match sentence::find(bytes, self.before == b'\n', ended) {
-            Found::More => return Cut::More(bytes.len() + 1),
-            Found::Noise(length) => {
-                tally.bytes_skipped += length as u64;
-                length
-            }
-            Found::Refused(why, length) => {
-                tally.refuse(why, length);
-                length
-            }
-            Found::Unchecked(_, length) if self.checksum == Presence::Required => {
-                tally.refuse(FrameRefusal::Unchecked, length);
-                length
-            }
-            Found::Unchecked(sentence, length) | Found::Sentence(sentence, length) => {
-                tally.accept(length, self.read(&sentence, arrived_ns, out));
-                length
-            }
-        };
-        self.before = bytes[taken - 1];
-        Cut::Took(taken)
+        let found = sentence::find(bytes, self.before == b'\n', ended);
+        let cut = found.count(bytes.len(), tally, |sentence| self.read(&sentence, arrived_ns, out));
+        if let Cut::Took(taken) = cut {
+            self.before = bytes[taken - 1];
+        }
+        cut
     }
 
-    /// Appends the frame of a sound sentence and returns the number of its readings.
-    fn read(&mut self, sentence: &Sentence<'_>, arrived_ns: i64, out: &mut Frames) -> usize {
-        let Self { talkers, names, name, clock, .. } = self;
-        let mut draft = Draft::new(names, out);
-        if let Some(kind) = sentence.kind() {
-            clock.hear(kind, sentence);
-            let prefix = str::from_utf8(sentence.address).ok();
-            let prefix = prefix.filter(|_| *talkers == Talkers::Apart);
-            Readings { draft: &mut draft, prefix, name }.read(kind, sentence);
-        }
-        match clock.now_ns() {
-            Some(now_ns) if 0 < draft.len() => {
-                draft.stamp_from(0, now_ns);
-                draft.keep(DeviceClock::Utc, arrived_ns)
-            }
-            _ => draft.keep(DeviceClock::None, arrived_ns),
-        }
+    fn part(&mut self) {
+        self.before = b'\n';
+    }
+
+    fn forget(&mut self) {
+        self.clock = Clock::default();
+    }
+
+    fn fields(&self) -> &Arc<FieldTable> {
+        self.names.table()
     }
 }

@@ -19,6 +19,32 @@ pub(super) struct Decimal {
     pub(super) padded: bool,
 }
 
+/// The number that is the whole text: digits with a sign and a point where they may have one, and
+/// nothing else; `None` for all other texts, the empty one among them.
+pub(super) fn parse(text: &[u8]) -> Option<f64> {
+    if text.is_empty() {
+        return None;
+    }
+    let decimal = Decimal::at_start_of(text)?;
+    (decimal.length == text.len() && !decimal.exponent).then_some(decimal.value)
+}
+
+/// The whole number that is the whole text: digits, with a sign if it has one.
+pub(super) fn parse_whole(text: &[u8]) -> Option<i64> {
+    let start = usize::from(matches!(text.first(), Some(b'+' | b'-')));
+    let mut magnitude = 0;
+    let end = digits(text, start, &mut magnitude);
+    if end == start || end < text.len() {
+        return None;
+    }
+    let fits = if end - start <= DIGITS_MAX { i64::try_from(magnitude).ok() } else { None };
+    match fits {
+        Some(magnitude) if text[0] == b'-' => Some(-magnitude),
+        Some(magnitude) => Some(magnitude),
+        None => str::from_utf8(text).ok()?.parse().ok(),
+    }
+}
+
 /// Powers of ten that are doubles.
 const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
@@ -32,9 +58,23 @@ const DIGITS_MAX: usize = 19;
 impl Decimal {
     /// The number that the bytes begin with: a sign, digits with or without a point among or
     /// beside them, an exponent; all but one digit may be missing. `None` if no digit is there.
+    // Into each place that asks, which asks for little of it.
+    #[inline(always)]
     pub(super) fn at_start_of(bytes: &[u8]) -> Option<Self> {
         let sign = bytes.first().copied().filter(|byte| matches!(byte, b'+' | b'-'));
         let start = usize::from(sign.is_some());
+        if let Some((mantissa, whole, fraction)) = short(bytes, start) {
+            let value = mantissa as f64 / POWERS[fraction.unwrap_or(0)];
+            return Some(Self {
+                value: if sign == Some(b'-') { -value } else { value },
+                length: start + whole + fraction.map_or(0, |digits| 1 + digits),
+                sign,
+                whole,
+                fraction,
+                exponent: false,
+                padded: 1 < whole && bytes[start] == b'0',
+            });
+        }
         let mut mantissa = 0_u64;
         let mut end = digits(bytes, start, &mut mantissa);
         let whole = end - start;
@@ -48,14 +88,17 @@ impl Decimal {
         if count == 0 {
             return None;
         }
-        let behind = exponent_at(bytes, end);
+        let behind = match bytes.get(end) {
+            Some(b'e' | b'E') => exponent_at(bytes, end),
+            _ => None,
+        };
         let (exponent, length) = behind.unwrap_or((0, end));
-        let scale = exponent - i64::try_from(fraction.unwrap_or(0)).unwrap_or(i64::MAX);
+        let scale = exponent - fraction.unwrap_or(0) as i64;
         let value = if count <= DIGITS_MAX { quick(mantissa, scale) } else { None };
         let value = match value {
             Some(value) if sign == Some(b'-') => -value,
             Some(value) => value,
-            None => str::from_utf8(&bytes[..length]).ok()?.parse().ok()?,
+            None => slow(&bytes[..length])?,
         };
         let padded = 1 < whole && bytes[start] == b'0';
         Some(Self { value, length, sign, whole, fraction, exponent: behind.is_some(), padded })
@@ -68,8 +111,17 @@ impl Decimal {
 }
 
 /// Where the digits from `at` on end; they are appended to `mantissa`, which wraps.
+#[inline(always)]
 fn digits(bytes: &[u8], at: usize, mantissa: &mut u64) -> usize {
     let mut end = at;
+    while let Some(eight) = bytes.get(end..).and_then(|rest| rest.first_chunk()) {
+        let (value, count) = up_to_eight(*eight);
+        *mantissa = mantissa.wrapping_mul(WHOLE_POWERS[count]).wrapping_add(value);
+        end += count;
+        if count < 8 {
+            return end;
+        }
+    }
     while let Some(digit) = bytes.get(end).map(|byte| byte.wrapping_sub(b'0'))
         && digit < 10
     {
@@ -79,11 +131,76 @@ fn digits(bytes: &[u8], at: usize, mantissa: &mut u64) -> usize {
     end
 }
 
-/// The exponent at this place and where it ends; `None` if there is no whole one.
-fn exponent_at(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
-    if !matches!(bytes.get(at), Some(b'e' | b'E')) {
+const WHOLE_POWERS: [u64; 9] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// The number of the digits that these bytes begin with, and how many there are.
+///
+/// All at once: neighbours are joined to pairs, to fours and to eight (Lemire, "Quickly parsing
+/// eight digits", 2018). A number whose digits are counted one by one costs a wrong guess of the
+/// processor wherever it is longer or shorter than the last.
+#[inline(always)]
+fn up_to_eight(bytes: [u8; 8]) -> (u64, usize) {
+    let word = u64::from_le_bytes(bytes);
+    let count = leading_digits(word);
+    (value_of(word, count), count)
+}
+
+/// What nearly all numbers of sensors are: one digit at least and seven at most, with a point
+/// before, among or behind them or without; read as one word of which the point is taken out. All
+/// digits, those before the point, and those behind it if there is one.
+#[inline(always)]
+fn short(bytes: &[u8], at: usize) -> Option<(u64, usize, Option<usize>)> {
+    let word = u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?);
+    let whole = leading_digits(word);
+    if whole == 8 {
         return None;
     }
+    let before = (1 << (8 * whole)) - 1;
+    let has_point = word >> (8 * whole) & 0xFF == u64::from(b'.');
+    let (word, count) = if has_point {
+        let joined = word & before | word >> 8 & !before;
+        (joined, leading_digits(joined))
+    } else {
+        (word, whole)
+    };
+    let end = at + count + usize::from(has_point);
+    // A digit that is beyond the word may follow, or an exponent.
+    if count == 0 || 7 <= count || matches!(bytes.get(end), Some(b'e' | b'E')) {
+        return None;
+    }
+    Some((value_of(word, count), whole, has_point.then(|| count - whole)))
+}
+
+/// How many of the bytes are digits, up to the first that is none.
+#[inline(always)]
+fn leading_digits(word: u64) -> usize {
+    let digits = word ^ 0x3030_3030_3030_3030;
+    // The high bit of each byte that is no digit, up to the first of them; a carry may change
+    // what is behind it.
+    let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
+    others.trailing_zeros() as usize / 8
+}
+
+/// The number of the first so many bytes, which are digits.
+#[inline(always)]
+fn value_of(word: u64, count: usize) -> u64 {
+    if count == 0 {
+        return 0;
+    }
+    // What comes first counts most and stands lowest: zeros come in before it.
+    let digits = (word ^ 0x3030_3030_3030_3030) << (64 - 8 * count);
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let (even, odd) = (pairs & 0x0000_00FF_0000_00FF, pairs >> 16 & 0x0000_00FF_0000_00FF);
+    let value = even
+        .wrapping_mul(100 + (1_000_000 << 32))
+        .wrapping_add(odd.wrapping_mul(1 + (10_000 << 32)));
+    value >> 32
+}
+
+/// The exponent at this place and where it ends; `None` if there is no whole one.
+#[cold]
+fn exponent_at(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
     let sign = bytes.get(at + 1).copied().filter(|byte| matches!(byte, b'+' | b'-'));
     let start = at + 1 + usize::from(sign.is_some());
     let mut magnitude = 0_u64;
@@ -99,13 +216,20 @@ fn exponent_at(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
 
 /// One rounding at most, of a product or quotient of two doubles, is exact (Clinger, "How to read
 /// floating point numbers accurately", 1990).
+#[inline(always)]
 fn quick(mantissa: u64, scale: i64) -> Option<f64> {
     if EXACT_MAX < mantissa {
         return None;
     }
-    let power = POWERS.get(usize::try_from(scale.unsigned_abs()).ok()?)?;
+    let power = POWERS.get(scale.unsigned_abs() as usize)?;
     let mantissa = mantissa as f64;
     Some(if scale < 0 { mantissa / power } else { mantissa * power })
+}
+
+/// What needs more than doubles to be read exactly.
+#[cold]
+fn slow(text: &[u8]) -> Option<f64> {
+    str::from_utf8(text).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -139,6 +263,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_a_number_from_end_to_end() {
+        for (text, expected) in [
+            ("0", 0.0),
+            ("-4", -4.0),
+            ("+0.60", 0.6),
+            ("00016", 16.0),
+            ("5251.0094", 5251.0094),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("9007199254740993", 9_007_199_254_740_993.0),
+            ("123456789012345.6", 123_456_789_012_345.6),
+            ("00000000000000000001.5", 1.5),
+        ] {
+            assert_eq!(parse(text.as_bytes()), Some(expected), "{text}");
+        }
+        for text in ["", "-", "+", ".", "-.", "1e5", "inf", "nan", "0x10", "1,5", " 1", "1 ", "--1"]
+        {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(parse(b"123456789012345678e5"), None);
+    }
+
+    #[test]
     fn exponents_beyond_all_measure_are_zero_or_infinite() {
         let value = |text: &str| Decimal::at_start_of(text.as_bytes()).expect("a number").value;
         assert_eq!(value("1e99999999999999999999999"), f64::INFINITY);
@@ -151,11 +298,51 @@ mod tests {
         #[test]
         fn values_are_those_of_the_standard_library(
             text in r"[+-]?[0-9]{1,25}(\.[0-9]{0,25})?([eE][+-]?[0-9]{1,3})?",
+            behind in r"[^0-9.eE][ -~]{0,12}|",
         ) {
-            let decimal = Decimal::at_start_of(text.as_bytes()).expect("a number");
+            let bytes = [text.as_bytes(), behind.as_bytes()].concat();
+            let decimal = Decimal::at_start_of(&bytes).expect("a number");
             let expected: f64 = text.parse().expect("a number");
             prop_assert_eq!(decimal.value.to_bits(), expected.to_bits());
             prop_assert_eq!(decimal.length, text.len());
+        }
+
+        #[test]
+        fn plain_numbers_are_those_of_the_standard_library(
+            text in "[+-]?[0-9]{0,20}([.][0-9]{0,20})?",
+        ) {
+            prop_assert_eq!(parse(text.as_bytes()), text.parse().ok());
+        }
+
+        #[test]
+        fn whole_numbers_are_those_of_the_standard_library(
+            text in "[+-]?[0-9]{0,21}.?",
+            near in -9_i64..9,
+        ) {
+            prop_assert_eq!(parse_whole(text.as_bytes()), text.parse().ok());
+            for end in [i64::MIN, i64::MAX] {
+                let text = (i128::from(end) + i128::from(near)).to_string();
+                prop_assert_eq!(parse_whole(text.as_bytes()), text.parse().ok());
+            }
+        }
+
+        #[test]
+        fn doubles_of_all_sizes_come_back(bits: u64) {
+            let value = f64::from_bits(bits);
+            prop_assume!(value.is_finite());
+            for text in [format!("{value}"), format!("{value:e}")] {
+                let decimal = Decimal::at_start_of(text.as_bytes()).expect("a number");
+                prop_assert_eq!((decimal.value.to_bits(), decimal.length), (bits, text.len()));
+            }
+        }
+
+        #[test]
+        fn digits_are_counted_up_to_the_first_other_byte(bytes: [u8; 8], digits in "[0-9]{0,8}") {
+            let mut eight = bytes;
+            eight[..digits.len()].copy_from_slice(digits.as_bytes());
+            let count = eight.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(8);
+            let expected = eight[..count].iter().fold(0, |sum, b| 10 * sum + u64::from(b - b'0'));
+            prop_assert_eq!(up_to_eight(eight), (expected, count));
         }
     }
 }

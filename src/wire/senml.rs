@@ -32,12 +32,25 @@ const SUM: &str = ".sum";
 #[derive(Debug)]
 pub(super) struct SenmlReader {
     names: Names,
+    /// Kept for its room.
     path: Path,
+    texts: Texts,
+}
+
+/// Texts of a pack: kept from pack to pack, so that none allocates.
+#[derive(Debug, Default)]
+struct Texts {
+    base_name: String,
+    base_unit: String,
+    name: String,
+    unit: String,
+    /// A name with the base name before it.
+    whole: String,
 }
 
 impl SenmlReader {
     pub(super) fn new(options: &SenmlOptions) -> Self {
-        Self { names: Names::new(&options.naming), path: Path::default() }
+        Self { names: Names::new(&options.naming), path: Path::default(), texts: Texts::default() }
     }
 }
 
@@ -51,7 +64,8 @@ impl ReadJson for SenmlReader {
         if !parser.begins_with(b'[') {
             return Err(FrameRefusal::Malformed);
         }
-        let mut pack = Pack::new(Draft::new(&mut self.names, out), arrived_ns);
+        let draft = Draft::new(&mut self.names, out);
+        let mut pack = Pack::new(draft, &mut self.texts, arrived_ns);
         parser.walk(&mut self.path, &mut pack)?;
         Ok(pack.keep())
     }
@@ -64,9 +78,7 @@ impl ReadJson for SenmlReader {
 /// What holds for the records that follow.
 #[derive(Debug, Default)]
 struct Base {
-    name: String,
     time: Option<f64>,
-    unit: String,
     value: Option<f64>,
     sum: Option<f64>,
 }
@@ -74,8 +86,6 @@ struct Base {
 /// One record as it stands.
 #[derive(Debug, Default)]
 struct Record {
-    name: String,
-    unit: String,
     time: Option<f64>,
     value: Option<f64>,
     sum: Option<f64>,
@@ -89,6 +99,7 @@ struct Record {
 #[derive(Debug)]
 struct Pack<'d> {
     draft: Draft<'d>,
+    texts: &'d mut Texts,
     arrived_ns: i64,
     base: Base,
     record: Record,
@@ -96,9 +107,11 @@ struct Pack<'d> {
 }
 
 impl<'d> Pack<'d> {
-    fn new(draft: Draft<'d>, arrived_ns: i64) -> Self {
+    fn new(draft: Draft<'d>, texts: &'d mut Texts, arrived_ns: i64) -> Self {
+        texts.base_name.clear();
+        texts.base_unit.clear();
         let (base, record) = Default::default();
-        Self { draft, arrived_ns, base, record, timed: false }
+        Self { draft, texts, arrived_ns, base, record, timed: false }
     }
 
     fn keep(self) -> usize {
@@ -122,15 +135,13 @@ impl<'d> Pack<'d> {
 
 impl Listener for Pack<'_> {
     fn begin(&mut self) {
-        let Record { name, unit, .. } = &mut self.record;
-        name.clear();
-        unit.clear();
-        self.record =
-            Record { name: std::mem::take(name), unit: std::mem::take(unit), ..Record::default() };
+        self.texts.name.clear();
+        self.texts.unit.clear();
+        self.record = Record::default();
     }
 
     fn scalar(&mut self, path: &Path, scalar: Scalar<'_>) -> Result<(), FrameRefusal> {
-        let (base, record) = (&mut self.base, &mut self.record);
+        let Self { base, record, texts, .. } = self;
         if path.index(0).is_some() {
             // Not in a record.
             return Err(FrameRefusal::Malformed);
@@ -139,13 +150,19 @@ impl Listener for Pack<'_> {
             _ if path.depth() != 1 => return unknown(path),
             ("bver", Scalar::Number(version, _)) if version <= VERSION => {}
             ("bver", Scalar::Number(..)) => return Err(FrameRefusal::Version),
-            ("bn", Scalar::Text(text)) => set(&mut base.name, text),
-            ("bu", Scalar::Text(text)) => set(&mut base.unit, text),
+            ("bn", Scalar::Text(text)) => set(&mut texts.base_name, text),
+            ("bu", Scalar::Text(text)) => set(&mut texts.base_unit, text),
             ("bt", Scalar::Number(number, _)) => base.time = Some(number),
             ("bv", Scalar::Number(number, _)) => base.value = Some(number),
             ("bs", Scalar::Number(number, _)) => base.sum = Some(number),
-            ("n", Scalar::Text(text)) => record.set_text(|own| &mut own.name, text),
-            ("u", Scalar::Text(text)) => record.set_text(|own| &mut own.unit, text),
+            ("n", Scalar::Text(text)) => {
+                set(&mut texts.name, text);
+                record.fields += 1;
+            }
+            ("u", Scalar::Text(text)) => {
+                set(&mut texts.unit, text);
+                record.fields += 1;
+            }
             ("t", Scalar::Number(number, _)) => record.time = record.count(number),
             ("ut", Scalar::Number(number, _)) => _ = record.count(number),
             ("s", Scalar::Number(number, _)) => record.sum = record.count(number),
@@ -178,29 +195,25 @@ impl Listener for Pack<'_> {
             return Err(FrameRefusal::Malformed);
         }
         let at_ns = self.at_ns()?;
-        let mut name = std::mem::take(&mut self.record.name);
-        name.insert_str(0, &self.base.name);
-        if !is_name(&name) {
+        let Texts { base_name, base_unit, name, unit, whole } = &mut *self.texts;
+        whole.clear();
+        whole.extend([base_name.as_str(), name]);
+        if !is_name(whole) {
             return Err(FrameRefusal::Malformed);
         }
-        let unit = [&self.record.unit, &self.base.unit].into_iter().find(|unit| !unit.is_empty());
+        let unit = [unit, base_unit].into_iter().find(|unit| !unit.is_empty());
         if let Some(value) = value {
-            self.draft.push_with(&name, unit.map(|unit| &**unit), at_ns, value);
+            self.draft.push_with(whole, unit.map(|unit| &**unit), at_ns, value);
         }
         if let Some(sum) = sum {
-            name.push_str(SUM);
-            self.draft.push_with(&name, None, at_ns, sum + self.base.sum.unwrap_or(0.0));
+            whole.push_str(SUM);
+            self.draft.push_with(whole, None, at_ns, sum + self.base.sum.unwrap_or(0.0));
         }
         Ok(false)
     }
 }
 
 impl Record {
-    fn set_text(&mut self, which: fn(&mut Self) -> &mut String, written: &str) {
-        set(which(self), written);
-        self.fields += 1;
-    }
-
     fn count(&mut self, number: f64) -> Option<f64> {
         self.fields += 1;
         Some(number)
@@ -220,7 +233,8 @@ fn unknown(path: &Path) -> Result<(), FrameRefusal> {
 
 /// Whether a name is one by section 4.5.1.
 fn is_name(name: &str) -> bool {
-    let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || b"-:./_".contains(&byte);
+    let is_inside =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b'.' | b'/' | b'_');
     name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.bytes().all(is_inside)
 }
 

@@ -14,7 +14,9 @@
 //! Events (`_e{…}`) and service checks (`_sc|…`) are good frames without a reading, as sets are.
 //! A field is named `name.tag value`, with the tag values in the order of the tags' keys.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
+
+use memchr::{memchr, memchr_iter};
 
 use super::{
     DeviceClock, FieldTable, FrameRefusal, Frames,
@@ -42,6 +44,8 @@ pub(super) struct StatsdReader {
     /// The last value of each gauge, by its field; NaN before the first.
     gauges: Vec<f64>,
     name: String,
+    /// Where the tags of a line are.
+    spans: Vec<Range<usize>>,
     /// What the samples of a line are, in their order.
     kinds: Vec<Kind>,
 }
@@ -75,21 +79,24 @@ impl StatsdReader {
             tags: options.tags,
             gauges: Vec::new(),
             name: String::new(),
+            spans: Vec::new(),
             kinds: Vec::new(),
         }
     }
 
     fn take(&mut self, line: &str, arrived_ns: i64, out: &mut Frames) -> Result<usize, Malformed> {
-        let (name, mut rest) = line.split_once(':').ok_or(Malformed)?;
-        let is_other = |byte: u8| byte.is_ascii_control() || matches!(byte, b' ' | b'|' | b'@');
-        if name.is_empty() || name.bytes().any(is_other) {
+        let is_end = |byte: u8| byte <= b' ' || matches!(byte, b':' | b'|' | b'@' | 0x7F);
+        let end = line.bytes().position(is_end).ok_or(Malformed)?;
+        if end == 0 || line.as_bytes()[end] != b':' {
             return Err(Malformed);
         }
+        let (name, mut rest) = (&line[..end], &line[end + 1..]);
         self.name.clear();
         self.name.push_str(name);
         self.kinds.clear();
         // Tags come last and are part of the name of all before them.
-        if let Some((before, tags)) = rest.split_once("|#") {
+        if let Some(at) = tags_at(rest) {
+            let (before, tags) = (&rest[..at], &rest[at + 2..]);
             let (tags, after) = tags.split_once('|').unwrap_or((tags, ""));
             if !after.is_empty() && !after.split('|').all(is_origin) {
                 return Err(Malformed);
@@ -117,13 +124,22 @@ impl StatsdReader {
             return Err(Malformed);
         }
         if self.tags == Tags::Name {
-            let tags = tags.split(',').filter(|tag| !tag.is_empty());
-            let mut tags: Vec<_> =
-                tags.map(|tag| tag.split_once(':').unwrap_or((tag, tag))).collect();
-            tags.sort_unstable();
-            for (_, value) in tags {
+            self.spans.clear();
+            let mut start = 0;
+            for tag in tags.split(',') {
+                if !tag.is_empty() {
+                    self.spans.push(start..start + tag.len());
+                }
+                start += tag.len() + 1;
+            }
+            let pair = |span: &Range<usize>| {
+                let tag = &tags[span.clone()];
+                tag.split_once(':').unwrap_or((tag, tag))
+            };
+            self.spans.sort_unstable_by(|one, other| pair(one).cmp(&pair(other)));
+            for span in &self.spans {
                 self.name.push('.');
-                self.name.push_str(value);
+                self.name.push_str(pair(span).1);
             }
         }
         Ok(())
@@ -156,7 +172,7 @@ impl ReadLine for StatsdReader {
         out: &mut Frames,
     ) -> Result<Line, FrameRefusal> {
         let line = str::from_utf8(line).map_err(|_| FrameRefusal::NotText)?;
-        if line.trim().is_empty() {
+        if line.trim_start().is_empty() {
             return Ok(Line::Nothing);
         }
         if line.starts_with("_e{") || line.starts_with("_sc|") {
@@ -172,10 +188,18 @@ impl ReadLine for StatsdReader {
     }
 }
 
+/// Where the mark of the tags is.
+fn tags_at(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    memchr_iter(b'|', bytes).find(|at| bytes.get(at + 1) == Some(&b'#'))
+}
+
 /// The metric that the text begins with, and what comes behind the colon after it.
 fn metric(text: &str) -> Result<(Metric<'_>, Option<&str>), Malformed> {
-    let (values, mut rest) = text.split_once('|').ok_or(Malformed)?;
-    let end = rest.find(['|', ':']).unwrap_or(rest.len());
+    let values_end = memchr(b'|', text.as_bytes()).ok_or(Malformed)?;
+    let (values, mut rest) = (&text[..values_end], &text[values_end + 1..]);
+    let is_end = |byte: u8| matches!(byte, b'|' | b':');
+    let end = rest.bytes().position(is_end).unwrap_or(rest.len());
     let word = &rest[..end];
     rest = &rest[end..];
     let mut metric = Metric { values, word, rate: 1.0 };
@@ -218,17 +242,22 @@ fn push(
         "s" => return Ok(()),
         _ => return Err(Malformed),
     };
-    for text in metric.values.split(':') {
-        let decimal = Decimal::at_start_of(text.as_bytes()).ok_or(Malformed)?;
-        if decimal.length != text.len() || !decimal.value.is_finite() {
+    let mut rest = metric.values.as_bytes();
+    loop {
+        let decimal = Decimal::at_start_of(rest).ok_or(Malformed)?;
+        if !decimal.value.is_finite() {
             return Err(Malformed);
         }
         let is_change = kind == Kind::Gauge && decimal.sign.is_some();
         kinds.push(if is_change { Kind::Change } else { kind });
         let value = if metric.word == "c" { decimal.value / metric.rate } else { decimal.value };
         draft.push_with(name, unit, 0, value);
+        match rest.get(decimal.length) {
+            None => return Ok(()),
+            Some(b':') => rest = &rest[decimal.length + 1..],
+            Some(_) => return Err(Malformed),
+        }
     }
-    Ok(())
 }
 
 #[cfg(test)]

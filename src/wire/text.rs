@@ -140,7 +140,7 @@ impl ReadLine for TextReader {
         let line = str::from_utf8(line).map_err(|_| FrameRefusal::NotText)?;
         // Spreadsheets begin their files with a byte order mark.
         let line = line.strip_prefix('\u{feff}').unwrap_or(line);
-        if line.trim_start().is_empty() || line.trim_start().starts_with('#') {
+        if matches!(line.trim_start().bytes().next(), None | Some(b'#')) {
             return Ok(Line::Nothing);
         }
         let mut draft = Draft::new(&mut self.names, out);
@@ -167,15 +167,10 @@ impl Shape {
     /// Adds the samples of a line, without their times, and returns its time.
     fn take(&mut self, line: &str, draft: &mut Draft<'_>) -> Result<Option<i64>, Malformed> {
         let separator = Separator::of(line);
-        let count = separator.parts(line).take(limits::FIELDS_PER_LINE_MAX + 1).count();
-        if count > limits::FIELDS_PER_LINE_MAX {
-            return Err(Malformed);
-        }
-        let labelled = line.contains([':', '=']) && separator.parts(line).any(is_labelled);
-        let read = if labelled {
-            self.read_labelled(line, separator, count, draft)?
+        let read = if separator.parts(line).any_label() {
+            self.read_labelled(line, separator, draft)?
         } else {
-            self.read_columns(line, separator, count, draft)?
+            self.read_columns(line, separator, draft)?
         };
         Ok(match read {
             Read::Values(time_ns) => time_ns,
@@ -203,31 +198,40 @@ impl Shape {
         &self,
         line: &str,
         separator: Separator,
-        count: usize,
         draft: &mut Draft<'_>,
     ) -> Result<Read, Malformed> {
-        let parts = separator.parts(line);
-        let mut time_ns = None;
-        let mut only_labels = true;
-        for (index, part) in parts.clone().enumerate() {
-            let (name, text) = match label(part) {
-                Some(split) => split,
-                None if part.is_empty() => continue,
-                None => ("", part),
+        let mut parts = separator.parts(line);
+        let (mut time_ns, mut last) = (None, "");
+        let (mut only_labels, mut count) = (true, 0);
+        for index in 0.. {
+            let (name, text, number) = match parts.labelled_number() {
+                Some((name, text, number)) => (name, text, Some(number)),
+                None => {
+                    let Some(part) = parts.next() else { break };
+                    last = part;
+                    let (name, text) = label(part).unwrap_or(("", part));
+                    (name, text, None)
+                }
             };
+            count = index + 1;
+            if limits::FIELDS_PER_LINE_MAX < count {
+                return Err(Malformed);
+            }
+            if name.is_empty() && text.is_empty() {
+                continue;
+            }
             only_labels &= text.is_empty();
             if self.is_time(name, index) {
                 time_ns = time::parse(text);
             } else if name.is_empty() {
                 return Err(Malformed);
             } else {
-                draft.push(name, value(text).ok_or(Malformed)?);
+                draft.push(name, number.or_else(|| value(text)).ok_or(Malformed)?);
             }
         }
-        let columns = columns(count, parts.clone().last());
-        if only_labels && HEADER_COLUMNS_MIN <= columns {
+        if only_labels && HEADER_COLUMNS_MIN <= columns(count, Some(last)) {
             draft.truncate(0);
-            let names = parts.map(|part| label(part).map_or("", |(name, _)| name));
+            let names = separator.parts(line).map(|part| label(part).map_or("", |(name, _)| name));
             return Ok(Read::Header(names.map(Box::from).collect()));
         }
         if only_labels && draft.has_strangers() {
@@ -240,40 +244,52 @@ impl Shape {
         &self,
         line: &str,
         separator: Separator,
-        count: usize,
         draft: &mut Draft<'_>,
     ) -> Result<Read, Malformed> {
-        let parts = separator.parts(line);
-        let columns = columns(count, parts.clone().last());
-        let header = Some(&self.headers[separator as usize])
-            .filter(|names| names.len() == count || names_columns(names) == columns);
+        let count = separator.count(line, limits::FIELDS_PER_LINE_MAX + 1);
+        if limits::FIELDS_PER_LINE_MAX < count {
+            return Err(Malformed);
+        }
+        let columns = || columns(count, separator.last(line));
+        let header = Some(&self.headers[separator as usize]).filter(|names| {
+            !names.is_empty() && (names.len() == count || names_columns(names) == columns())
+        });
         let mut time_ns = None;
         let mut values = 0;
         let mut noise = false;
-        for (index, text) in parts.clone().enumerate() {
+        let mut parts = separator.parts(line);
+        for index in 0..count {
             let name = header.and_then(|names| names.get(index)).map_or("", |name| &**name);
             if self.is_time(name, index) {
-                time_ns = time::parse(text);
-            } else if let Some(value) = value(text) {
+                time_ns = parts.next().and_then(time::parse);
+                continue;
+            }
+            let value = if let Some(number) = parts.number() {
+                values += 1;
+                number
+            } else {
+                let Some(text) = parts.next() else { break };
+                let Some(value) = value(text) else {
+                    noise |= !is_column_text(text, header.is_some());
+                    continue;
+                };
                 if text.is_empty() && name.is_empty() && index > 0 && index + 1 == count {
                     continue;
                 }
-                values += usize::from(!is_missing(text));
-                match name {
-                    "" => draft.push(Position::new(index).name(), value),
-                    name => draft.push(name, value),
-                }
-            } else {
-                noise |= !is_column_text(text, header.is_some());
+                values += usize::from(!value.is_nan() || !is_missing(text));
+                value
+            };
+            match name {
+                "" => draft.push(Position::new(index).name(), value),
+                name => draft.push(name, value),
             }
         }
-        let mut filled = parts.clone().filter(|part| !part.is_empty()).peekable();
-        let names_only = HEADER_COLUMNS_MIN <= columns
-            && filled.peek().is_some()
-            && filled.all(|part| is_name(part) && !is_missing(part));
-        if values == 0 && time_ns.is_none() && names_only {
-            draft.truncate(0);
-            return Ok(Read::Header(parts.map(Box::from).collect()));
+        if values == 0 && time_ns.is_none() && HEADER_COLUMNS_MIN <= columns() {
+            let mut filled = separator.parts(line).filter(|part| !part.is_empty()).peekable();
+            if filled.peek().is_some() && filled.all(|part| is_name(part) && !is_missing(part)) {
+                draft.truncate(0);
+                return Ok(Read::Header(separator.parts(line).map(Box::from).collect()));
+            }
         }
         if noise { Err(Malformed) } else { self.timed(time_ns) }
     }
@@ -298,10 +314,6 @@ fn columns(parts: usize, last: Option<&str>) -> usize {
 
 fn names_columns(names: &Header) -> usize {
     columns(names.len(), names.last().map(|name| &**name))
-}
-
-fn is_labelled(part: &str) -> bool {
-    label(part).is_some()
 }
 
 /// The value in a part, NaN where it says that there is none.

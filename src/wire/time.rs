@@ -26,7 +26,7 @@ pub(super) const THIS_CENTURY: Range<i64> = 978_307_200_000_000_000..4_133_980_8
 ///   year 5138), below 1e14 milliseconds, below 1e17 microseconds, else nanoseconds. Decimals are
 ///   exact; what is below a nanosecond is cut off.
 pub(super) fn parse(text: &str) -> Option<i64> {
-    number(text).or_else(|| calendar(text))
+    plain_calendar(text.as_bytes()).or_else(|| number(text)).or_else(|| calendar(text))
 }
 
 /// Whether the text is a date, a time of day, or both: something that a text column may hold and
@@ -44,6 +44,76 @@ fn calendar(text: &str) -> Option<i64> {
         Err(_) => TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok()?,
     };
     i64::try_from(timestamp.as_nanosecond()).ok()
+}
+
+/// What nearly all calendar times are: `2010-12-29 14:15:00.25+01:00`, where the space may be a T,
+/// and a Z or nothing may stand for the offset; between 1970 and 2200. `None` is not the last word.
+fn plain_calendar(text: &[u8]) -> Option<i64> {
+    let (date, rest) = text.split_first_chunk::<10>()?;
+    let (time, rest) = rest.split_first_chunk::<9>()?;
+    let marked = date[4] == b'-'
+        && date[7] == b'-'
+        && matches!(time[0], b'T' | b' ')
+        && time[3] == b':'
+        && time[6] == b':';
+    if !marked {
+        return None;
+    }
+    let year = 100 * pair(date, 0, 99)? + pair(date, 2, 99)?;
+    if !(1_970..2_200).contains(&year) {
+        return None;
+    }
+    let (month, day) = (pair(date, 5, 12)?, pair(date, 8, 31)?);
+    let (hour, minute, second) = (pair(time, 1, 23)?, pair(time, 4, 59)?, pair(time, 7, 59)?);
+    let (fraction_ns, rest) = match rest {
+        [b'.', digits @ ..] => fraction_ns(digits)?,
+        _ => (0, rest),
+    };
+    let offset = match *rest {
+        [] | [b'Z'] => 0,
+        [sign @ (b'+' | b'-'), _, _, b':', _, _] => {
+            let minutes = 60 * pair(rest, 1, 23)? + pair(rest, 4, 59)?;
+            // Zero with a minus says that the offset is not known.
+            if sign == b'+' { minutes } else { -Some(minutes).filter(|&minutes| 0 < minutes)? }
+        }
+        _ => return None,
+    };
+    let minutes = (24 * day_number(year, month, day)? + hour) * 60 + minute - offset;
+    Some((60 * minutes + second) * 1_000_000_000 + fraction_ns)
+}
+
+/// Days since 1970, by Hinnant ("chrono-Compatible Low-Level Date Algorithms", 2014).
+/// `None` for a day that no calendar has, and before year 1.
+pub(super) fn day_number(year: i64, month: i64, day: i64) -> Option<i64> {
+    const DAYS: [i64; 13] = [0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let exists = 1 <= year
+        && 1 <= day
+        && day <= usize::try_from(month).ok().and_then(|month| DAYS.get(month).copied())?
+        && (month != 2 || day <= 28 || is_leap);
+    if !exists {
+        return None;
+    }
+    // The year begins in March, so that a leap day is its last.
+    let year = year - i64::from(month <= 2);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    Some(365 * year + year / 4 - year / 100 + year / 400 + day_of_year - 719_468)
+}
+
+/// Two digits that are at most this.
+fn pair(text: &[u8], at: usize, at_most: i64) -> Option<i64> {
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
+    let value = 10 * digit(text[at])? + digit(text[at + 1])?;
+    (value <= at_most).then_some(value)
+}
+
+/// Nanoseconds in one to nine digits behind the point, and what follows them.
+fn fraction_ns(text: &[u8]) -> Option<(i64, &[u8])> {
+    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at(count);
+    let zeros = std::iter::repeat_n(&b'0', 9_usize.checked_sub(count)?);
+    let value = digits.iter().chain(zeros).fold(0, |sum, digit| 10 * sum + i64::from(digit - b'0'));
+    (0 < count).then_some((value, rest))
 }
 
 fn number(text: &str) -> Option<i64> {
@@ -74,6 +144,8 @@ fn number(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -140,5 +212,35 @@ mod tests {
                 .all(is_calendar)
         );
         assert!(!["2x.5", "21.5.3", "12-", "T14:15:00", "noon", "5"].into_iter().any(is_calendar));
+    }
+
+    proptest! {
+        #[test]
+        fn days_are_those_of_the_calendar(year in 0..3_000_i64, month in 0..14_i64, day in 0..33_i64) {
+            let date = Date::new(year as i16, month as i8, day as i8).ok().filter(|_| 0 < year);
+            let day_of = |date: Date| {
+                let start = TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).expect("in range");
+                start.as_second() / 86_400
+            };
+            prop_assert_eq!(day_number(year, month, day), date.map(day_of));
+        }
+
+        /// The plain form is read as the library for calendars reads it, or left to that.
+        #[test]
+        fn plain_times_are_those_of_the_calendar(
+            year in prop_oneof![1_960..2_210_i32, Just(2_000), Just(2_100), Just(2_024)],
+            month in prop_oneof![0..14_u8, Just(2)],
+            day in prop_oneof![0..33_u8, 28..31_u8],
+            clock in (0..25_u8, 0..61_u8, 0..62_u8),
+            between in "[Tt _]",
+            behind in r"(\.[0-9]{0,10})?(|Z|z|[-+](0[0-9]|2[0-6]):[0-6][0-9])",
+        ) {
+            let (hour, minute, second) = clock;
+            let date = format!("{year:04}-{month:02}-{day:02}");
+            let text = format!("{date}{between}{hour:02}:{minute:02}:{second:02}{behind}");
+            if let Some(time_ns) = plain_calendar(text.as_bytes()) {
+                prop_assert_eq!(calendar(&text), Some(time_ns), "{}", text);
+            }
+        }
     }
 }

@@ -15,12 +15,8 @@ use std::{ops::Range, sync::Arc};
 use memchr::{memchr, memchr_iter, memchr2, memmem};
 
 use super::{
-    DeviceClock, FieldTable, FrameRefusal, Frames, WireTally,
-    checksum::sum8,
-    decode::{Decode, Framing, Naming},
-    draft::Draft,
-    names::Names,
-    window::{Cut, Window},
+    DeviceClock, FieldTable, FrameRefusal, Frames, WireTally, checksum::sum8, decode::Naming,
+    draft::Draft, names::Names, seek::Seek, window::Cut,
 };
 use crate::limits::{HEX_MESSAGE_BYTES_MAX, VEDIRECT_BLOCK_BYTES_MAX};
 
@@ -37,17 +33,9 @@ pub struct VedirectOptions {
     pub naming: Naming,
 }
 
-/// Decoder of one source of VE.Direct blocks.
-#[derive(Debug)]
-pub(super) struct VedirectDecoder {
-    framing: Framing,
-    window: Window,
-    reader: Reader,
-}
-
 /// Makes frames of blocks.
 #[derive(Debug)]
-struct Reader {
+pub(super) struct VedirectReader {
     names: Names,
     /// The label that the last good block began with.
     first_label: Vec<u8>,
@@ -57,69 +45,91 @@ struct Reader {
     clean: Vec<u8>,
 }
 
-impl VedirectDecoder {
-    pub(super) fn new(options: &VedirectOptions, framing: Framing) -> Self {
-        let reader = Reader {
+impl VedirectReader {
+    pub(super) fn new(options: &VedirectOptions) -> Self {
+        Self {
             names: Names::new(&options.naming),
             first_label: Vec::new(),
             torn: false,
             clean: Vec::new(),
-        };
-        Self { framing, window: Window::default(), reader }
-    }
-}
-
-impl Decode for VedirectDecoder {
-    fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
-        tally.bytes_in += bytes.len() as u64;
-        let reader = &mut self.reader;
-        self.window.feed(bytes, |bytes| reader.take(bytes, arrived_ns, out, tally));
-        if self.framing == Framing::Datagram {
-            if bytes.is_empty() {
-                tally.refuse(FrameRefusal::Empty, 0);
-            }
-            self.finish(arrived_ns, out, tally);
-            self.reader.torn = false;
         }
     }
 
-    fn finish(&mut self, arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
-        let reader = &mut self.reader;
-        self.window.finish(tally, |bytes, tally| match bytes {
-            // A line end begins a line, and no line follows.
-            b"\r\n" | b"\r" => {
-                tally.bytes_skipped += bytes.len() as u64;
-                Cut::Took(bytes.len())
+    /// Reads a block, or what looks like one, counts it, and returns how many bytes that took.
+    fn block(
+        &mut self,
+        block: &[u8],
+        arrived_ns: i64,
+        out: &mut Frames,
+        tally: &mut WireTally,
+    ) -> usize {
+        let torn = std::mem::take(&mut self.torn);
+        self.clean.clear();
+        let (mut from, mut hex_bytes) = (0, 0);
+        for message in hex_messages(&block[..block.len() - 1]) {
+            tally.refuse(FrameRefusal::Hex, message.len());
+            hex_bytes += message.len();
+            self.clean.extend_from_slice(&block[from..message.start]);
+            from = message.end;
+        }
+        let clean = if hex_bytes == 0 {
+            block
+        } else {
+            self.clean.extend_from_slice(&block[from..]);
+            &self.clean
+        };
+        let Some(begin) = begin(clean, &self.first_label) else {
+            let why = if torn { FrameRefusal::Truncated } else { FrameRefusal::Checksum };
+            // What should have been the checksum may be where the next block begins.
+            let last = usize::from(block.ends_with(b"\r"));
+            tally.refuse(why, clean.len() - last);
+            return clean.len() + hex_bytes - last;
+        };
+        if 0 < begin {
+            tally.refuse(FrameRefusal::Truncated, begin);
+        }
+        let good = &clean[begin..];
+        self.first_label.clear();
+        self.first_label.extend_from_slice(label(&good[LINE_BEGIN.len()..]));
+        let mut draft = Draft::new(&mut self.names, out);
+        // Behind the last tab stands the checksum.
+        let lines = &good[LINE_BEGIN.len()..good.len() - LAST_LABEL.len() - 1];
+        // Text as a whole if it can be; else each label on its own.
+        let text = str::from_utf8(lines);
+        let mut start = 0;
+        for line in lines.split(|&byte| byte == b'\n') {
+            if let Some(tab) = memchr(b'\t', line) {
+                let name = match text {
+                    Ok(text) => text.get(start..start + tab),
+                    Err(_) => str::from_utf8(&line[..tab]).ok(),
+                };
+                let value = line.strip_suffix(b"\r").unwrap_or(line).get(tab + 1..);
+                if let Some((name, value)) = name.zip(value) {
+                    labels::read(name, value, &mut draft);
+                }
             }
-            _ => reader.take(bytes, arrived_ns, out, tally),
-        });
-    }
-
-    fn reset(&mut self, tally: &mut WireTally) {
-        self.window.reset(tally);
-        self.reader.torn = false;
-        self.reader.first_label.clear();
-    }
-
-    fn buffered(&self) -> usize {
-        self.window.buffered()
-    }
-
-    fn fields(&self) -> &Arc<FieldTable> {
-        self.reader.names.table()
+            start += line.len() + 1;
+        }
+        tally.accept(good.len(), draft.keep(DeviceClock::None, arrived_ns));
+        block.len()
     }
 }
 
-impl Reader {
-    /// Deals with what stands first.
+impl Seek for VedirectReader {
     fn take(
         &mut self,
         bytes: &[u8],
+        ended: bool,
         arrived_ns: i64,
         out: &mut Frames,
         tally: &mut WireTally,
     ) -> Cut {
         let noise = match bytes {
+            // A line end begins a line, and no line follows.
+            b"\r\n" | b"\r" if ended => {
+                tally.bytes_skipped += bytes.len() as u64;
+                return Cut::Took(bytes.len());
+            }
             [b':', ..] => match hex_message(bytes) {
                 Hex::Message(length) => {
                     tally.refuse(FrameRefusal::Hex, length);
@@ -146,56 +156,16 @@ impl Reader {
         Cut::Took(noise)
     }
 
-    /// Reads a block, or what looks like one, counts it, and returns how many bytes that took.
-    fn block(
-        &mut self,
-        block: &[u8],
-        arrived_ns: i64,
-        out: &mut Frames,
-        tally: &mut WireTally,
-    ) -> usize {
-        let torn = std::mem::take(&mut self.torn);
-        let messages = hex_messages(&block[..block.len() - 1]);
-        let hex_bytes: usize = messages.iter().map(Range::len).sum();
-        for message in &messages {
-            tally.refuse(FrameRefusal::Hex, message.len());
-        }
-        let clean = if messages.is_empty() {
-            block
-        } else {
-            self.clean.clear();
-            let mut from = 0;
-            for message in messages {
-                self.clean.extend_from_slice(&block[from..message.start]);
-                from = message.end;
-            }
-            self.clean.extend_from_slice(&block[from..]);
-            &self.clean
-        };
-        let Some(begin) = begin(clean, &self.first_label) else {
-            let why = if torn { FrameRefusal::Truncated } else { FrameRefusal::Checksum };
-            // What should have been the checksum may be where the next block begins.
-            let last = usize::from(block.ends_with(b"\r"));
-            tally.refuse(why, clean.len() - last);
-            return clean.len() + hex_bytes - last;
-        };
-        if 0 < begin {
-            tally.refuse(FrameRefusal::Truncated, begin);
-        }
-        let good = &clean[begin..];
+    fn part(&mut self) {
+        self.torn = false;
+    }
+
+    fn forget(&mut self) {
         self.first_label.clear();
-        self.first_label.extend_from_slice(label(&good[LINE_BEGIN.len()..]));
-        let mut draft = Draft::new(&mut self.names, out);
-        // Behind the last tab stands the checksum.
-        let lines = &good[LINE_BEGIN.len()..good.len() - LAST_LABEL.len() - 1];
-        for line in lines.split(|&byte| byte == b'\n') {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if let Some(tab) = memchr(b'\t', line) {
-                labels::read(&line[..tab], &line[tab + 1..], &mut draft);
-            }
-        }
-        tally.accept(good.len(), draft.keep(DeviceClock::None, arrived_ns));
-        block.len()
+    }
+
+    fn fields(&self) -> &Arc<FieldTable> {
+        self.names.table()
     }
 }
 
@@ -239,10 +209,10 @@ fn hex_message(bytes: &[u8]) -> Hex {
     }
 }
 
-fn hex_messages(block: &[u8]) -> Vec<Range<usize>> {
-    let message = |at: usize| match hex_message(&block[at..]) {
+fn hex_messages(block: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let message = move |at: usize| match hex_message(&block[at..]) {
         Hex::Message(length) => Some(at..at + length),
         Hex::Begun | Hex::Other => None,
     };
-    memchr_iter(b':', block).filter_map(message).collect()
+    memchr_iter(b':', block).filter_map(message)
 }

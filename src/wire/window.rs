@@ -68,17 +68,17 @@ impl Window {
         tally: &mut WireTally,
         mut cut: impl FnMut(&[u8], &mut WireTally) -> Cut,
     ) {
-        let held = std::mem::take(&mut self.held);
-        let mut rest = held.as_slice();
+        let mut rest = self.held.as_slice();
         while !rest.is_empty() {
             rest = match cut(rest, tally) {
                 Cut::Took(count) => &rest[count..],
                 Cut::More(_) => {
                     tally.refuse(FrameRefusal::Partial, rest.len());
-                    return;
+                    break;
                 }
             };
         }
+        self.held.clear();
     }
 
     /// The line went down: what waits is refused.

@@ -1,4 +1,5 @@
-//! The data path allocates nothing for a frame or a reading: it fills what it emptied before.
+//! The data path allocates nothing for a frame or a reading: it fills what it emptied before. So
+//! do the decoders of all formats.
 
 use std::sync::Arc;
 
@@ -16,9 +17,23 @@ use stillwell::{
     limits::{BATCH_READINGS_MAX, MS, SECOND},
     scan::Step,
     wire::{
-        Decoder,
-        decode::{Format, Framing},
+        Decoder, Frames, WireTally,
+        binary::{
+            BinaryOptions, Check, Counted, FieldRule, Kind as BinaryKind, Layout, Length, Number,
+            Place, Scaling,
+        },
+        checksum::{Checksum, Order},
+        cobs,
+        decode::{Format, Framing, Naming, Tags},
+        dsmr::DsmrOptions,
         frame::{BlockHead, Encoder, Header, Kind, TimeKind, ValueType},
+        influx::InfluxOptions,
+        json::{JsonLayout, JsonOptions},
+        nmea::{NmeaOptions, Talkers},
+        senml::SenmlOptions,
+        statsd::StatsdOptions,
+        text::TextOptions,
+        vedirect::VedirectOptions,
     },
 };
 use tokio::sync::mpsc;
@@ -157,5 +172,153 @@ fn a_million_readings_between_two_publications_allocate_nothing() {
         assert_eq!(path.publications, before.1);
         let frames = path.frames - before.0;
         assert_eq!(made.count_total, 0, "{readings} readings a frame, {frames} frames: {made:?}");
+    }
+}
+
+/// A format, and messages of it, each with its end.
+type Spoken = (Format, Vec<Vec<u8>>);
+
+fn lines(lines: &[&str]) -> Vec<Vec<u8>> {
+    lines.iter().map(|line| format!("{line}\r\n").into_bytes()).collect()
+}
+
+fn naming() -> Naming {
+    Naming { known: Vec::new(), discover: 100 }
+}
+
+/// All formats, each with the messages that take it the longest ways.
+fn spoken() -> Vec<Spoken> {
+    let text = |timestamp: Option<&str>| {
+        Format::Text(TextOptions { naming: naming(), timestamp: timestamp.map(Into::into) })
+    };
+    let json = |layout| Format::Json(JsonOptions { naming: naming(), layout });
+    let keyed = JsonLayout::Plain {
+        timestamp: Some("at".into()),
+        name_by: vec!["id".into(), "room".into()],
+    };
+    let influx = InfluxOptions { naming: naming(), ..InfluxOptions::default() };
+    let statsd = StatsdOptions { naming: naming(), tags: Tags::Name };
+    let nmea = NmeaOptions { naming: naming(), talkers: Talkers::Apart, ..NmeaOptions::default() };
+    vec![
+        (text(None), lines(&["t:21.5,h:45", "5 6 7", "1;2;;x", "a: 5 b = 6", "garbage!"])),
+        (text(Some("1")), lines(&["2010-12-29 14:15:00+00:00,0.0,False", "1293632100,7,true"])),
+        (
+            json(JsonLayout::default()),
+            lines(&[r#"{"t":21.5,"a":{"b":[1,2,null]},"s":"x\\n"}"#, r#"[{"t":1},{"t":2}]"#, "{"]),
+        ),
+        (json(keyed), lines(&[r#"{"t":1,"id":"a\u0041","room":7,"at":"2020-01-01T00:00:00Z"}"#])),
+        (
+            json(JsonLayout::Rtl433),
+            lines(&[
+                r#"{"time":"2019-06-16 07:15:57","model":"A","id":3,"temperature_C":12.6}"#,
+                r#"{"time":"2019-06-16 07:15:58","temperature_C":1.5,"model":"B","channel":"C"}"#,
+            ]),
+        ),
+        (
+            json(JsonLayout::Tempest),
+            lines(&[
+                r#"{"serial_number":"S","type":"rapid_wind","ob":[1493322445,2.3,128]}"#,
+                r#"{"type":"evt_precip","evt":[1493322445],"serial_number":"SK"}"#,
+            ]),
+        ),
+        (
+            Format::Senml(SenmlOptions { naming: naming() }),
+            lines(&[
+                r#"[{"bn":"d:","bu":"Cel","n":"t","v":21.5},{"n":"h","u":"%RH","v":4,"s":9}]"#,
+            ]),
+        ),
+        (
+            Format::Influx(influx),
+            lines(&["m,b=2,a=1 t=21.5,h=4i,u=5u,s=\"x\" 1700000000000000000", "m\\ x t=1"]),
+        ),
+        (Format::Statsd(statsd), lines(&["a.t:21.5|g", "a.t:+1|g", "r:1:2|ms|@0.5|#b:2,a:1", "x"])),
+        (
+            Format::Nmea(nmea),
+            lines(&["$WIMWV,57.5,R,13.0,N,A*26", "$IIXDR,C,19.5,C,,P,1.0,B,Baro*5E"]),
+        ),
+        (
+            Format::Vedirect(VedirectOptions { naming: naming() }),
+            vec![
+                block(b"\r\nPID\t0x203\r\nV\t12065\r\nSOC\t839\r\nRelay\tOFF\r\nChecksum\t"),
+                block(b"\r\nPID\t0x203\r\nV\t12065\r\nNEW\t-4\r\nChecksum\t"),
+            ],
+        ),
+        (
+            Format::Dsmr(DsmrOptions { naming: naming(), ..DsmrOptions::default() }),
+            lines(&["/KFM5KAIFA-METER\r\n\r\n0-0:1.0.0(170102192002W)\r\n\
+                     1-0:1.8.1(000004.426*kWh)\r\n1-0:99.1.0(000007*kWh)\r\n\
+                     0-1:24.2.1(170102161005W)(00000.107*m3)\r\n!"]),
+        ),
+        (Format::Native, native()),
+        (binary(), vec![vec![0x42, 0x4D, 1, 2, 0x92], vec![0x42, 0x4D, 1, 3, 0x92]]),
+    ]
+}
+
+/// A block of VE.Direct with what makes the sum of its bytes nothing.
+fn block(begin: &[u8]) -> Vec<u8> {
+    let sum = begin.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    [begin, &[sum.wrapping_neg()], b":A0002000148\n"].concat()
+}
+
+/// A frame as serial lines have it, and as datagrams do, behind which a zero ends what a line made
+/// of it.
+fn native() -> Vec<Vec<u8>> {
+    let mut buffer = [0; 1_024];
+    let frame = frame(&mut buffer, 7, 3, 20).to_vec();
+    let mut stuffed = vec![0; cobs::encoded_bytes_max(frame.len())];
+    let length = cobs::encode(&frame, &mut stuffed).expect("the bound is always enough");
+    stuffed.truncate(length);
+    stuffed.push(0);
+    vec![stuffed, frame, vec![0]]
+}
+
+fn binary() -> Format {
+    let kind = BinaryKind::Counted(Counted { sync: [0x42, 0x4D].into(), length: Length::Fixed(5) });
+    let check = Check {
+        checksum: Checksum::Sum8,
+        from: Place::new(0),
+        to: Place::new(-1),
+        at: Place::new(-1),
+        order: Order::Be,
+    };
+    let field = FieldRule {
+        name: "a".into(),
+        unit: Some("m".into()),
+        at: Place::new(2),
+        number: Number::named("u16be").expect("a type"),
+        bits: None,
+        scaling: Scaling::new(0.5, 1.0),
+        missing: [9.0].into(),
+    };
+    let layout = Layout::new(kind, Box::default(), Some(check), [field].into());
+    let layout = layout.expect("it fits").into();
+    Format::Binary(BinaryOptions { naming: naming(), layout })
+}
+
+/// Reads of a few bytes, which cut every message, and datagrams of one message each.
+#[test]
+fn no_decoder_allocates_for_a_frame_or_a_reading_or_for_garbage() {
+    for (format, messages) in spoken() {
+        let stream = messages.concat();
+        for framing in [Framing::Stream, Framing::Datagram] {
+            let mut decoder = Decoder::new(&format, framing);
+            let (mut out, mut tally) = (Frames::default(), WireTally::default());
+            let mut feed = || {
+                let pieces: &mut dyn Iterator<Item = &[u8]> = match framing {
+                    Framing::Stream => &mut stream.chunks(23),
+                    Framing::Datagram => &mut messages.iter().map(Vec::as_slice),
+                };
+                for piece in pieces {
+                    decoder.feed(piece, 1_700_000_000 * SECOND, &mut out, &mut tally);
+                }
+                let frames = out.heads.len();
+                out.clear();
+                frames
+            };
+            let frames = (0..5).map(|_| feed()).max();
+            assert!(frames.is_some_and(|frames| 0 < frames), "{format:?}");
+            let made = allocation_counter::measure(|| (0..100).for_each(|_| _ = feed()));
+            assert_eq!(made.count_total, 0, "{} {framing:?}: {made:?}", format.name());
+        }
     }
 }

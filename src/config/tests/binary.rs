@@ -81,3 +81,21 @@ fn each_mistake_is_named_where_it_is() {
         assert!(errors.contains(&format!("c.toml:{line}:")), "{lines}: line {line}: {errors}");
     }
 }
+
+#[test]
+fn a_channel_takes_a_field_that_the_frames_have() {
+    let channel = |field: &str| {
+        let preset = "preset = \"sds011\"\n";
+        let channel = format!("id = \"dust\"\nsource = \"s\"\nfield = \"{field}\"\n");
+        source(&format!("{preset}[[channel]]\n{channel}"))
+    };
+    assert!(channel("pm2_5").is_ok());
+    for (field, help) in
+        [("pm2.5", "did you mean \"pm2_5\"?"), ("dust", "there are `pm2_5` and `pm10`")]
+    {
+        let errors = channel(field).expect_err(help);
+        assert!(errors.contains("c.toml:11:9"), "{errors}");
+        let title = format!("no field of the source has the name \"{field}\"");
+        assert!(errors.contains(&title) && errors.contains(help), "{errors}");
+    }
+}

@@ -88,10 +88,8 @@ impl Outlet {
     /// Decodes bytes of a recording that is played `shift_ns` after its time: what its frames say
     /// of coordinated time is moved with it.
     pub fn feed_shifted(&mut self, bytes: &[u8], arrived_ns: i64, shift_ns: i64) {
-        let frames = &self.load.frames;
-        let (heads, samples) = (frames.heads.len(), frames.samples.len());
+        self.decoder.shift_by(shift_ns);
         self.feed(bytes, arrived_ns);
-        self.load.frames.shift_made(heads, samples, shift_ns);
     }
 
     /// Decodes bytes whose arrival nobody noted: a frame that tells when it was made has arrived

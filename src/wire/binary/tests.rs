@@ -1,10 +1,12 @@
 //! Declared frames of every kind, sound and broken.
 
+mod messages;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::wire::{
-    checksum::{Checksum, Order},
+    checksum::{Checksum, Crc, CrcRule, Order},
     decode::Format,
     harness::{Decoded, MISSING, assert_any_split, decode, everything, garbage, pieces},
 };

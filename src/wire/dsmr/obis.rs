@@ -1,6 +1,6 @@
 //! What the lines of a telegram are about: OBIS codes (IEC 62056-61), names and units.
 
-use super::super::{decimal, draft::Draft};
+use super::super::{draft::Draft, number};
 use super::telegram::time_ns;
 
 /// Meters that one meter can have behind it: M-Bus channels, counted from 1.
@@ -21,9 +21,14 @@ impl Code {
         let mut parts = [0_u8; 5];
         let mut rest = text;
         for (part, end) in parts.iter_mut().zip([&b"-"[..], b":", b".", b".", b"*("]) {
-            let digits = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
-            let (number, behind) = rest.split_at(digits);
-            *part = str::from_utf8(number).ok()?.parse().ok()?;
+            let (mut number, mut digits) = (None, 0);
+            while let Some(byte @ b'0'..=b'9') = rest.get(digits) {
+                let tens = number.unwrap_or(0_u8).checked_mul(10)?;
+                number = Some(tens.checked_add(byte - b'0')?);
+                digits += 1;
+            }
+            *part = number?;
+            let behind = &rest[digits..];
             rest = match behind.split_first() {
                 Some((byte, behind)) if end.contains(byte) => behind,
                 None if end.contains(&b'(') => behind,
@@ -41,6 +46,11 @@ impl Code {
 pub(super) struct Seen(Vec<(Code, i64)>);
 
 impl Seen {
+    /// Forgets them all.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Whether this time is another than the last one.
     fn is_new(&mut self, code: Code, at_ns: i64) -> bool {
         match self.0.iter_mut().find(|(known, _)| *known == code) {
@@ -78,7 +88,7 @@ impl<'d, 'n> Readings<'d, 'n> {
             let begin = line.iter().position(|&byte| byte == b'(').unwrap_or(line.len());
             let (code, groups) = line.split_at(begin);
             if let (Some((channel, unit)), true) = (continued, code.is_empty()) {
-                let value = self::groups(groups).next().and_then(decimal::parse);
+                let value = self::groups(groups).next().and_then(number::parse);
                 self.put(mbus_name(channel, self.media(channel)), unit, self.made_ns, value);
             } else if let Some(parsed) = Code::parse(code) {
                 self.line(parsed, code, groups);
@@ -92,7 +102,7 @@ impl<'d, 'n> Readings<'d, 'n> {
         match (code.a, code.cde) {
             (0, (24, 1, 0)) => {
                 if let (Some(medium), Some(number)) =
-                    (self.media.get_mut(usize::from(code.b)), decimal::parse(first))
+                    (self.media.get_mut(usize::from(code.b)), number::parse(first))
                 {
                     *medium = number as u8;
                 }
@@ -121,7 +131,7 @@ impl<'d, 'n> Readings<'d, 'n> {
             None if is_count(code) => (value, None),
             None => return,
         };
-        let number = decimal::parse(number);
+        let number = number::parse(number);
         match (code.a, code.b, code.cde) {
             (0, channel @ 1.., (24, 2, _)) => {
                 self.put(mbus_name(channel, self.media(channel)), unit, at_ns, number);

@@ -1,12 +1,8 @@
 //! Where a telegram begins and ends, and its lines.
 
-use jiff::{
-    civil::DateTime,
-    tz::{Offset, TimeZone},
-};
 use memchr::{memchr, memchr_iter, memchr2, memmem};
 
-use super::super::FrameRefusal;
+use super::super::{FrameRefusal, seek::Found, time::day_number};
 use crate::limits::TELEGRAM_BYTES_MAX;
 
 /// Most bytes of the first line.
@@ -14,20 +10,7 @@ const HEADER_BYTES_MAX: usize = 128;
 /// Digits of a CRC.
 const CRC_DIGITS_MAX: usize = 4;
 
-/// What stands at the start of some bytes, with its length.
-#[derive(Debug, PartialEq)]
-pub(super) enum Found<'a> {
-    /// Nothing can be said before more bytes are there.
-    More,
-    /// No part of a telegram.
-    Noise(usize),
-    /// A telegram that is not whole.
-    Refused(FrameRefusal, usize),
-    /// A telegram, whose CRC nobody has looked at.
-    Telegram(Telegram<'a>, usize),
-}
-
-/// A telegram.
+/// A telegram, whose CRC nobody has looked at.
 #[derive(Debug, PartialEq)]
 pub(super) struct Telegram<'a> {
     /// From its `/` to its `!`, which the CRC is over.
@@ -53,25 +36,26 @@ impl<'a> Telegram<'a> {
 
 /// `YYMMDDhhmmss` and S or W, in nanoseconds since 1970 UTC.
 pub(super) fn time_ns(text: &[u8]) -> Option<i64> {
-    let (digits, season) = text.split_at_checked(12)?;
-    let offset = match season {
-        b"S" => Offset::constant(2),
-        b"W" => Offset::constant(1),
+    let (digits, season) = text.split_first_chunk::<12>()?;
+    let offset_hours = match season {
+        b"S" => 2,
+        b"W" => 1,
         _ => return None,
     };
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let part = |at: usize| (digits[at] - b'0') as i8 * 10 + (digits[at + 1] - b'0') as i8;
-    let year = 2_000 + i16::from(part(0));
-    let local = DateTime::new(year, part(2), part(4), part(6), part(8), part(10), 0).ok()?;
-    let time = TimeZone::fixed(offset).to_timestamp(local).ok()?;
-    i64::try_from(time.as_nanosecond()).ok()
+    let part = |at: usize| i64::from(digits[at] - b'0') * 10 + i64::from(digits[at + 1] - b'0');
+    let day = day_number(2_000 + part(0), part(2), part(4))?;
+    let (hour, minute, second) = (part(6), part(8), part(10));
+    let exists = hour < 24 && minute < 60 && second < 60;
+    let hours = 24 * day + hour - offset_hours;
+    exists.then_some(((60 * hours + minute) * 60 + second) * 1_000_000_000)
 }
 
 /// What stands first in `bytes`, which are not empty; `ended` says that none will follow. Without
 /// `ended` what is found does not depend on bytes behind it.
-pub(super) fn find(bytes: &[u8], ended: bool) -> Found<'_> {
+pub(super) fn find(bytes: &[u8], ended: bool) -> Found<Telegram<'_>> {
     if bytes[0] != b'/' {
         return Found::Noise(memchr(b'/', bytes).unwrap_or(bytes.len()));
     }
@@ -101,7 +85,7 @@ pub(super) fn find(bytes: &[u8], ended: bool) -> Found<'_> {
 }
 
 /// The telegram whose `!` is at `end`.
-fn close(bytes: &[u8], end: usize, ended: bool) -> Found<'_> {
+fn close(bytes: &[u8], end: usize, ended: bool) -> Found<Telegram<'_>> {
     let (telegram, behind) = bytes.split_at(end + 1);
     let digits = behind.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(behind.len());
     match behind.get(digits) {
@@ -109,7 +93,7 @@ fn close(bytes: &[u8], end: usize, ended: bool) -> Found<'_> {
         None | Some(b'\r' | b'\n') if digits <= CRC_DIGITS_MAX => {
             let crc = str::from_utf8(&behind[..digits]).ok();
             let crc = crc.and_then(|digits| u16::from_str_radix(digits, 16).ok());
-            Found::Telegram(Telegram { bytes: telegram, crc }, end + 1 + digits)
+            Found::Frame(Telegram { bytes: telegram, crc }, end + 1 + digits)
         }
         _ => Found::Refused(FrameRefusal::Malformed, telegram.len()),
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::wire::{
-    decode::Format,
+    decode::{Format, Framing},
     harness::{Decoded, assert_any_split, decode, everything, garbage},
 };
 

@@ -3,7 +3,11 @@
 //! Which bytes end what, and what a backslash takes the meaning from, differs from part to part
 //! (<https://github.com/influxdata/line-protocol>); everywhere else a backslash is a backslash.
 
-use crate::wire::number::Decimal;
+use std::ops::Range;
+
+use memchr::memchr;
+
+use crate::wire::number::{self, Decimal};
 
 /// Why a text is no line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,18 +19,21 @@ pub(super) enum Fault {
 }
 
 /// A text with its escapes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Escaped<'a> {
     written: &'a str,
     /// Which characters a backslash stands before in vain.
     special: &'static [u8],
+    /// Where the first backslash is, if there is one.
+    first: Option<usize>,
 }
 
 impl<'a> Escaped<'a> {
     /// Appends what it stands for.
     pub(super) fn append_to(self, out: &mut String) {
         let mut rest = self.written;
-        while let Some(at) = rest.bytes().position(|byte| byte == b'\\') {
+        let mut first = self.first;
+        while let Some(at) = first {
             let next = rest.as_bytes().get(at + 1);
             let escapes = next.is_some_and(|next| self.special.contains(next));
             let end = at + usize::from(!escapes);
@@ -36,6 +43,7 @@ impl<'a> Escaped<'a> {
                 out.push_str(&rest[..1]);
                 rest = &rest[1..];
             }
+            first = memchr(b'\\', rest.as_bytes());
         }
         out.push_str(rest);
     }
@@ -50,9 +58,51 @@ pub(super) enum Value {
     Text,
 }
 
-/// A measurement or a key; `=` is special in keys alone.
-const MEASUREMENT: &[u8] = b", ";
-const KEY: &[u8] = b",= ";
+/// The parts of a line that are names.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Measurement,
+    Key,
+    TagValue,
+}
+
+impl Part {
+    /// The bytes that a backslash takes the meaning from: `=` is special in keys alone.
+    fn special(self) -> &'static [u8] {
+        match self {
+            Self::Measurement => b", ",
+            Self::Key | Self::TagValue => b",= ",
+        }
+    }
+}
+
+/// What each byte is in a name: a bit for each [`Part`] that it ends, and one for a backslash.
+const MARKS: [u8; 256] = {
+    let mut marks = [0; 256];
+    let mut byte = 0;
+    while byte < marks.len() {
+        marks[byte] = match byte as u8 {
+            b'\\' => ESCAPE,
+            b',' | b' ' | b'\r' | b'\n' => MEASUREMENT | KEY | TAG_VALUE,
+            b'=' => KEY | TAG_VALUE,
+            control if control.is_ascii_control() => MEASUREMENT | KEY,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    marks
+};
+const MEASUREMENT: u8 = 1 << Part::Measurement as u8;
+const KEY: u8 = 1 << Part::Key as u8;
+const TAG_VALUE: u8 = 1 << Part::TagValue as u8;
+const ESCAPE: u8 = 1 << 7;
+
+/// Where key and value of a tag are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tag {
+    pub(super) key: Range<usize>,
+    pub(super) value: Range<usize>,
+}
 
 /// Walks through a line.
 #[derive(Debug)]
@@ -69,18 +119,26 @@ impl<'a> Walk<'a> {
 
     /// The measurement; tags follow.
     pub(super) fn measurement(&mut self) -> Result<Escaped<'a>, Fault> {
-        self.part(MEASUREMENT, b", ", |byte| byte.is_ascii_control())
+        self.part(Part::Measurement)
     }
 
-    /// The next tag, its key and its value; `None` if fields follow.
-    pub(super) fn tag(&mut self) -> Result<Option<(Escaped<'a>, Escaped<'a>)>, Fault> {
+    /// The next tag; `None` if fields follow.
+    pub(super) fn tag(&mut self) -> Result<Option<Tag>, Fault> {
         if !self.take(b',') {
             self.space()?;
             return Ok(None);
         }
-        let key = self.key()?;
-        let value = self.part(KEY, b",= ", |byte| matches!(byte, b'\r' | b'\n'))?;
-        Ok(Some((key, value)))
+        let start = self.at;
+        self.key()?;
+        let between = self.at;
+        self.part(Part::TagValue)?;
+        Ok(Some(Tag { key: start..between - 1, value: between..self.at }))
+    }
+
+    /// What the tag says.
+    pub(super) fn tag_value(&self, tag: &Tag) -> Escaped<'a> {
+        let (written, special) = (&self.text[tag.value.clone()], Part::TagValue.special());
+        Escaped { written, special, first: memchr(b'\\', written.as_bytes()) }
     }
 
     /// The next field, its key and its value, and whether another follows.
@@ -103,38 +161,35 @@ impl<'a> Walk<'a> {
         if rest.starts_with('+') {
             return Err(Fault::Malformed);
         }
-        rest.parse().map(Some).map_err(|_| Fault::Malformed)
+        number::parse_whole(rest.as_bytes()).map(Some).ok_or(Fault::Malformed)
     }
 
     fn key(&mut self) -> Result<Escaped<'a>, Fault> {
-        let key = self.part(KEY, b",= ", |byte| byte.is_ascii_control())?;
+        let key = self.part(Part::Key)?;
         if self.take(b'=') { Ok(key) } else { Err(Fault::Malformed) }
     }
 
     /// Text, at least one byte of it, up to a byte that ends it.
-    fn part(
-        &mut self,
-        special: &'static [u8],
-        ends: &[u8],
-        is_end: impl Fn(u8) -> bool,
-    ) -> Result<Escaped<'a>, Fault> {
+    fn part(&mut self, part: Part) -> Result<Escaped<'a>, Fault> {
         let bytes = self.text.as_bytes();
-        let start = self.at;
-        while let Some(&byte) = bytes.get(self.at) {
-            let escapes =
-                byte == b'\\' && bytes.get(self.at + 1).is_some_and(|next| special.contains(next));
-            if escapes {
-                self.at += 2;
-            } else if ends.contains(&byte) || is_end(byte) {
+        let (start, stop) = (self.at, ESCAPE | 1 << part as u8);
+        let (mut at, mut first) = (start, None);
+        while let Some(&byte) = bytes.get(at) {
+            let mark = MARKS[usize::from(byte)] & stop;
+            if mark == ESCAPE {
+                first = first.or(Some(at - start));
+                let escapes = bytes.get(at + 1).is_some_and(|next| part.special().contains(next));
+                at += usize::from(escapes);
+            } else if mark != 0 {
                 break;
-            } else {
-                self.at += 1;
             }
+            at += 1;
         }
-        if self.at == start {
+        self.at = at;
+        if at == start {
             return Err(Fault::Malformed);
         }
-        Ok(Escaped { written: &self.text[start..self.at], special })
+        Ok(Escaped { written: &self.text[start..at], special: part.special(), first })
     }
 
     /// A string, whose first quote has been taken.
@@ -159,7 +214,9 @@ impl<'a> Walk<'a> {
         let is_whole = decimal.fraction.is_none() && !decimal.exponent;
         let digits = &self.text[self.at..self.at + decimal.length];
         let (length, fits) = match bytes.get(decimal.length) {
-            Some(b'i') if is_whole => (decimal.length + 1, digits.parse::<i64>().is_ok()),
+            Some(b'i') if is_whole => {
+                (decimal.length + 1, number::parse_whole(digits.as_bytes()).is_some())
+            }
             Some(b'u') if is_whole => (decimal.length + 1, digits.parse::<u64>().is_ok()),
             _ => (decimal.length, decimal.value.is_finite()),
         };

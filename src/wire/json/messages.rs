@@ -51,29 +51,29 @@ impl<R: ReadJson> Decode for Messages<R> {
     fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
         tally.bytes_in += bytes.len() as u64;
         let reader = &mut self.reader;
-        if self.framing == Framing::Datagram {
-            if bytes.is_empty() {
-                tally.refuse(FrameRefusal::Empty, 0);
-            }
-            if let Ok(text) = str::from_utf8(bytes)
-                && text.len() <= JSON_BYTES_MAX
-            {
-                texts(reader, text, 0, arrived_ns, out, tally);
-                return;
-            }
+        if self.framing == Framing::Stream {
+            self.cutter.feed(bytes, tally, |line, bytes, tally| {
+                read_line(reader, line, bytes, arrived_ns, out, tally);
+            });
+            return;
         }
-        self.cutter.feed(bytes, tally, |line, tally| {
-            read_line(reader, line, 1, arrived_ns, out, tally);
-        });
-        if self.framing == Framing::Datagram {
-            self.finish(arrived_ns, out, tally);
+        if bytes.is_empty() {
+            tally.refuse(FrameRefusal::Empty, 0);
+        }
+        match str::from_utf8(bytes) {
+            Ok(text) if text.len() <= JSON_BYTES_MAX => {
+                texts(reader, text, 0, arrived_ns, out, tally);
+            }
+            _ => self.cutter.feed_whole(bytes, tally, |line, bytes, tally| {
+                read_line(reader, line, bytes, arrived_ns, out, tally);
+            }),
         }
     }
 
     fn finish(&mut self, arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
         let reader = &mut self.reader;
-        self.cutter.finish(tally, |line, tally| {
-            read_line(reader, line, 0, arrived_ns, out, tally);
+        self.cutter.finish(tally, |line, bytes, tally| {
+            read_line(reader, line, bytes, arrived_ns, out, tally);
         });
     }
 
@@ -90,18 +90,18 @@ impl<R: ReadJson> Decode for Messages<R> {
     }
 }
 
-/// Reads a line, behind which are `more` bytes of its end.
+/// Reads a line without its end, with which it counts as `bytes` bytes.
 fn read_line(
     reader: &mut impl ReadJson,
     line: &[u8],
-    more: usize,
+    bytes: usize,
     arrived_ns: i64,
     out: &mut Frames,
     tally: &mut WireTally,
 ) {
     match str::from_utf8(line) {
-        Ok(line) => texts(reader, line, more, arrived_ns, out, tally),
-        Err(_) => tally.refuse(FrameRefusal::NotText, line.len() + more),
+        Ok(text) => texts(reader, text, bytes - line.len(), arrived_ns, out, tally),
+        Err(_) => tally.refuse(FrameRefusal::NotText, bytes),
     }
 }
 

@@ -4,6 +4,8 @@
 //! halves of surrogate pairs, which stand for nothing, are refused. The text has been found to be
 //! UTF-8 before.
 
+use memchr::memchr;
+
 use crate::{
     limits::JSON_DEPTH_MAX,
     wire::{FrameRefusal, number::Decimal},
@@ -246,10 +248,10 @@ impl<'a> Parser<'a> {
         let start = self.at + 1;
         let mut at = start;
         loop {
+            at += plain(&bytes[at..]);
             match bytes.get(at) {
                 Some(b'"') => break,
                 Some(b'\\') => at += escape(&bytes[at..]).ok_or(FrameRefusal::Malformed)?.1,
-                Some(0x20..) => at += 1,
                 _ => return Err(FrameRefusal::Malformed),
             }
         }
@@ -277,6 +279,26 @@ impl<'a> Parser<'a> {
             self.at += 1;
         }
     }
+}
+
+/// How many bytes come before the next quote, backslash or control character; eight are looked at
+/// at once. The high bit of a byte tells of the first such byte in a word and of none before it.
+fn plain(bytes: &[u8]) -> usize {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let below = |word: u64, end: u8| word.wrapping_sub(EACH * u64::from(end)) & !word;
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut at = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+        let marks = (is(b'"') | is(b'\\') | below(word, b' ')) & (EACH << 7);
+        if marks != 0 {
+            return at + marks.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let is_other = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
+    at + bytes[at..].iter().position(is_other).unwrap_or(bytes.len() - at)
 }
 
 /// The character that an escape stands for, and its length; `None` if it is none.
@@ -315,11 +337,28 @@ fn unicode_escape(bytes: &[u8]) -> Option<(char, usize)> {
 
 /// Appends what a string stands for that has been found to be one.
 pub(in crate::wire) fn append_unescaped(mut written: &str, out: &mut String) {
-    while let Some(at) = written.bytes().position(|byte| byte == b'\\') {
+    while let Some(at) = memchr(b'\\', written.as_bytes()) {
         out.push_str(&written[..at]);
         let (character, length) = escape(&written.as_bytes()[at..]).expect("was checked");
         out.push(character);
         written = &written[at + length..];
     }
     out.push_str(written);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn eight_bytes_at_once_are_what_they_are_one_by_one(
+            bytes in prop::collection::vec(prop_oneof![any::<u8>(), 30..36_u8, Just(b'\\')], 0..40),
+        ) {
+            let is_plain = |byte: &&u8| b' ' <= **byte && !matches!(byte, b'"' | b'\\');
+            prop_assert_eq!(plain(&bytes), bytes.iter().take_while(is_plain).count());
+        }
+    }
 }

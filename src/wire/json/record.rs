@@ -48,15 +48,31 @@ impl Keys {
     }
 }
 
+/// Where names are put together: kept from text to text, so that none allocates.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    /// What comes before the names, and room for a name behind it.
+    name: String,
+    /// What comes before the names, part by part.
+    parts: Vec<Part>,
+    /// A text without its escapes.
+    text: String,
+}
+
+/// What comes before the names, from one of the paths to it.
+#[derive(Clone, Debug, Default)]
+struct Part {
+    /// The rank of its path; `None` if none was there.
+    rank: Option<usize>,
+    text: String,
+}
+
 /// Makes samples of the records of one text.
 #[derive(Debug)]
 pub(super) struct Record<'k, 'd> {
     keys: &'k Keys,
     draft: Draft<'d>,
-    /// What comes before the names, and room for a name behind it.
-    name: &'d mut String,
-    /// What comes before the names, part by part, with the rank of its path.
-    parts: Vec<Option<(usize, String)>>,
+    room: &'d mut Room,
     prefix: usize,
     arrived_ns: i64,
     /// Samples before this record.
@@ -72,15 +88,15 @@ impl<'k, 'd> Record<'k, 'd> {
     pub(super) fn new(
         keys: &'k Keys,
         draft: Draft<'d>,
-        name: &'d mut String,
+        room: &'d mut Room,
         arrived_ns: i64,
     ) -> Self {
-        name.clear();
+        room.name.clear();
+        room.parts.resize_with(keys.parts.len(), Part::default);
         Self {
             keys,
             draft,
-            name,
-            parts: vec![None; keys.parts.len()],
+            room,
             prefix: 0,
             arrived_ns,
             before: 0,
@@ -97,44 +113,61 @@ impl<'k, 'd> Record<'k, 'd> {
     }
 
     fn take_part(&mut self, part: usize, rank: usize, scalar: Scalar<'_>) {
-        let mut text = String::new();
+        let Room { name, parts, text } = &mut *self.room;
+        text.clear();
         match scalar {
-            Scalar::Text(written) => append_unescaped(written, &mut text),
+            Scalar::Text(written) => append_unescaped(written, text),
             Scalar::Number(_, written) => text.push_str(written),
             Scalar::Truth(_) | Scalar::Null => return,
         }
-        let known = self.parts[part].as_ref();
-        if text.is_empty() || known.is_some_and(|known| (known.0, &known.1) <= (rank, &text)) {
+        let part = &mut parts[part];
+        let stays = part.rank.is_some_and(|known| (known, &part.text) <= (rank, text));
+        if text.is_empty() || stays {
             return;
         }
-        self.parts[part] = Some((rank, text));
+        part.rank = Some(rank);
+        std::mem::swap(&mut part.text, text);
         self.again |= self.before < self.draft.len();
-        self.name.clear();
-        for (_, text) in self.parts.iter().flatten() {
-            self.name.push_str(text);
-            self.name.push('.');
+        name.clear();
+        for part in parts.iter().filter(|part| part.rank.is_some()) {
+            name.push_str(&part.text);
+            name.push('.');
         }
-        self.prefix = self.name.len();
+        self.prefix = name.len();
     }
 
     fn push(&mut self, path: &Path, value: f64) {
-        let unit = (self.keys.unit)(path.text());
+        let unit = || (self.keys.unit)(path.text());
         let name = match self.prefix {
             0 => path.text(),
             prefix => {
-                self.name.truncate(prefix);
-                self.name.push_str(path.text());
-                self.name.as_str()
+                self.room.name.truncate(prefix);
+                self.room.name.push_str(path.text());
+                self.room.name.as_str()
             }
         };
-        self.draft.push_with(name, unit, 0, value);
+        self.draft.push_new(name, unit, 0, value);
     }
 
     /// Whether a channel is configured for what is here.
     fn is_configured(&mut self, path: &Path) -> bool {
-        self.name.truncate(self.prefix);
-        self.name.push_str(path.text());
-        self.draft.names.is_configured(self.name)
+        let name = &mut self.room.name;
+        name.truncate(self.prefix);
+        name.push_str(path.text());
+        self.draft.names.is_configured(name)
+    }
+
+    fn time_of(&mut self, scalar: Scalar<'_>) -> Option<i64> {
+        match scalar {
+            Scalar::Number(_, written) => time::parse(written),
+            Scalar::Text(written) => {
+                let text = &mut self.room.text;
+                text.clear();
+                append_unescaped(written, text);
+                time::parse(text)
+            }
+            Scalar::Truth(_) | Scalar::Null => None,
+        }
     }
 }
 
@@ -146,15 +179,15 @@ impl Listener for Record<'_, '_> {
             return;
         }
         self.before = self.draft.len();
-        self.parts.iter_mut().for_each(|part| *part = None);
-        self.name.clear();
+        self.room.parts.iter_mut().for_each(|part| part.rank = None);
+        self.room.name.clear();
         self.prefix = 0;
     }
 
     fn scalar(&mut self, path: &Path, scalar: Scalar<'_>) -> Result<(), FrameRefusal> {
         let text = path.text();
         if self.keys.time.as_ref().is_some_and(|time| **time == *text) {
-            self.time_ns = time_of(scalar);
+            self.time_ns = self.time_of(scalar);
             return Ok(());
         }
         if let Some((part, rank)) = self.keys.part(text) {
@@ -184,17 +217,5 @@ impl Listener for Record<'_, '_> {
         self.timed |= self.time_ns.is_some();
         self.draft.stamp_from(self.before, self.time_ns.unwrap_or(self.arrived_ns));
         Ok(false)
-    }
-}
-
-fn time_of(scalar: Scalar<'_>) -> Option<i64> {
-    match scalar {
-        Scalar::Number(_, written) => time::parse(written),
-        Scalar::Text(written) => {
-            let mut text = String::new();
-            append_unescaped(written, &mut text);
-            time::parse(&text)
-        }
-        Scalar::Truth(_) | Scalar::Null => None,
     }
 }

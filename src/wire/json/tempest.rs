@@ -75,13 +75,20 @@ pub(super) fn units() -> impl Iterator<Item = &'static str> {
     all.into_iter().flatten().map(|(_, unit)| *unit)
 }
 
+/// What a message says of itself: kept from message to message, so that none allocates.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    serial: String,
+    kind: String,
+    /// Where names are put together, and texts lose their escapes.
+    name: String,
+}
+
 /// Makes samples of one message.
 #[derive(Debug)]
 pub(super) struct Report<'d> {
     draft: Draft<'d>,
-    name: &'d mut String,
-    serial: String,
-    kind: String,
+    texts: &'d mut Texts,
     /// The time of the row, or of the message.
     time_ns: Option<i64>,
     arrived_ns: i64,
@@ -93,12 +100,10 @@ pub(super) struct Report<'d> {
 }
 
 impl<'d> Report<'d> {
-    pub(super) fn new(draft: Draft<'d>, name: &'d mut String, arrived_ns: i64) -> Self {
+    pub(super) fn new(draft: Draft<'d>, texts: &'d mut Texts, arrived_ns: i64) -> Self {
         Self {
             draft,
-            name,
-            serial: String::new(),
-            kind: String::new(),
+            texts,
             time_ns: None,
             arrived_ns,
             before: 0,
@@ -114,29 +119,33 @@ impl<'d> Report<'d> {
         self.draft.keep(clock, self.arrived_ns)
     }
 
-    fn set(&mut self, which: fn(&mut Self) -> &mut String, written: &str) {
-        let mut text = String::new();
+    fn set(&mut self, which: fn(&mut Texts) -> &mut String, written: &str) {
+        let mut text = std::mem::take(&mut self.texts.name);
+        text.clear();
         append_unescaped(written, &mut text);
-        if *which(self) != text {
-            *which(self) = text;
+        let own = which(self.texts);
+        if *own != text {
+            std::mem::swap(own, &mut text);
             self.again |= self.before < self.draft.len();
         }
+        self.texts.name = text;
     }
 
     fn push(&mut self, name: &str, unit: Option<&str>, value: f64) {
-        self.name.clear();
-        if !self.serial.is_empty() {
-            self.name.push_str(&self.serial);
-            self.name.push('.');
+        let Texts { serial, name: whole, .. } = &mut *self.texts;
+        whole.clear();
+        if !serial.is_empty() {
+            whole.push_str(serial);
+            whole.push('.');
         }
-        self.name.push_str(name);
+        whole.push_str(name);
         let at_ns = self.time_ns.unwrap_or(self.arrived_ns);
-        self.draft.push_with(self.name, unit, at_ns, value);
+        self.draft.push_with(whole, unit, at_ns, value);
     }
 
     /// A value of a row.
     fn place(&mut self, path: &Path, index: usize, value: f64) {
-        match places(&self.kind).get(index - 1) {
+        match places(&self.texts.kind).get(index - 1) {
             Some((name, unit)) => self.push(name, Some(unit), value),
             None => self.push(path.text(), None, value),
         }
@@ -146,7 +155,7 @@ impl<'d> Report<'d> {
     fn begin_row(&mut self, written: &str) {
         self.time_ns = time::parse(written);
         self.timed |= self.time_ns.is_some();
-        if self.kind == "evt_precip" {
+        if self.texts.kind == "evt_precip" {
             self.push("rain_start", Some("1"), 1.0);
         }
         self.row = self.draft.len();
@@ -158,8 +167,8 @@ impl Listener for Report<'_> {
         self.time_ns = None;
         if !self.again {
             self.before = self.draft.len();
-            self.serial.clear();
-            self.kind.clear();
+            self.texts.serial.clear();
+            self.texts.kind.clear();
         }
         self.row = self.before;
         self.again = false;

@@ -1,11 +1,6 @@
 //! The time that sentences say.
 
-use jiff::{
-    civil::{Date, Time},
-    tz::TimeZone,
-};
-
-use super::super::decimal;
+use super::super::{number, time::day_number};
 use super::sentence::Sentence;
 
 const DAY_NS: i64 = 86_400_000_000_000;
@@ -82,14 +77,16 @@ impl Clock {
 /// `hhmmss.sss` in nanoseconds since midnight.
 fn time_of_day_ns(text: &[u8]) -> Option<i64> {
     let (whole_part, fraction) = text.split_at_checked(6)?;
-    let part = |at: usize| whole::<i8>(&whole_part[at..at + 2]);
-    let time = Time::new(part(0)?, part(2)?, part(4)?.min(59), 0).ok()?;
+    let part = |at: usize| whole::<i64>(&whole_part[at..at + 2]);
+    let (hour, minute, second) = (part(0)?, part(2)?, part(4)?);
+    if 24 <= hour || 60 <= minute {
+        return None;
+    }
     // A leap second lasts as long as the second before it.
-    let seconds =
-        i64::from(time.hour()) * 3_600 + i64::from(time.minute()) * 60 + i64::from(time.second());
+    let seconds = (60 * hour + minute) * 60 + second.min(59);
     let fraction = match fraction {
         [] | [b'.'] => 0.0,
-        [b'.', ..] => decimal::parse(fraction)?,
+        [b'.', ..] => number::parse(fraction)?,
         _ => return None,
     };
     Some(seconds * 1_000_000_000 + (fraction * 1e9) as i64)
@@ -106,9 +103,8 @@ fn date_ns(text: &[u8]) -> Option<i64> {
 }
 
 fn civil_ns(day: &[u8], month: &[u8], year: Option<i16>) -> Option<i64> {
-    let date = Date::new(year?, whole(month)?, whole(day)?).ok()?;
-    let midnight = TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
-    i64::try_from(midnight.as_nanosecond()).ok()
+    let day = day_number(year?.into(), whole::<i8>(month)?.into(), whole::<i8>(day)?.into())?;
+    day.checked_mul(DAY_NS)
 }
 
 /// A number of digits alone.

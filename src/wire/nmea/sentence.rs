@@ -2,23 +2,8 @@
 
 use memchr::{memchr, memchr3};
 
-use super::super::{FrameRefusal, checksum::xor8};
+use super::super::{FrameRefusal, checksum::xor8, seek::Found};
 use crate::limits::SENTENCE_BYTES_MAX;
-
-/// What stands at the start of some bytes, with its length.
-#[derive(Debug, PartialEq)]
-pub(super) enum Found<'a> {
-    /// Nothing can be said before more bytes are there.
-    More,
-    /// No part of a sentence.
-    Noise(usize),
-    /// A sentence that is not sound.
-    Refused(FrameRefusal, usize),
-    /// A sentence that has no checksum.
-    Unchecked(Sentence<'a>, usize),
-    /// A sentence whose checksum fits.
-    Sentence(Sentence<'a>, usize),
-}
 
 /// The text of a sentence: between its first byte and its checksum.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,12 +12,15 @@ pub(super) struct Sentence<'a> {
     pub(super) address: &'a [u8],
     /// What follows the address and its comma.
     data: &'a [u8],
+    /// Whether it has a checksum, which fits then.
+    pub(super) is_checked: bool,
 }
 
 impl<'a> Sentence<'a> {
-    fn new(text: &'a [u8]) -> Self {
-        let comma = memchr(b',', text).unwrap_or(text.len());
-        Self { address: &text[..comma], data: text.get(comma + 1..).unwrap_or_default() }
+    fn new(text: &'a [u8], is_checked: bool) -> Self {
+        let comma = text.iter().position(|&byte| byte == b',').unwrap_or(text.len());
+        let data = text.get(comma + 1..).unwrap_or_default();
+        Self { address: &text[..comma], data, is_checked }
     }
 
     /// What it is about, such as `DPT`; `None` for a sentence of a maker's own, which begins with
@@ -50,14 +38,15 @@ impl<'a> Sentence<'a> {
     }
 }
 
-/// What stands first in `bytes`, which are not empty; `line` says that they begin a line, and
+/// What stands first in `bytes`, which are not empty: a sentence whose checksum fits, or that has
+/// none, if anything. `line` says that they begin a line, and
 /// `ended` that none will follow. Without `ended` what is found does not depend on bytes behind
 /// it.
 ///
 /// A sentence ends with its line. Another `$` within it is where the next one begins: what was
 /// begun is refused, its end is lost. Binary data may well contain a `$` or a `!`: what follows
 /// it must look like an address, or be sound, to count as a sentence at all.
-pub(super) fn find(bytes: &[u8], line: bool, ended: bool) -> Found<'_> {
+pub(super) fn find(bytes: &[u8], line: bool, ended: bool) -> Found<Sentence<'_>> {
     match bytes[0] {
         b'$' | b'!' => sentence(bytes, ended),
         b'#' if line => remark(bytes, ended),
@@ -75,7 +64,7 @@ fn noise(bytes: &[u8]) -> usize {
 }
 
 /// A line that recordings begin with: a `#` and text.
-fn remark(bytes: &[u8], ended: bool) -> Found<'_> {
+fn remark(bytes: &[u8], ended: bool) -> Found<Sentence<'_>> {
     let within = &bytes[..bytes.len().min(SENTENCE_BYTES_MAX)];
     let end = memchr(b'\n', within);
     let text = &within[..end.unwrap_or(within.len())];
@@ -93,7 +82,7 @@ fn remark(bytes: &[u8], ended: bool) -> Found<'_> {
     }
 }
 
-fn sentence(bytes: &[u8], ended: bool) -> Found<'_> {
+fn sentence(bytes: &[u8], ended: bool) -> Found<Sentence<'_>> {
     let within = &bytes[..bytes.len().min(SENTENCE_BYTES_MAX)];
     let end = memchr3(b'\r', b'\n', b'$', &within[1..]).map(|at| at + 1);
     let text = &within[1..end.unwrap_or(within.len())];
@@ -115,15 +104,16 @@ fn sentence(bytes: &[u8], ended: bool) -> Found<'_> {
 }
 
 /// Judges a sentence that has come to the end of its line.
-fn whole(text: &[u8]) -> Found<'_> {
-    if text.iter().any(|&byte| is_control(byte)) {
+fn whole(text: &[u8]) -> Found<Sentence<'_>> {
+    // All of them, which is many at once and so faster than to the first.
+    if text.iter().fold(false, |found, &byte| found | is_control(byte)) {
         return broken(text, FrameRefusal::NotText);
     }
     let length = 1 + text.len();
     let Some(star) = memchr(b'*', text) else {
         return match broken(text, FrameRefusal::Unchecked) {
             Found::Refused(_, refused) if refused == length => {
-                Found::Unchecked(Sentence::new(text), length)
+                Found::Frame(Sentence::new(text, false), length)
             }
             other => other,
         };
@@ -132,7 +122,7 @@ fn whole(text: &[u8]) -> Found<'_> {
         return broken(text, FrameRefusal::Malformed);
     };
     if xor8(&text[..star]) == expected {
-        return Found::Sentence(Sentence::new(&text[..star]), length);
+        return Found::Frame(Sentence::new(&text[..star], true), length);
     }
     match broken(text, FrameRefusal::Checksum) {
         // It has the form of a sentence, whatever its address.
@@ -142,7 +132,7 @@ fn whole(text: &[u8]) -> Found<'_> {
 }
 
 /// Refuses what looks like a sentence, up to where another may begin in it; all else is noise.
-fn broken(text: &[u8], why: FrameRefusal) -> Found<'static> {
+fn broken(text: &[u8], why: FrameRefusal) -> Found<Sentence<'static>> {
     if !begins_with_address(text) {
         return Found::Noise(1);
     }

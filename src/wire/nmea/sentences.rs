@@ -5,7 +5,9 @@
 //! temperatures in Cel. A quantity that a sentence gives in several units is taken from the first
 //! that is there.
 
-use super::super::{decimal, draft::Draft};
+use std::fmt::{self, Write as _};
+
+use super::super::{draft::Draft, number};
 use super::sentence::Sentence;
 
 /// m/s in a knot.
@@ -66,7 +68,7 @@ impl<'a> Fields<'a> {
     }
 
     fn number(&self, at: usize) -> Option<f64> {
-        decimal::parse(self.text(at))
+        number::parse(self.text(at))
     }
 
     /// Whether the sentence is so long that it has this field.
@@ -85,8 +87,8 @@ impl<'a> Fields<'a> {
         let text = self.text(at);
         let point = text.iter().position(|&byte| byte == b'.').unwrap_or(text.len());
         let (degrees, minutes) = text.split_at_checked(point.checked_sub(2)?)?;
-        let degrees = if degrees.is_empty() { 0.0 } else { decimal::parse(degrees)? };
-        let value = degrees + decimal::parse(minutes)? / 60.0;
+        let degrees = if degrees.is_empty() { 0.0 } else { number::parse(degrees)? };
+        let value = degrees + number::parse(minutes)? / 60.0;
         Some(if self.text(at + 1) == minus { -value } else { value })
     }
 
@@ -131,12 +133,12 @@ impl Readings<'_, '_> {
             return;
         };
         let quantity = name.split_once('.').map_or(name, |(_, quantity)| quantity);
-        self.put_named(prefix, quantity, unit, value);
+        self.put_named(prefix, format_args!("{quantity}"), unit, value);
     }
 
-    fn put_named(&mut self, prefix: &str, quantity: &str, unit: Unit, value: f64) {
+    fn put_named(&mut self, prefix: &str, quantity: fmt::Arguments<'_>, unit: Unit, value: f64) {
         self.name.clear();
-        self.name.extend([prefix, ".", quantity]);
+        write!(self.name, "{prefix}.{quantity}").expect("a string takes everything");
         let code = Some(unit.code).filter(|code| !code.is_empty());
         self.draft.push_with(self.name, code, 0, value);
     }
@@ -358,15 +360,15 @@ impl Readings<'_, '_> {
             // The last name may be missing with its comma.
             let name = str::from_utf8(fields.next().unwrap_or_default()).unwrap_or_default();
             let (unit, shift) = transducer_unit(sort, unit);
-            let value = decimal::parse(value).map(|value| value + shift);
+            let value = number::parse(value).map(|value| value + shift);
             let value = value.map_or(f64::NAN, |value| value * unit.times / unit.over);
             match name.trim() {
                 "" => {
                     let sort = sort.first().map_or('?', |&letter| char::from(letter));
-                    self.put_named(prefix, &format!("{sort}{position}"), unit, value);
+                    self.put_named(prefix, format_args!("{sort}{position}"), unit, value);
                 }
                 name if name.len() <= TRANSDUCER_BYTES_MAX => {
-                    self.put_named(prefix, name, unit, value);
+                    self.put_named(prefix, format_args!("{name}"), unit, value);
                 }
                 _ => {}
             }

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::wire::{
-    decode::Format,
+    Decoder, DeviceClock,
+    decode::{Format, Framing},
     harness::{Decoded, MISSING, assert_any_split, decode, everything, garbage},
 };
 
@@ -173,10 +174,7 @@ fn readings_have_the_time_that_was_said_last() {
 
 #[test]
 fn a_lost_line_forgets_the_time_and_what_had_begun() {
-    let mut decoder = NmeaDecoder::new(
-        &NmeaOptions { naming: everything(), ..NmeaOptions::default() },
-        Framing::Stream,
-    );
+    let mut decoder = Decoder::new(&format(), Framing::Stream);
     let (mut frames, mut tally) = (Frames::default(), WireTally::default());
     let timed = sentence("INZDA,235959,31,12,1999,00,00");
     decoder.feed(timed.as_bytes(), 1, &mut frames, &mut tally);

@@ -113,3 +113,20 @@ fn what_the_rfc_forbids_gives_nothing() {
     assert_eq!(fed(r#"[{"n":"a","v":1,"extra":{"x":[1]}},{"bn":"b"}]"#).tally.readings, 1);
     assert_eq!(fed("[]").tally.frames_silent, 1);
 }
+
+/// A recording that is played an hour later: what counts from its arrival is moved with that, and
+/// what is absolute as far.
+#[test]
+fn times_of_a_recording_that_is_played_later_are_moved_once() {
+    const HOUR_NS: i64 = 3_600_000_000_000;
+    let options = SenmlOptions { naming: Naming { known: vec![], discover: 100 } };
+    let mut decoder = Decoder::new(&Format::Senml(options), Framing::Datagram);
+    decoder.shift_by(HOUR_NS);
+    let pack = br#"[{"n":"a","t":-5,"v":1},{"n":"b","t":1600000000,"v":2},{"n":"c","v":3}]"#;
+    let (mut out, mut tally) = (Frames::default(), WireTally::default());
+    decoder.feed(pack, NOW_NS, &mut out, &mut tally);
+    let times: Vec<_> = out.samples.iter().map(|sample| sample.at_ns).collect();
+    let second = crate::limits::SECOND;
+    assert_eq!(times, [NOW_NS - 5 * second, 1_600_000_000 * second + HOUR_NS, NOW_NS]);
+    assert_eq!(out.heads[0].arrived_ns, NOW_NS);
+}

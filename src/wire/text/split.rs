@@ -1,6 +1,8 @@
 //! Lines into parts, parts into labels and values.
 
-use crate::limits;
+use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr};
+
+use crate::{limits, wire::number::Decimal};
 
 /// What stands between the parts of a line: the first of these that the line contains.
 ///
@@ -24,24 +26,51 @@ impl Separator {
 
     /// The separator of this line.
     pub(super) fn of(line: &str) -> Self {
-        let has = |byte| line.as_bytes().contains(&byte);
+        let line = line.as_bytes();
+        let Some(first) = memchr3(b',', b';', b'\t', line) else { return Self::Space };
+        let rest = &line[first..];
         match () {
-            () if has(b',') => Self::Comma,
-            () if has(b';') => Self::Semicolon,
-            () if has(b'\t') => Self::Tab,
-            () => Self::Space,
+            () if memchr(b',', rest).is_some() => Self::Comma,
+            () if memchr(b';', rest).is_some() => Self::Semicolon,
+            () => Self::Tab,
         }
     }
 
     /// The parts of the line, without surrounding white space and without quotes around the
     /// whole of them.
-    pub(super) fn parts(self, line: &str) -> impl Iterator<Item = &str> + Clone {
-        Parts { rest: Some(line), separator: self }.map(unquoted)
+    pub(super) fn parts(self, line: &str) -> Parts<'_> {
+        Parts { rest: Some(line), separator: self }
+    }
+
+    /// How many parts the line has, counted no further than this.
+    pub(super) fn count(self, line: &str, at_most: usize) -> usize {
+        match self.byte() {
+            Some(byte) => 1 + memchr_iter(byte, line.as_bytes()).take(at_most - 1).count(),
+            None => self.parts(line).take(at_most).count(),
+        }
+    }
+
+    /// The last part of the line.
+    pub(super) fn last(self, line: &str) -> Option<&str> {
+        let Some(byte) = self.byte() else { return self.parts(line).last() };
+        let start = memrchr(byte, line.as_bytes()).map_or(0, |at| at + 1);
+        self.parts(&line[start..]).next()
+    }
+
+    /// The byte that it is, if it is one.
+    fn byte(self) -> Option<u8> {
+        match self {
+            Self::Comma => Some(b','),
+            Self::Semicolon => Some(b';'),
+            Self::Tab => Some(b'\t'),
+            Self::Space => None,
+        }
     }
 }
 
-#[derive(Clone)]
-struct Parts<'a> {
+/// The parts of a line that have not been taken.
+#[derive(Clone, Debug)]
+pub(super) struct Parts<'a> {
     rest: Option<&'a str>,
     separator: Separator,
 }
@@ -51,28 +80,112 @@ impl<'a> Iterator for Parts<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         let rest = self.rest?;
-        let separator = match self.separator {
-            Separator::Comma => b',',
-            Separator::Semicolon => b';',
-            Separator::Tab => b'\t',
-            Separator::Space => {
-                let (part, rest) = split_at_space(rest)?;
-                self.rest = Some(rest);
-                return Some(part);
-            }
+        let Some(separator) = self.separator.byte() else {
+            let (part, rest) = split_at_space(rest)?;
+            self.rest = Some(rest);
+            return Some(unquoted(part));
         };
         // A byte below 128 is a character of its own wherever it stands in UTF-8.
-        match rest.bytes().position(|byte| byte == separator) {
-            Some(end) => {
-                self.rest = Some(&rest[end + 1..]);
-                Some(rest[..end].trim())
+        let (part, rest) = match memchr(separator, rest.as_bytes()) {
+            Some(end) => (&rest[..end], Some(&rest[end + 1..])),
+            None => (rest, None),
+        };
+        self.rest = rest;
+        Some(unquoted(trimmed(part)))
+    }
+}
+
+/// What nearly all parts are, read without looking for their ends first. Whatever is not quite as
+/// plain is left for [`Parts::next`].
+impl<'a> Parts<'a> {
+    /// Takes the next part if it is a number.
+    pub(super) fn number(&mut self) -> Option<f64> {
+        let rest = self.rest?;
+        let start = spaces(rest.as_bytes(), 0);
+        // Most that is none begins with a letter.
+        if rest.as_bytes().get(start).is_none_or(u8::is_ascii_alphabetic) {
+            return None;
+        }
+        let decimal = Decimal::at_start_of(&rest.as_bytes()[start..])?;
+        self.pass(rest, start + decimal.length).then_some(decimal.value)
+    }
+
+    /// Takes the next part if it is a name and a number: the name, and the number also as text.
+    pub(super) fn labelled_number(&mut self) -> Option<(&'a str, &'a str, f64)> {
+        let rest = self.rest?;
+        let bytes = rest.as_bytes();
+        let (start, sign) = plain_label(bytes)?;
+        let name = &rest[start..sign];
+        let begin = spaces(bytes, sign + 1);
+        let decimal = Decimal::at_start_of(&bytes[begin..])?;
+        let end = begin + decimal.length;
+        self.pass(rest, end).then(|| (name, &rest[begin..end], decimal.value))
+    }
+
+    /// Takes parts up to the first that has a label; whether there is one.
+    pub(super) fn any_label(&mut self) -> bool {
+        let may_label = |rest: &str| memchr2(b':', b'=', rest.as_bytes()).is_some();
+        while let Some(rest) = self.rest.filter(|rest| may_label(rest)) {
+            // What begins as a number is no label.
+            let begins = rest.as_bytes()[spaces(rest.as_bytes(), 0)..].first();
+            if let Some(b'0'..=b'9' | b'-' | b'+' | b'.') = begins
+                && let Some(separator) = self.separator.byte()
+            {
+                let end = memchr(separator, rest.as_bytes());
+                self.rest = end.map(|end| &rest[end + 1..]);
+                continue;
             }
-            None => {
-                self.rest = None;
-                Some(rest.trim())
+            if plain_label(rest.as_bytes()).is_some() {
+                return true;
+            }
+            match self.next() {
+                Some(part) if label(part).is_some() => return true,
+                Some(_) => {}
+                None => return false,
             }
         }
+        false
     }
+
+    /// Goes behind the part if it ends here; whether it does.
+    fn pass(&mut self, rest: &'a str, end: usize) -> bool {
+        match (rest.as_bytes().get(end), self.separator.byte()) {
+            (None, _) => self.rest = None,
+            (Some(byte), Some(separator)) if *byte == separator => {
+                self.rest = Some(&rest[end + 1..]);
+            }
+            (Some(b' '), None) => self.rest = Some(&rest[end..]),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// Where the name of a part begins and the sign behind it is, if these bytes begin with a label
+/// that needs no second look.
+#[inline]
+fn plain_label(bytes: &[u8]) -> Option<(usize, usize)> {
+    let start = spaces(bytes, 0);
+    let mut sign = start;
+    while let Some(&byte) = bytes.get(sign)
+        && byte != b' '
+        && is_in_name(byte)
+    {
+        sign += 1;
+    }
+    let is_label = matches!(bytes.get(sign), Some(b':' | b'='))
+        && begins_name(bytes[start])
+        && sign - start <= limits::FIELD_NAME_BYTES_MAX;
+    is_label.then_some((start, sign))
+}
+
+/// Where the spaces end that may be here.
+#[inline]
+fn spaces(bytes: &[u8], mut from: usize) -> usize {
+    while bytes.get(from) == Some(&b' ') {
+        from += 1;
+    }
+    from
 }
 
 /// Takes a word off the text, or three at most where they are a label, its colon or equals sign,
@@ -114,13 +227,21 @@ fn is_sign_char(character: char) -> bool {
     matches!(character, ':' | '=')
 }
 
+/// The part without white space around it, which few have.
+fn trimmed(part: &str) -> &str {
+    match part.as_bytes() {
+        [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => part,
+        _ => part.trim(),
+    }
+}
+
 fn unquoted(part: &str) -> &str {
     part.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(part)
 }
 
 /// Label and value of `label:value` or `label=value`; the value may be empty.
 pub(super) fn label(part: &str) -> Option<(&str, &str)> {
-    let at = part.bytes().position(|byte| matches!(byte, b':' | b'='))?;
+    let at = memchr2(b':', b'=', part.as_bytes())?;
     let name = part[..at].trim_end();
     is_name(name).then(|| (name, part[at + 1..].trim_start()))
 }
@@ -130,25 +251,57 @@ pub(super) fn label(part: &str) -> Option<(&str, &str)> {
 ///
 /// Strict on purpose: bytes read at the wrong speed must not turn into fields.
 pub(super) fn is_name(text: &str) -> bool {
-    let inside = |character: char| {
-        character.is_alphanumeric()
-            || matches!(character, ' ' | '_' | '-' | '.' | '/' | '%')
-            || matches!(character, '(' | ')' | '[' | ']' | '^' | '°')
+    let begins = |first: char| match u8::try_from(first) {
+        Ok(byte) if byte.is_ascii() => begins_name(byte),
+        _ => first.is_alphabetic(),
+    };
+    let inside = |character: char| match u8::try_from(character) {
+        Ok(byte) if byte.is_ascii() => is_in_name(byte),
+        _ => character.is_alphanumeric() || character == '°',
     };
     text.len() <= limits::FIELD_NAME_BYTES_MAX
-        && text.starts_with(|first: char| first.is_alphabetic() || first == '_')
-        && text.chars().all(inside)
+        && text.starts_with(begins)
+        && (text.bytes().all(is_in_name) || text.chars().all(inside))
 }
+
+fn begins_name(byte: u8) -> bool {
+    IN_NAMES[usize::from(byte)] == Some(true)
+}
+
+fn is_in_name(byte: u8) -> bool {
+    IN_NAMES[usize::from(byte)].is_some()
+}
+
+/// Whether a byte may be in a name, and if so, whether it may begin one.
+const IN_NAMES: [Option<bool>; 256] = {
+    let mut bytes = [None; 256];
+    let mut byte = 0;
+    while byte < bytes.len() {
+        bytes[byte] = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => Some(true),
+            b'0'..=b'9' | b' ' | b'-' | b'.' | b'/' | b'%' => Some(false),
+            b'(' | b')' | b'[' | b']' | b'^' => Some(false),
+            _ => None,
+        };
+        byte += 1;
+    }
+    bytes
+};
 
 /// A value as text writes it: a decimal number with optional sign and exponent, `nan` and `inf`
 /// in the spellings of [`f64::from_str`](std::str::FromStr), or `true` and `false`, which are
 /// 1 and 0.
 pub(super) fn number(text: &str) -> Option<f64> {
-    match text.parse() {
-        Ok(value) => Some(value),
-        Err(_) if text.eq_ignore_ascii_case("true") => Some(1.0),
-        Err(_) if text.eq_ignore_ascii_case("false") => Some(0.0),
-        Err(_) => None,
+    let decimal = Decimal::at_start_of(text.as_bytes());
+    if let Some(decimal) = decimal.filter(|decimal| decimal.length == text.len()) {
+        return Some(decimal.value);
+    }
+    match text.as_bytes() {
+        // All but infinities and the like has been read.
+        [b'0'..=b'9' | b'.', ..] => None,
+        text if text.eq_ignore_ascii_case(b"true") => Some(1.0),
+        text if text.eq_ignore_ascii_case(b"false") => Some(0.0),
+        _ => text.parse().ok(),
     }
 }
 
@@ -160,6 +313,8 @@ pub(super) fn is_missing(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parts(line: &str) -> Vec<&str> {
@@ -231,6 +386,42 @@ mod tests {
         assert!(number("NaN").is_some_and(f64::is_nan));
         for text in ["", "0x10", "1_000", "1,5", "--5", "21.5C", "e5", ".", "1 2"] {
             assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        /// What is read at once is what is read part by part.
+        #[test]
+        fn plain_parts_are_read_as_all_others_are(
+            line in r"([a-z_(]{1,3} {0,2}[:=]?|[ ,;\t]|[-+0-9.e]{1,6}|[:= \x22°]){0,14}",
+            labelled: bool,
+        ) {
+            let mut slow = Separator::of(&line).parts(&line);
+            let mut quick = slow.clone();
+            while let Some(part) = slow.next() {
+                let before = quick.clone();
+                let read = if labelled {
+                    quick.labelled_number().map(|(name, text, value)| {
+                        assert_eq!(label(part), Some((name, text)));
+                        (text, value)
+                    })
+                } else {
+                    quick.number().map(|value| (part, value))
+                };
+                match read {
+                    Some((text, value)) => prop_assert_eq!(number(text), Some(value)),
+                    None => {
+                        prop_assert_eq!(quick.rest, before.rest, "nothing is taken in vain");
+                        quick.next();
+                    }
+                }
+                let ends = |parts: &Parts<'_>| parts.clone().collect::<Vec<_>>().concat();
+                prop_assert_eq!(ends(&quick), ends(&slow));
+            }
+            prop_assert_eq!(quick.next(), None);
+            let separator = Separator::of(&line);
+            prop_assert_eq!(separator.count(&line, 9), separator.parts(&line).take(9).count());
+            prop_assert_eq!(separator.last(&line), separator.parts(&line).last());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What stands behind the labels.
 
-use super::super::{decimal, draft::Draft};
+use super::super::{draft::Draft, number};
 use crate::limits::FIELD_NAME_BYTES_MAX;
 
 /// How the text of a label is read.
@@ -20,18 +20,18 @@ enum Reading {
 
 /// Adds the reading of a line, if it has one; text that is not what the label asks for, such as
 /// `---`, is a missing value.
-pub(super) fn read(label: &[u8], text: &[u8], draft: &mut Draft<'_>) {
-    let Ok(name) = str::from_utf8(label) else { return };
+pub(super) fn read(name: &str, text: &[u8], draft: &mut Draft<'_>) {
+    let label = name.as_bytes();
     let (value, unit) = match reading(label) {
         Some(Reading::Number(over, unit)) => {
-            (decimal::parse(text).map(|value| value / over), Some(unit))
+            (number::parse(text).map(|value| value / over), Some(unit))
         }
-        Some(Reading::Plain) => (decimal::parse(text), None),
+        Some(Reading::Plain) => (number::parse(text), None),
         Some(Reading::Switch) => (switch(text), None),
         Some(Reading::Bits) => (bits(text), None),
         Some(Reading::Identity) => return,
         // A label of a later version of the protocol: a number speaks for itself.
-        None => match decimal::parse(text) {
+        None => match number::parse(text) {
             Some(value) if is_label(name) => (Some(value), None),
             _ => return,
         },

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::wire::{
-    decode::Format,
+    Decoder,
+    decode::{Format, Framing},
     harness::{Decoded, MISSING, assert_any_split, decode, everything, garbage},
 };
 
@@ -143,7 +144,7 @@ fn what_has_no_end_is_passed_by() {
     let decoded = decoded(&bytes);
     assert_eq!(decoded.tally.frames_ok, 1);
     assert!(decoded.tally.refused_total() <= 1);
-    let mut decoder = VedirectDecoder::new(&VedirectOptions::default(), Framing::Stream);
+    let mut decoder = Decoder::new(&Format::Vedirect(VedirectOptions::default()), Framing::Stream);
     let (mut frames, mut tally) = (Frames::default(), WireTally::default());
     for byte in endless.chunks(7) {
         decoder.feed(byte, 0, &mut frames, &mut tally);
