@@ -183,6 +183,7 @@ impl Stage {
             lateness_ns: 0,
             future_ns: 2 * SECOND,
             windows: [window(1), window(10)].into(),
+            exact: [].into(),
             percentiles: [].into(),
             figures: 2,
             resolution: 0.01,
@@ -235,6 +236,7 @@ impl Stage {
             first: value,
             last: value,
             out_of_range: 0,
+            overflow: 0,
             precision: stillwell::engine::bins::counting::Precision::Configured,
         };
         for &channel in channels {

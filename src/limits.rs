@@ -134,6 +134,15 @@ pub const PANE_MIN_NS: i64 = MS;
 pub const WINDOW_MAX_NS: i64 = 3_660 * 86_400 * SECOND;
 /// Most panes in one window's ring.
 pub const PANES_PER_WINDOW_MAX: i64 = 65_536;
+/// Readings that an exact window holds at most, unless configured.
+pub const EXACT_CAPACITY_DEFAULT: usize = 4_096;
+/// Most readings that an exact window may be configured to hold: what its queue turns over at
+/// once takes a quarter of a millisecond then.
+pub const EXACT_CAPACITY_MAX: usize = 16_384;
+/// Longest exact window.
+pub const EXACT_LENGTH_MAX_NS: i64 = 3_600 * SECOND;
+/// Parts of an exact window's length by which the readings that it lacks grow old.
+pub const EXACT_SLICES: i64 = 64;
 /// Most readings of one flag in one window, which are counted in 48 bits. More than 890,000 a
 /// second of one channel for ten years would be too many, or 3.2 billion a second for a day.
 pub const READINGS_PER_WINDOW_MAX: u64 = (1 << 48) - 1;
@@ -341,6 +350,9 @@ const _: () = assert!(SEQUENCE_WINDOW == u64::BITS);
 const _: () = assert!(2 * WINDOW_MAX_NS < i64::MAX - EVENT_TIME_ABS_MAX_NS);
 const _: () = assert!(OPEN_SLOTS_MAX.is_power_of_two());
 const _: () = assert!(PANES_PER_WINDOW_MAX <= 1 << u16::BITS);
+const _: () = assert!(EXACT_CAPACITY_DEFAULT <= EXACT_CAPACITY_MAX);
+const _: () = assert!(EXACT_SLICES <= PANE_MIN_NS);
+const _: () = assert!(EXACT_LENGTH_MAX_NS <= WINDOW_MAX_NS);
 const _: () = assert!(890_000 < READINGS_PER_WINDOW_MAX / (WINDOW_MAX_NS / SECOND) as u64);
 const _: () = assert!(4.0 * VALUE_ABS_MAX * VALUE_ABS_MAX * 9.1e15 < f64::MAX);
 const _: () = assert!(TICK_NS <= SECOND);

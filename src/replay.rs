@@ -205,7 +205,7 @@ impl Show {
         if self.channels.is_some() && !self.known.contains(&channel.id) {
             self.known.insert(channel.id.clone());
         }
-        let window = &channel.rules.windows[*window];
+        let window = &channel.rules.window(*window);
         let wanted = self.windows.is_empty() || self.windows.contains(window);
         let wanted = wanted && self.channels.as_ref().is_none_or(|all| all.matches(&channel.id));
         if !wanted {
@@ -218,6 +218,9 @@ impl Show {
         let end = jiff::Timestamp::from_nanosecond(i128::from(summary.end_ns)).unwrap_or_default();
         let length = crate::engine::duration::Nanoseconds(window.length_ns);
         write!(out, "{end}  {:<24} {length:>5} n {:>7}", channel.id, summary.n)?;
+        if summary.overflow != 0 {
+            write!(out, "  lacks {}", summary.overflow)?;
+        }
         match &summary.values {
             Some(v) => writeln!(out, "  min {:<12} mean {:<12.6} max {:<12}", v.min, v.mean, v.max),
             None => writeln!(out, "  no value"),

@@ -8,7 +8,7 @@ use super::{
     failure::Failure,
     nothing, number,
     output::{Output, Reader},
-    replies::{Live, Summary, live_cells, parameters, rows, trust_cells},
+    replies::{Live, Summary, live_cells, n_text, parameters, rows, trust_cells},
     table::{Cell, Table},
 };
 
@@ -79,7 +79,7 @@ fn summary_cells(live: &Live, summary: Option<&Summary>) -> [Cell; 8] {
     let [coverage, trust] = trust_cells(live, summary);
     [
         summary.window.as_str().into(),
-        summary.n.to_string().into(),
+        n_text(summary).into(),
         coverage,
         trust,
         number::optional(summary.mean).into(),

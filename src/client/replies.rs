@@ -37,6 +37,8 @@ pub(super) struct Summary {
     pub(super) last: Option<f64>,
     pub(super) rate: Option<f64>,
     #[serde(default)]
+    pub(super) overflow: u64,
+    #[serde(default)]
     pub(super) percentiles: BTreeMap<String, f64>,
 }
 
@@ -203,6 +205,12 @@ pub(super) fn live_cells(live: &Live) -> [Cell; 3] {
         (value, _) => number::optional(value).into(),
     };
     [value, unit.into(), Cell::judged(&live.state)]
+}
+
+/// How many readings a summary is about, and of how many if the window holds fewer.
+pub(super) fn n_text(summary: &Summary) -> String {
+    let Summary { n, overflow, .. } = summary;
+    if *overflow == 0 { n.to_string() } else { format!("{n} of {}", n.saturating_add(*overflow)) }
 }
 
 /// Share of the readings that came, and how far to trust a summary.

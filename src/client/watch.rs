@@ -9,7 +9,8 @@ use super::{
     nothing, number,
     output::{Output, Reader, Size, terminal_size},
     replies::{
-        Current, Live, Row, Shown, Summary, live_cells, parameters, rows, select, trust_cells,
+        Current, Live, Row, Shown, Summary, live_cells, n_text, parameters, rows, select,
+        trust_cells,
     },
     table::{Cell, Table},
 };
@@ -174,7 +175,7 @@ fn row(live: &Live, summary: Option<&Summary>) -> Vec<Cell> {
                 number::optional(summary.mean).into(),
                 number::optional(summary.min).into(),
                 number::optional(summary.max).into(),
-                summary.n.to_string().into(),
+                n_text(summary).into(),
             ]
         }
     };

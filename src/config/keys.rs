@@ -22,7 +22,7 @@ pub(super) const DEFAULTS: &[&str] = &[
 ];
 
 /// A window that is written as a table.
-pub(super) const WINDOW: &[&str] = &["length", "every"];
+pub(super) const WINDOW: &[&str] = &["length", "every", "exact", "capacity"];
 
 /// `[[source]]`, of all kinds: [`super::source`] says which key fits which, and [`super::format`]
 /// which format takes which.

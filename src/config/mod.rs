@@ -35,6 +35,7 @@ mod scenario;
 mod serial;
 mod source;
 mod value;
+mod windows;
 
 pub use errors::{Errors, Warnings};
 pub use model::{Config, DaemonConfig, InputConfig, InputKind};

@@ -50,7 +50,8 @@ pub fn report(config: &Config, socket: &Path) -> String {
 /// Bytes that one channel with these rules may come to hold, at worst: without percentiles, and
 /// for the percentiles.
 ///
-/// The first is what the engine takes when the channel begins. The second assumes that no two
+/// The first is what the engine takes when the channel begins, and exact windows when they are
+/// full. The second assumes that no two
 /// readings of a step share a bin, as far as bins go round and as many readings come as are
 /// expected; without `expected_rate`, that every bin of every step is in use. Real values share
 /// most of their bins.
@@ -244,6 +245,9 @@ fn windows_of(rules: &Rules) -> String {
         .windows
         .iter()
         .map(|w| format!("{} by {}", Nanoseconds(w.length_ns), Nanoseconds(w.every_ns)))
+        .chain(rules.exact.iter().map(|exact| {
+            format!("{} exact, {} readings", Nanoseconds(exact.length_ns), exact.capacity)
+        }))
         .collect();
     let percentiles: Vec<String> = rules.percentiles.iter().map(f64::to_string).collect();
     let percentiles = match percentiles.is_empty() {

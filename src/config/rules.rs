@@ -2,12 +2,10 @@
 
 use std::{ops::Range, sync::Arc};
 
-use toml::{Spanned, de::DeValue};
-
 use super::{
     errors::{Remark, Sink},
-    keys,
     reader::{Found, Section, number_of},
+    windows::{self, WindowList},
 };
 use crate::{
     engine::{
@@ -17,7 +15,7 @@ use crate::{
     },
     limits::{
         MS, OPEN_PANES_MAX, PANE_MIN_NS, PANES_PER_WINDOW_MAX, PERCENTILES_MAX, RESOLUTION_DEFAULT,
-        SECOND, WINDOW_MAX_NS, WINDOWS_PER_CHANNEL_MAX,
+        SECOND, WINDOW_MAX_NS,
     },
 };
 
@@ -37,18 +35,11 @@ const WINDOW_LENGTHS_NS: [i64; 6] =
     [SECOND, 10 * SECOND, 60 * SECOND, 600 * SECOND, 3_600 * SECOND, 86_400 * SECOND];
 const PERCENTILES: [f64; 4] = [50.0, 90.0, 95.0, 99.0];
 
-/// A list in ascending order, and where its items stand; shared by all that inherit it.
-#[derive(Clone, Debug)]
-struct List<T> {
-    values: Arc<[T]>,
-    spans: Arc<[Range<usize>]>,
-}
-
 /// The keys that one table gives; what it leaves open comes from the table it inherits from.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RuleKeys {
     pane: Option<Found<i64>>,
-    windows: Option<Found<List<Window>>>,
+    windows: Option<Found<WindowList>>,
     percentiles: Option<Arc<[f64]>>,
     figures: Option<u8>,
     resolution: Option<f64>,
@@ -62,11 +53,9 @@ pub(super) struct RuleKeys {
 impl RuleKeys {
     /// What holds where nothing is said.
     pub(super) fn builtin() -> Self {
-        let windows = WINDOW_LENGTHS_NS.map(sliding_by_a_tenth);
-        let spans: Vec<_> = windows.iter().map(|_| 0..0).collect();
-        let list = List { values: Arc::from(windows), spans: spans.into() };
+        let windows = WindowList::sliding_by_a_tenth(&WINDOW_LENGTHS_NS);
         Self {
-            windows: Some(Found { value: list, span: 0..0 }),
+            windows: Some(Found { value: windows, span: 0..0 }),
             percentiles: Some(Arc::from(PERCENTILES)),
             ..Self::default()
         }
@@ -77,7 +66,7 @@ impl RuleKeys {
         let longest = 0..=WINDOW_MAX_NS;
         Self {
             pane: section.duration("pane", PANE_MIN_NS..=WINDOW_MAX_NS),
-            windows: windows(section),
+            windows: windows::read(section),
             percentiles: percentiles(section),
             figures: section.integer("figures", 1..=3).map(|found| found.value as u8),
             resolution: section.number("resolution", 1e-12..=1e12).map(|found| found.value),
@@ -133,14 +122,13 @@ impl RuleKeys {
         };
         let interval_ns = all.expected_rate.map_or(0.0, |rate| SECOND as f64 / rate);
         let (stale_ns, silent_ns) = all.ages(interval_ns);
+        let windows = all.windows.as_ref().map(|found| found.value.clone()).unwrap_or_default();
         let rules = Rules {
             pane_ns: value(&all.pane, PANE_NS),
             lateness_ns: value(&all.lateness, lateness_ns),
             future_ns: value(&all.future, FUTURE_NS),
-            windows: all
-                .windows
-                .as_ref()
-                .map_or_else(|| Arc::from([]), |f| Arc::clone(&f.value.values)),
+            windows: windows.sliding,
+            exact: windows.exact,
             percentiles: all.percentiles.clone().unwrap_or_else(|| Arc::from([])),
             figures: all.figures.unwrap_or(FIGURES),
             resolution: all.resolution.unwrap_or(RESOLUTION_DEFAULT),
@@ -149,6 +137,7 @@ impl RuleKeys {
             silent_ns,
         };
         self.check_windows(&all, &rules, at, sink);
+        self.check_exact(&all, &rules, at, sink);
         self.check_open_panes(&all, &rules, at, sink);
         self.check_ages(&all, &rules, interval_ns, at, sink);
         rules
@@ -189,6 +178,29 @@ impl RuleKeys {
         };
         let finer_ns = if i == 0 { rules.pane_ns } else { rules.windows[i - 1].every_ns };
         sink.error(span, chain_remark(&error, window, finer_ns, i == 0));
+    }
+
+    /// Whether the exact windows have room for the readings that are expected: for those within
+    /// the length, and for those that wait for the watermark.
+    fn check_exact(&self, all: &Self, rules: &Rules, at: &Range<usize>, sink: &Sink) {
+        let Some(rate) = rules.expected_rate else { return };
+        let waits_ns = rules.lateness_ns.saturating_add(rules.pane_ns);
+        for exact in &*rules.exact {
+            let expected = |span_ns: i64| (rate * span_ns as f64 / SECOND as f64).ceil() as usize;
+            let needed = expected(exact.length_ns).max(expected(waits_ns));
+            if needed <= exact.capacity {
+                continue;
+            }
+            let title = format!(
+                "the exact window {} holds {} readings, where {needed} are expected",
+                Nanoseconds(exact.length_ns),
+                exact.capacity
+            );
+            let windows = all.windows.as_ref().filter(|found| !found.span.is_empty());
+            let span = windows.map_or(at, |found| &found.span);
+            let help = "its summaries will say how many it lacks: raise `capacity`, or shorten it";
+            sink.warn(span, Remark::new(title).help(help));
+        }
     }
 
     fn check_open_panes(&self, all: &Self, rules: &Rules, at: &Range<usize>, sink: &Sink) {
@@ -238,66 +250,6 @@ impl RuleKeys {
             sink.warn(span, Remark::new(title).help(help));
         }
     }
-}
-
-fn sliding_by_a_tenth(length_ns: i64) -> Window {
-    Window { length_ns, every_ns: length_ns / 10 }
-}
-
-fn windows(section: &Section<'_>) -> Option<Found<List<Window>>> {
-    let list = section.array("windows")?;
-    let count = list.value.len();
-    if count == 0 || WINDOWS_PER_CHANNEL_MAX < count {
-        let title = format!("{count} windows, where 1 to {WINDOWS_PER_CHANNEL_MAX} can be");
-        section.sink.error(&list.span, Remark::new(title));
-        return None;
-    }
-    let read: Vec<_> = list.value.iter().map(|item| window(section, item)).collect();
-    let mut read: Vec<Found<Window>> = read.into_iter().collect::<Option<_>>()?;
-    read.sort_by_key(|found| (found.value.every_ns, found.value.length_ns));
-    for pair in read.windows(2).filter(|pair| pair[0].value == pair[1].value) {
-        let length = Nanoseconds(pair[0].value.length_ns);
-        let remark = Remark::new(format!("the window {length} is given twice"));
-        section.sink.error(&pair[1].span, remark);
-    }
-    let list_of = List {
-        values: read.iter().map(|found| found.value).collect(),
-        spans: read.into_iter().map(|found| found.span).collect(),
-    };
-    Some(Found { value: list_of, span: list.span })
-}
-
-fn window(section: &Section<'_>, item: &Spanned<DeValue<'_>>) -> Option<Found<Window>> {
-    let (value, span) = (item.get_ref(), item.span());
-    let lengths = PANE_MIN_NS..=WINDOW_MAX_NS;
-    let window = match value {
-        DeValue::String(_) => {
-            let length_ns = section.duration_of("windows", value, &span)?;
-            if !lengths.contains(&length_ns) {
-                let (least, most) = (Nanoseconds(*lengths.start()), Nanoseconds(*lengths.end()));
-                section.out_of_range("windows", &span, Nanoseconds(length_ns), least, most);
-                return None;
-            }
-            sliding_by_a_tenth(length_ns)
-        }
-        DeValue::Table(table) => {
-            let keys = keys::WINDOW;
-            let inner = Section::open(table, span.clone(), "a window", keys, section.sink);
-            inner.require("length", "\"1h\"");
-            inner.require("every", "\"1m\"");
-            let length_ns = inner.duration("length", lengths.clone());
-            let every_ns = inner.duration("every", lengths);
-            Window { length_ns: length_ns?.value, every_ns: every_ns?.value }
-        }
-        _ => {
-            let help =
-                "write \"1h\", which slides by a tenth, or { length = \"1h\", every = \"1m\" }";
-            let expected = "a list of windows";
-            section.wrong_type("windows", &span, value, expected, Some(help.to_owned()));
-            return None;
-        }
-    };
-    Some(Found { value: window, span })
 }
 
 fn percentiles(section: &Section<'_>) -> Option<Arc<[f64]>> {

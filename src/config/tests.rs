@@ -10,7 +10,9 @@ use super::{
     *,
 };
 use crate::{
-    engine::{ChannelKey, TimeMode, Unknown, Window, calibration::Calibration, plan::Linear},
+    engine::{
+        ChannelKey, ExactWindow, TimeMode, Unknown, Window, calibration::Calibration, plan::Linear,
+    },
     limits::{CONFIG_ERRORS_MAX, MS, SECOND},
     wire::{
         decode::{Format, Framing, Naming, Tags},
@@ -265,6 +267,24 @@ fn one_age_gives_way_to_the_other() {
     assert_eq!(ages("stale_after = \"2m\""), (120, 120));
     assert_eq!(ages("silent_after = \"5s\""), (5, 5));
     assert_eq!(ages("stale_after = \"1s\"\nsilent_after = \"2s\""), (1, 2));
+}
+
+/// They need not fit the others, and come behind them whatever the order in the file.
+#[test]
+fn exact_windows_stand_beside_the_others() {
+    let text = "[defaults]\nexpected_rate = 100\nwindows = [{ length = \"70ms\", exact = true, \
+                capacity = 9 }, \"1s\", { length = \"7ms\", exact = true }]";
+    let loaded = parse(text).unwrap_or_else(|errors| panic!("{errors}"));
+    let rules = &loaded.config.plan.defaults;
+    let exact = |length_ms, capacity| ExactWindow { length_ns: length_ms * MS, capacity };
+    assert_eq!(*rules.exact, [exact(7, 4_096), exact(70, 9)]);
+    let windows: Vec<_> = rules.all_windows().map(|w| (w.length_ns / MS, w.every_ns)).collect();
+    assert_eq!(windows, [(1_000, 100 * MS), (7, 0), (70, 0)]);
+    assert_eq!(rules.window(2), Window { length_ns: 70 * MS, every_ns: 0 });
+    // Those of a pane wait, and are more than those of 70 ms.
+    let warnings: Vec<String> = loaded.warnings.lines().collect();
+    let expected = "3:11: the exact window 70ms holds 9 readings, where 10 are expected";
+    assert_eq!(warnings, [format!("dir/c.toml:{expected}")]);
 }
 
 #[test]

@@ -47,7 +47,7 @@ impl Aggregator {
         let Self { windows, gallery } = self;
         in_order(readings, advances, |event| match event {
             Event::Reading(&Reading { channel, flag, tests, at_ns, value }) => {
-                windows.push(channel, at_ns, value, flag);
+                windows.push(channel, at_ns, value, flag, None);
                 if flag != Flag::Missing {
                     gallery.show_live(channel, Live { value, at_ns, arrived_ns, flag, tests });
                 }
@@ -77,6 +77,9 @@ impl Aggregator {
                 gallery.show_summary(channel, window, figures, percentiles);
             });
         }
+        windows.refresh_exact(|channel, window, figures, percentiles| {
+            gallery.show_summary(channel, window, figures, percentiles);
+        });
         gallery.publish(seq)
     }
 

@@ -58,7 +58,7 @@ impl Gallery {
             + Draft::<f64>::bytes_per_channel(rules.percentiles.len());
         size_of::<Option<Live>>()
             + Draft::<Shown>::bytes_per_channel(1)
-            + rules.windows.len() * level
+            + rules.window_count() * level
     }
 
     /// Adds the next channel.
@@ -66,7 +66,7 @@ impl Gallery {
         let channel = self.lives.len();
         self.lives.push(None);
         self.shown.add(1);
-        let windows = rules.windows.len();
+        let windows = rules.window_count();
         while self.levels.len() < windows {
             let mut level = Level::default();
             (0..channel).for_each(|_| level.add(0, 0));

@@ -53,6 +53,18 @@ impl Partial {
         mark: 0,
     };
 
+    /// The partial of one reading.
+    #[must_use]
+    pub fn of(value: f64, flag: Flag) -> Self {
+        let mut counts = Self::EMPTY.counts;
+        counts.low[flag as usize] = 1;
+        if !flag.counts() {
+            return Self { counts, ..Self::EMPTY };
+        }
+        let (mean, min, max, first, last) = (value, value, value, value, value);
+        Self { mean, min, max, first, last, counts, ..Self::EMPTY }
+    }
+
     /// Readings per flag, in the order of [`Flag::ALL`].
     #[must_use]
     pub fn flags(&self) -> [u64; Flag::ALL.len()] {

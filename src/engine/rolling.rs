@@ -8,7 +8,7 @@ use super::{
     books::Books,
     directory::Listing,
     validate::{Advance, Checked, Reading},
-    windows::{Emitted, Windows},
+    windows::{Emitted, Found, Windows},
 };
 use crate::scan::Step;
 
@@ -145,7 +145,8 @@ impl Step for RollingThrough {
         let mut results = Vec::new();
         in_order(&checked.readings, &checked.advances, |event| match event {
             Event::Reading(&Reading { channel, flag, at_ns, value, .. }) => {
-                windows.push(channel, at_ns, value, flag);
+                let through = &mut |result: Found<'_>| results.push(result.into());
+                windows.push(channel, at_ns, value, flag, Some(through));
             }
             Event::Advance(&Advance { lane, watermark_ns, .. }) => {
                 windows.advance_through(lane, watermark_ns, books, &mut |result| {

@@ -7,8 +7,18 @@ use std::sync::Arc;
 pub struct Window {
     /// Length in nanoseconds.
     pub length_ns: i64,
-    /// Period of publication in nanoseconds; divides the length.
+    /// Period of publication in nanoseconds; divides the length. 0 is that of an
+    /// [`ExactWindow`], which slides with each reading.
     pub every_ns: i64,
+}
+
+/// A window that slides with each reading: see [`super::exact`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExactWindow {
+    /// Length in nanoseconds.
+    pub length_ns: i64,
+    /// Most readings that it holds.
+    pub capacity: usize,
 }
 
 /// What can be set per channel, or once in `[defaults]`.
@@ -22,6 +32,9 @@ pub struct Rules {
     pub future_ns: i64,
     /// Windows, ascending by `every`, then by length.
     pub windows: Arc<[Window]>,
+    /// Windows that slide with each reading, ascending by length; wherever windows are numbered,
+    /// they follow the others.
+    pub exact: Arc<[ExactWindow]>,
     /// Percentiles in (0, 100], ascending.
     pub percentiles: Arc<[f64]>,
     /// Significant figures of the percentile bins: 1, 2 or 3.
@@ -34,6 +47,48 @@ pub struct Rules {
     pub stale_ns: i64,
     /// Age of the latest value from which the channel is `silent`.
     pub silent_ns: i64,
+}
+
+impl Rules {
+    /// All windows, exact ones included, by their numbers.
+    pub fn all_windows(&self) -> impl Iterator<Item = Window> {
+        let exact = self.exact.iter().map(|exact| exact.window());
+        self.windows.iter().copied().chain(exact)
+    }
+
+    /// The window with this number.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn window(&self, number: usize) -> Window {
+        match self.windows.get(number) {
+            Some(window) => *window,
+            None => self.exact[number - self.windows.len()].window(),
+        }
+    }
+
+    /// How many windows there are, exact ones included.
+    #[must_use]
+    pub fn window_count(&self) -> usize {
+        self.windows.len() + self.exact.len()
+    }
+}
+
+impl Window {
+    /// Whether it slides with each reading.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.every_ns == 0
+    }
+}
+
+impl ExactWindow {
+    /// How it is shown.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        Window { length_ns: self.length_ns, every_ns: 0 }
+    }
 }
 
 /// Two lengths of a chain that do not fit each other.

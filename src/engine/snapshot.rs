@@ -161,15 +161,15 @@ impl ChannelState {
 }
 
 impl ChannelView<'_> {
-    /// Last closed result of the window with this index in `info.rules.windows`; `None` where
-    /// the window holds no accepted reading.
+    /// Last closed result of the window with this number in `info.rules`; `None` where the window
+    /// holds no accepted reading.
     #[must_use]
     pub fn summary(&self, window: usize) -> Option<Summary> {
         let results = self.part.windows.get(window)?;
         let figures = results.figures.cells(self.place).first()?.as_ref()?;
         let rules = &self.info.rules;
         let percentiles = results.percentiles.cells(self.place);
-        Some(Summary::of(figures, percentiles, rules.windows[window], rules))
+        Some(Summary::of(figures, percentiles, rules.window(window), rules))
     }
 
     /// State at `now_ns` on the daemon's line.
@@ -271,6 +271,7 @@ pub(crate) mod tests_support {
             lateness_ns: 0,
             future_ns: 2_000_000_000,
             windows: [window(1, 100), window(10, 1_000)].into(),
+            exact: [].into(),
             percentiles: [50.0, 90.0].into(),
             figures: 2,
             resolution: 0.001,

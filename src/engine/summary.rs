@@ -95,9 +95,14 @@ pub struct Figures {
     pub last: f64,
     /// Readings beyond the range of the percentile bins.
     pub out_of_range: u64,
+    /// Readings that lie within an exact window and that it does not hold.
+    pub overflow: u32,
     /// How precisely the percentiles were counted.
     pub precision: Precision,
 }
+
+// Snapshots keep one for each channel and window.
+const _: () = assert!(size_of::<Figures>() == 120);
 
 impl Figures {
     /// What a window that ends at `end_ns` came to.
@@ -106,7 +111,21 @@ impl Figures {
         let Partial { mean, m2, min, max, first, last, .. } = *partial;
         let (flags, n, out_of_range) = (partial.flags(), partial.n(), partial.out_of_range());
         let precision = Precision::Configured;
-        Self { end_ns, flags, n, mean, m2, min, max, first, last, out_of_range, precision }
+        let overflow = 0;
+        Self {
+            end_ns,
+            flags,
+            n,
+            mean,
+            m2,
+            min,
+            max,
+            first,
+            last,
+            out_of_range,
+            overflow,
+            precision,
+        }
     }
 
     /// Sample standard deviation, with n - 1; absent for fewer than two values.
@@ -117,7 +136,7 @@ impl Figures {
 }
 
 /// Result of one window of one channel: immutable, over exactly the accepted readings with
-/// `end - length <= event time < end`.
+/// `end - length <= event time < end`, or `end - length < event time <= end` for an exact window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
     /// End of the window, nanoseconds since 1970 on the daemon's line.
@@ -138,6 +157,9 @@ pub struct Summary {
     pub precision: Precision,
     /// Readings beyond the range of the percentile bins; the percentiles saturate there.
     pub out_of_range: u64,
+    /// Readings that lie within an exact window and that it does not hold; nothing else is said
+    /// of them here.
+    pub overflow: u32,
 }
 
 impl Summary {
@@ -171,6 +193,7 @@ impl Summary {
             values,
             precision: figures.precision,
             out_of_range: figures.out_of_range,
+            overflow: figures.overflow,
         }
     }
 }

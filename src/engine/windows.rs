@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     bins::{Counting, budget::Load, counting::Counter},
     chain::{Chains, NEVER, Route},
+    exact::{Exact, reorder::Noted},
     gallery::Gallery,
     open::{ClosedPane, OpenPanes},
     rules::{Rules, Window},
@@ -33,7 +34,20 @@ struct Seat {
     lane: u32,
     /// Number within the lane.
     member: u32,
-    counted: bool,
+    /// Where readings go besides.
+    besides: Besides,
+}
+
+/// Where the readings of a channel go besides its open panes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Besides {
+    Nowhere,
+    /// Into the bins behind its percentiles.
+    Bins,
+    /// Into its exact windows.
+    Exact,
+    /// Into both.
+    BinsAndExact,
 }
 
 #[derive(Debug)]
@@ -42,6 +56,7 @@ struct Lane {
     number: usize,
     source: usize,
     open: OpenPanes,
+    exact: Exact,
     watermark_ns: i64,
     /// Channels by their number within the lane.
     members: Vec<u32>,
@@ -77,7 +92,7 @@ struct Channel {
 pub struct Emitted {
     /// Which channel.
     pub channel: Arc<ChannelInfo>,
-    /// Index of the window in the channel's rules.
+    /// Number of the window in the channel's rules.
     pub window: usize,
     /// The result.
     pub summary: Summary,
@@ -90,7 +105,7 @@ pub struct Found<'a> {
     pub channel: &'a Arc<ChannelInfo>,
     /// Its number here: see [`Windows::add`].
     pub place: u32,
-    /// Index of the window in the channel's rules.
+    /// Number of the window in the channel's rules.
     pub window: usize,
     /// The result.
     pub figures: Figures,
@@ -102,7 +117,7 @@ impl From<Found<'_>> for Emitted {
     fn from(found: Found<'_>) -> Self {
         let Found { channel, window, figures, percentiles, .. } = found;
         let rules = &channel.rules;
-        let summary = Summary::of(&figures, percentiles, rules.windows[window], rules);
+        let summary = Summary::of(&figures, percentiles, rules.window(window), rules);
         Self { channel: Arc::clone(channel), window, summary }
     }
 }
@@ -113,9 +128,9 @@ pub trait Count {
     fn closed(&mut self, source: usize, n: u64);
 }
 
-/// Bytes that the panes and windows of one channel with these rules take from the start; what it
-/// takes for its views in snapshots is included, and what the counts behind percentiles come to
-/// is not.
+/// Bytes that the panes and windows of one channel with these rules take from the start, and its
+/// exact windows at most; what it takes for its views in snapshots is included, and what the
+/// counts behind percentiles come to is not.
 #[must_use]
 pub fn bytes_per_channel(rules: &Rules) -> usize {
     size_of::<Channel>()
@@ -124,6 +139,7 @@ pub fn bytes_per_channel(rules: &Rules) -> usize {
         + size_of::<ChannelInfo>()
         + OpenPanes::bytes_per_channel(rules.pane_ns, rules.lateness_ns)
         + Chains::bytes_per_channel(rules)
+        + Exact::bytes_per_channel(rules)
         + Gallery::bytes_per_channel(rules)
 }
 
@@ -159,11 +175,20 @@ impl Windows {
         let place = u32::try_from(self.seats.len()).expect("CHANNELS_MAX holds");
         let lane = self.lane_for(&info);
         let Self { lanes, seats, banks, shared, .. } = self;
-        let Rules { pane_ns, windows, percentiles, .. } = &info.rules;
+        let Rules { pane_ns, windows, exact, percentiles, .. } = &info.rules;
         let member = lanes[lane].open.add_channel();
         lanes[lane].members.push(place);
-        let counted = !percentiles.is_empty();
-        seats.push(Seat { lane: lane as u32, member, counted });
+        let counted = !percentiles.is_empty() && !windows.is_empty();
+        let besides = match (counted, exact.is_empty()) {
+            (false, true) => Besides::Nowhere,
+            (true, true) => Besides::Bins,
+            (false, false) => Besides::Exact,
+            (true, false) => Besides::BinsAndExact,
+        };
+        if !exact.is_empty() {
+            lanes[lane].exact.add(member, place, Arc::clone(&info));
+        }
+        seats.push(Seat { lane: lane as u32, member, besides });
         let chains = *shared.entry((lane, Arc::clone(windows))).or_insert_with(|| {
             banks.chains.push(Chains::new(windows, *pane_ns));
             banks.chains.len() as u32 - 1
@@ -185,6 +210,7 @@ impl Windows {
             number: *number,
             source: *source,
             open: OpenPanes::new(rules.pane_ns, rules.lateness_ns),
+            exact: Exact::default(),
             watermark_ns: i64::MIN,
             members: Vec::new(),
             due_ns: NEVER,
@@ -205,13 +231,28 @@ impl Windows {
         self.lanes.iter().map(|lane| (lane.number, lane.watermark_ns))
     }
 
-    /// Takes a reading that is not below the watermark of its lane.
+    /// Takes a reading that is not below the watermark of its lane. Hardly ever results come of
+    /// it at once, of exact windows: they go to `through`, if all are wanted.
     #[inline]
-    pub fn push(&mut self, channel: u32, at_ns: i64, value: f64, flag: Flag) {
-        let Seat { lane, member, counted } = self.seats[channel as usize];
+    pub fn push(
+        &mut self,
+        channel: u32,
+        at_ns: i64,
+        value: f64,
+        flag: Flag,
+        through: Option<&mut dyn FnMut(Found<'_>)>,
+    ) {
+        let Seat { lane, member, besides } = self.seats[channel as usize];
         let pane = self.lanes[lane as usize].open.push(member, at_ns, value, flag);
-        if counted && flag.counts() {
+        if besides == Besides::Nowhere {
+            return;
+        }
+        if besides != Besides::Exact && flag.counts() {
             self.note(channel, pane, value);
+        }
+        if besides != Besides::Bins {
+            let exact = &mut self.lanes[lane as usize].exact;
+            exact.push(member, Noted { at_ns, value, flag }, through);
         }
     }
 
@@ -238,11 +279,13 @@ impl Windows {
         {
             state.close(start_ns, banks, count);
         }
+        state.exact.advance(watermark_ns, false);
         banks.counting.reach(lane, watermark_ns);
     }
 
     /// Moves a lane's watermark, closes the panes below it and gives every result that falls
-    /// due on the way, in the order of time, channel and window.
+    /// due on the way, in the order of time, channel and window; those of exact windows after
+    /// others of the same time.
     pub fn advance_through(
         &mut self,
         lane: usize,
@@ -254,10 +297,12 @@ impl Windows {
         let Self { lanes, banks, .. } = self;
         let state = &mut lanes[lane];
         state.watermark_ns = watermark_ns;
+        state.exact.advance(watermark_ns, true);
         loop {
             let start_ns = state.open.earliest_ns();
             let end_ns = start_ns.map_or(NEVER, |start_ns| start_ns + state.open.pane_ns());
             let next_ns = end_ns.min(state.due_ns);
+            state.exact.hand_out_below(next_ns, emit);
             if watermark_ns < next_ns {
                 break;
             }
@@ -286,6 +331,14 @@ impl Windows {
             }
         }
         banks.look_ns[channel as usize] = banks.chains[chains as usize].next_look_ns(nth);
+    }
+
+    /// The latest result of each exact window whose last answer no longer holds, with its channel
+    /// and the number of the window; for snapshots, beside [`Self::refresh`].
+    pub fn refresh_exact(&mut self, mut shown: impl FnMut(u32, usize, Option<Figures>, &[f64])) {
+        for Lane { exact, watermark_ns, .. } in &mut self.lanes {
+            exact.refresh(*watermark_ns, &mut shown);
+        }
     }
 
     /// Channels whose windows have moved on since they were last refreshed, ascending.

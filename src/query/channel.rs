@@ -73,7 +73,7 @@ struct Lengths<'a>(ChannelView<'a>);
 
 impl Serialize for Lengths<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let windows = self.0.info.rules.windows.iter();
+        let windows = self.0.info.rules.all_windows();
         sequence(serializer, windows.map(|window| Text(Nanoseconds(window.length_ns))))
     }
 }

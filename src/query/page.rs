@@ -106,7 +106,7 @@ impl<'a> Walk<'a> {
             let Some(index) = self.stand() else { return Some(false) };
             self.step();
             let info = self.snapshot.directory.info(index);
-            let has = || info.rules.windows.iter().any(|window| choice.takes(window));
+            let has = || info.rules.all_windows().any(|window| choice.takes(&window));
             if selection.matches(&info.id) && has() {
                 return Some(true);
             }
@@ -183,13 +183,13 @@ impl Page {
         };
         let info = view.info;
         let watermark_ns = snapshot.watermarks.get(info.lane).copied().unwrap_or(i64::MIN);
-        for (at, window) in info.rules.windows.iter().enumerate() {
-            if !choice.takes(window) {
+        for (at, window) in info.rules.all_windows().enumerate() {
+            if !choice.takes(&window) {
                 continue;
             }
             if let Some(summary) = view.summary(at) {
-                element(&mut self.summaries, &summary_line(info, window, &summary));
-            } else if let Some(line) = empty_line(info, window, watermark_ns) {
+                element(&mut self.summaries, &summary_line(info, &window, &summary));
+            } else if let Some(line) = empty_line(info, &window, watermark_ns) {
                 element(&mut self.summaries, &line);
             }
         }

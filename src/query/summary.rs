@@ -31,17 +31,19 @@ pub fn summary_line<'a>(
 }
 
 /// The JSON form of a window in which no reading was accepted: its end is the latest that the
-/// watermark (nanoseconds on the daemon's line) has passed. `None` before there is a watermark.
+/// watermark (nanoseconds on the daemon's line) has passed, that of an exact window the last
+/// instant before. `None` before there is a watermark.
 #[must_use]
 pub fn empty_line<'a>(
     info: &'a ChannelInfo,
     window: &'a Window,
     watermark_ns: i64,
 ) -> Option<SummaryLine<'a>> {
-    if watermark_ns == i64::MIN || window.every_ns <= 0 {
+    if watermark_ns == i64::MIN {
         return None;
     }
-    let end_ns = watermark_ns.checked_sub(watermark_ns.rem_euclid(window.every_ns))?;
+    let behind_ns = if window.is_exact() { 1 } else { watermark_ns.rem_euclid(window.every_ns) };
+    let end_ns = watermark_ns.checked_sub(behind_ns)?;
     Some(SummaryLine { info, window, end_ns, summary: None })
 }
 
@@ -52,6 +54,9 @@ impl Serialize for SummaryLine<'_> {
         optional(&mut map, "unit", self.info.unit.as_deref())?;
         map.serialize_entry("window", &Text(Nanoseconds(self.window.length_ns)))?;
         map.serialize_entry("every", &Text(Nanoseconds(self.window.every_ns)))?;
+        if self.window.is_exact() {
+            map.serialize_entry("exact", &true)?;
+        }
         map.serialize_entry("end", &Rfc3339(self.end_ns))?;
         match self.summary {
             Some(summary) => self.closed(&mut map, summary)?,
@@ -92,6 +97,9 @@ impl SummaryLine<'_> {
         }
         if summary.out_of_range != 0 {
             map.serialize_entry("out_of_range", &summary.out_of_range)?;
+        }
+        if summary.overflow != 0 {
+            map.serialize_entry("overflow", &summary.overflow)?;
         }
         Ok(())
     }
@@ -139,6 +147,7 @@ pub(crate) mod tests {
                 Window { length_ns: SECOND, every_ns: 100 * MS },
                 Window { length_ns: 60 * SECOND, every_ns: 6 * SECOND },
             ]),
+            exact: [].into(),
             percentiles: Arc::new([50.0, 95.0]),
             figures: 2,
             resolution: 0.01,
@@ -183,6 +192,7 @@ pub(crate) mod tests {
             }),
             precision: Precision::Configured,
             out_of_range: 0,
+            overflow: 0,
         }
     }
 
@@ -199,6 +209,7 @@ pub(crate) mod tests {
             first: 62.9,
             last: 63.1,
             out_of_range: 0,
+            overflow: 0,
             precision: Precision::Configured,
         }
     }
@@ -238,6 +249,21 @@ pub(crate) mod tests {
         summary.values.as_mut().expect("has values").percentiles = [].into();
         let text = json(&summary_line(&info, &window, &summary));
         assert!(text.ends_with(r#""rate":9.97,"percentiles_withheld":true}"#), "{text}");
+    }
+
+    #[test]
+    fn an_exact_window_says_so_and_what_it_lacks() {
+        let info = info("a", 0);
+        let window = Window { length_ns: SECOND / 2, every_ns: 0 };
+        let mut summary = summary(END_NS);
+        let text = json(&summary_line(&info, &window, &summary));
+        assert!(text.contains(r#""window":"500ms","every":"0s","exact":true,"end":""#), "{text}");
+        assert!(!text.contains("overflow"), "{text}");
+        summary.overflow = 17;
+        let text = json(&summary_line(&info, &window, &summary));
+        assert!(text.ends_with(r#""overflow":17}"#), "{text}");
+        let empty = empty_line(&info, &window, END_NS).expect("a watermark");
+        assert_eq!(empty.end_ns, END_NS - 1, "a reading at the watermark may still come");
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub(super) fn window(text: &str, config: &Config) -> Result<Window, AimError> {
     let mut rules = rules.chain(plan.sources.iter().map(|source| &source.discovered));
     rules
         .find_map(|rules| {
-            rules.windows.iter().copied().find(|window| {
+            rules.all_windows().find(|window| {
                 window.length_ns == length_ns && every_ns.is_none_or(|e| e == window.every_ns)
             })
         })

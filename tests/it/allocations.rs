@@ -142,6 +142,7 @@ fn plan() -> Plan {
         lateness_ns: 0,
         future_ns: 2 * SECOND,
         windows: windows.map(window).into(),
+        exact: [].into(),
         percentiles: [].into(),
         figures: 2,
         resolution: 0.01,

@@ -93,6 +93,7 @@ fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
             Window { length_ns: SECOND, every_ns: 100 * MS },
             Window { length_ns: 60 * SECOND, every_ns: 6 * SECOND },
         ]),
+        exact: [].into(),
         percentiles: Arc::new([95.0]),
         figures: 2,
         resolution: 0.01,
@@ -111,6 +112,7 @@ fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
         first: 62.9,
         last: 63.1,
         out_of_range: 0,
+        overflow: 0,
         precision: stillwell::engine::bins::counting::Precision::Configured,
     };
     let live = Live {

@@ -98,6 +98,7 @@ fn plan(time: TimeMode, lateness_ns: i64) -> Plan {
         lateness_ns,
         future_ns: 2 * SECOND,
         windows: [Window { length_ns: SECOND, every_ns: 100 * MS }].into(),
+        exact: [].into(),
         percentiles: [].into(),
         figures: 2,
         resolution: 0.01,

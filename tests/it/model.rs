@@ -5,6 +5,7 @@
 //! disorder, lateness, gaps, duplicates, restarts, jumps in time, missing and infinite values,
 //! and are cut into batches at random; results must not depend on the cuts.
 
+mod exact;
 mod history;
 mod oracle;
 
@@ -45,6 +46,7 @@ fn plan(setting: &Setting) -> Plan {
         lateness_ns: setting.lateness_ns,
         future_ns: setting.future_ns,
         windows: setting.windows.clone().into(),
+        exact: setting.exact.clone().into(),
         percentiles: PERCENTILES.into(),
         figures: setting.figures,
         resolution: RESOLUTION,
@@ -163,7 +165,7 @@ fn mapped(events: &[Event]) -> Vec<Event> {
 
 /// Feeds the model as the batches feed the engine: what silence does is told at their ends.
 fn model_of(events: &[Event], batches: &[Batch], setting: &Setting) -> Model {
-    let mut model = Model::default();
+    let mut model = Model::new(setting);
     let mut events = mapped(events).into_iter();
     for batch in batches {
         let frames = events.by_ref().take(batch.frames.heads.len());
@@ -185,7 +187,7 @@ proptest! {
         let events = history(&moves);
         let plan = plan(&setting);
         let batches = batches(&events, &cuts, 400 * MS);
-        let model = model_of(&events, &batches, &setting);
+        let mut model = model_of(&events, &batches, &setting);
         let (got, refused) = results(&plan, batches);
         for why in ReadingRefusal::ALL {
             let expected = model.refused.get(&why).copied().unwrap_or(0);
@@ -201,6 +203,9 @@ proptest! {
                 check_window(&model, &setting, &found, channel, index);
             }
         }
+        found.retain(|(_, _, window), _| setting.windows.len() <= *window);
+        model.exact.finish();
+        model.exact.check(&found, setting.windows.len());
     }
 
     /// Where the input is cut into batches changes nothing.
@@ -264,7 +269,7 @@ proptest! {
         let events = history(&moves);
         let plan = plan(&setting);
         let (mut front, mut rolling) = (Front::new(&plan), Rolling::new(&plan, MS, 1));
-        let mut model = Model::default();
+        let mut model = Model::new(&setting);
         let mapped = mapped(&events);
         let mut mapped = mapped.iter();
         for batch in batches(&events, &cuts, 400 * MS) {
@@ -345,6 +350,14 @@ fn check_snapshot(model: &Model, snapshot: &Snapshot, setting: &Setting) {
                     assert_eq!(got.end_ns, end_ns, "{context:?}");
                     expected.check(&got, setting, &context);
                 }
+                (None, None) => {}
+                (got, expected) => panic!("{context:?}: {got:?} for {expected:?}"),
+            }
+        }
+        for (number, shown) in model.exact.shown(channel, watermark_ns).into_iter().enumerate() {
+            let context = (watermark_ns, channel, number);
+            match (view.summary(setting.windows.len() + number), shown) {
+                (Some(got), Some(expected)) => expected.check(&got, &context),
                 (None, None) => {}
                 (got, expected) => panic!("{context:?}: {got:?} for {expected:?}"),
             }

@@ -397,3 +397,22 @@ fn colour_is_a_choice() {
     assert!(errors.render(true).contains("\u{1b}["));
     assert!(!errors.to_string().contains('\u{1b}'));
 }
+
+#[test]
+fn an_exact_window_has_keys_of_its_own() {
+    let cases = [
+        (
+            "exact = true, every = \"1s\"",
+            "2:43: an exact window has no `every`: it slides with each reading",
+        ),
+        ("every = \"1s\", capacity = 9", "2:43: `capacity` belongs to an exact window"),
+        ("exact = true, capacity = 0", "2:54: `capacity` is 0, which is not within 1 to 16384"),
+        ("exact = 1", "2:37: `exact` must be true or false"),
+    ];
+    for (keys, expected) in cases {
+        let text = format!("[defaults]\nwindows = [{{ length = \"1s\", {keys} }}]");
+        assert_eq!(lines(&text), [expected], "{text}");
+    }
+    let long = "[defaults]\nwindows = [{ length = \"2h\", exact = true }]";
+    assert_eq!(lines(long), ["2:23: `length` is 2h, which is not within 1ms to 1h"]);
+}

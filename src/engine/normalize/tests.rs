@@ -23,6 +23,7 @@ fn rules() -> Rules {
         lateness_ns: 60 * SECOND,
         future_ns: 2 * SECOND,
         windows: Arc::new([]),
+        exact: [].into(),
         percentiles: Arc::new([]),
         figures: 2,
         resolution: 0.01,

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use stillwell::{engine::Window, limits::MS, wire::Health};
+use stillwell::{
+    engine::{ExactWindow, Window},
+    limits::MS,
+    wire::Health,
+};
 
 use super::{CHANNELS, DEVICES};
 
@@ -26,6 +30,7 @@ pub(super) struct Setting {
     pub(super) lateness_ns: i64,
     pub(super) future_ns: i64,
     pub(super) windows: Vec<Window>,
+    pub(super) exact: Vec<ExactWindow>,
     pub(super) idle_ns: i64,
     pub(super) figures: u8,
     /// Memory for percentiles; little of it makes figures fewer.
@@ -41,9 +46,14 @@ pub(super) fn setting() -> impl Strategy<Value = Setting> {
     ];
     let lateness_ms = prop_oneof![Just(0), Just(50), Just(200), 0..3_000_i64];
     let future_ms = prop_oneof![Just(0), Just(2_000), 0..500_i64];
+    let capacity = prop_oneof![1..5_usize, 5..40_usize, Just(1_000)];
+    let length_ms = prop_oneof![Just(1), 2..120_i64, 120..3_000_i64];
+    let exact = (length_ms, capacity)
+        .prop_map(|(length_ms, capacity)| ExactWindow { length_ns: length_ms * MS, capacity });
+    let exact = proptest::collection::vec(exact, 0..3);
     let memory = prop_oneof![Just((2, 1 << 30)), (2..=3_u8, 400..6_000_u64)];
-    (windows, lateness_ms, future_ms, 300..3_000_i64, memory).prop_map(
-        |(windows, lateness_ms, future_ms, idle_ms, (figures, percentile_bytes))| Setting {
+    (windows, exact, lateness_ms, future_ms, 300..3_000_i64, memory).prop_map(
+        |(windows, exact, lateness_ms, future_ms, idle_ms, (figures, percentile_bytes))| Setting {
             pane_ns: 100 * MS,
             lateness_ns: lateness_ms * MS,
             future_ns: future_ms * MS,
@@ -51,6 +61,7 @@ pub(super) fn setting() -> impl Strategy<Value = Setting> {
                 .into_iter()
                 .map(|(length, every)| Window { length_ns: length * MS, every_ns: every * MS })
                 .collect(),
+            exact,
             idle_ns: idle_ms * MS,
             figures,
             percentile_bytes,

@@ -14,6 +14,7 @@ use stillwell::{
 
 use super::{
     PERCENTILES, RESOLUTION,
+    exact::ExactModel,
     history::{Event, Setting},
 };
 
@@ -28,6 +29,7 @@ pub(super) struct Kept {
 /// The rules, word for word.
 #[derive(Debug, Default)]
 pub(super) struct Model {
+    pub(super) exact: ExactModel,
     pub(super) kept: Vec<Kept>,
     pub(super) missing: Vec<(u32, i64)>,
     pub(super) refused: BTreeMap<ReadingRefusal, u64>,
@@ -40,6 +42,10 @@ pub(super) struct Model {
 }
 
 impl Model {
+    pub(super) fn new(setting: &Setting) -> Self {
+        Self { exact: ExactModel::new(&setting.exact), ..Self::default() }
+    }
+
     pub(super) fn frame(&mut self, event: &Event, setting: &Setting) {
         let duplicate = self.is_duplicate(event);
         let before = self.watermark_ns;
@@ -50,6 +56,7 @@ impl Model {
             let why = if !value.is_finite() {
                 if value.is_nan() && !duplicate && open && !ahead {
                     self.missing.push((channel, at_ns));
+                    self.exact.note(Kept { channel, at_ns, value, flag: Flag::Missing });
                 }
                 ReadingRefusal::NotFinite
             } else if duplicate {
@@ -67,6 +74,7 @@ impl Model {
                     Health::Failure | Health::Check => Flag::Fail,
                 };
                 self.kept.push(Kept { channel, at_ns, value, flag });
+                self.exact.note(Kept { channel, at_ns, value, flag });
                 self.newest_ns = Some(self.newest_ns.map_or(at_ns, |m| m.max(at_ns)));
                 accepted = true;
                 continue;
@@ -89,7 +97,9 @@ impl Model {
         let Some(newest_ns) = newest_ns else { return };
         let floor = (newest_ns - setting.lateness_ns).div_euclid(setting.pane_ns);
         let candidate = floor * setting.pane_ns;
-        self.watermark_ns = Some(self.watermark_ns.map_or(candidate, |w| w.max(candidate)));
+        let watermark_ns = self.watermark_ns.map_or(candidate, |w| w.max(candidate));
+        self.watermark_ns = Some(watermark_ns);
+        self.exact.advance(watermark_ns);
     }
 
     pub(super) fn is_duplicate(&mut self, event: &Event) -> bool {
@@ -147,6 +157,27 @@ pub(super) struct Expected {
 
 impl Expected {
     pub(super) fn check(&self, got: &Summary, setting: &Setting, context: &dyn std::fmt::Debug) {
+        self.check_all_but_percentiles(got, context);
+        let Some(values) = &got.values else { return };
+        let figures = match got.precision {
+            Precision::Configured => setting.figures,
+            Precision::Coarsened(figures) => {
+                assert!(figures < setting.figures, "figures of {context:?}");
+                figures
+            }
+            Precision::Withheld => {
+                assert!(values.percentiles.is_empty(), "percentiles of {context:?}");
+                return;
+            }
+        };
+        assert_eq!(got.overflow, 0, "{context:?}");
+        assert_eq!(values.percentiles.len(), PERCENTILES.len(), "percentiles of {context:?}");
+        let extremes = (values.min, values.max);
+        let xs: Vec<f64> = self.values.iter().map(|kept| kept.value).collect();
+        self.check_percentiles(&xs, figures, extremes, &values.percentiles, context);
+    }
+
+    pub(super) fn check_all_but_percentiles(&self, got: &Summary, context: &dyn std::fmt::Debug) {
         assert_eq!(got.flags, self.flags, "flags of {context:?}");
         assert_eq!(got.n, self.values.len() as u64, "n of {context:?}");
         let Some(values) = &got.values else {
@@ -179,20 +210,6 @@ impl Expected {
         } else {
             assert_eq!(values.stddev, None);
         }
-        let figures = match got.precision {
-            Precision::Configured => setting.figures,
-            Precision::Coarsened(figures) => {
-                assert!(figures < setting.figures, "figures of {context:?}");
-                figures
-            }
-            Precision::Withheld => {
-                assert!(values.percentiles.is_empty(), "percentiles of {context:?}");
-                return;
-            }
-        };
-        assert_eq!(values.percentiles.len(), PERCENTILES.len(), "percentiles of {context:?}");
-        let extremes = (values.min, values.max);
-        self.check_percentiles(&xs, figures, extremes, &values.percentiles, context);
     }
 
     /// The bin is always that of the true order statistic, told by the reference implementation.
