@@ -24,6 +24,10 @@
 //! is an [`engine::Snapshot`]: every current summary, every live value and the ledger, immutable
 //! behind one `Arc`, so that whoever asks reads one consistent state and holds nobody up.
 //!
+//! With `shards` the last stage is on threads of its own, each with a part of the channels
+//! ([`daemon::shards`]); validation decides everything before, so that the snapshots are the
+//! same.
+//!
 //! Shutdown is the end of the input. Only the sources hear the signal; they hand over what they
 //! have and drop their end of the queue; the chain flushes and publishes a last time; the server
 //! sends that and ends. No stage in between needs a branch for cancellation.
@@ -76,8 +80,10 @@
 //!
 //! The core. [`engine::validate`] decides which readings are accepted and moves the watermarks,
 //! [`engine::normalize`] turns raw values into published units, [`engine::rolling`] closes panes
-//! and emits results. Panes are shared by all windows of a channel; a window is a ring of partials
-//! ([`engine::ring`]) that merge and are never subtracted.
+//! and emits results; [`engine::split`] divides that among several aggregators, and
+//! [`engine::edition`] makes one snapshot of what they answer. Panes are shared by all windows of
+//! a channel; a window is a ring of partials ([`engine::ring`]) that merge and are never
+//! subtracted.
 //!
 //! **Invariant:** no clock, file, socket, environment or random number: time comes with each
 //! batch, and the same input gives the same snapshots, however it is cut into batches.
@@ -148,8 +154,8 @@
 //!
 //! # What is deliberately absent
 //!
-//! - **A thread pool.** Three threads, each with a runtime of its own: what shares state shares a
-//!   thread, and the rest talks through one queue and one watch.
+//! - **A thread pool.** Three threads and the shards, each with a runtime of its own: what shares
+//!   state shares a thread, and the rest talks through queues and one watch.
 //! - **Locks on the data path.** The snapshot is replaced, never edited.
 //! - **Back pressure on sensors.** They do not wait; a blocked reader only moves the loss to where
 //!   nobody counts it.

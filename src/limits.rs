@@ -70,6 +70,10 @@ pub const QUEUE_BATCHES_MAX: usize = 65_536;
 pub const SPARE_BATCHES_MAX: usize = 4;
 /// Emptied lists of readings that the engine keeps to fill them again.
 pub const SPARE_LISTS_MAX: usize = 4;
+/// Most threads that share the channels: more shards than a gateway has cores.
+pub const SHARDS_MAX: usize = 16;
+/// Portions of batches, and publications, that may wait for a shard.
+pub const SHARD_QUEUE: usize = 16;
 /// Frame heads kept for the engine when their readings were shed by a full queue.
 pub const SHED_HEADS_MAX: usize = 4_096;
 /// Items the scan combinator consumes in one poll before it yields to other tasks.
@@ -344,6 +348,7 @@ const _: () = assert!(FIELDS_PER_LINE_MAX <= FIELDS_PER_SOURCE_MAX);
 const _: () = assert!(FIELD_NAME_BYTES_MAX <= FIELD_PATH_BYTES_MAX);
 const _: () = assert!(DISCOVER_DEFAULT <= CHANNELS_MAX);
 const _: () = assert!(QUEUE_BATCHES_DEFAULT <= QUEUE_BATCHES_MAX);
+const _: () = assert!(2 <= SHARD_QUEUE);
 const _: () = assert!(PUBLISH_MIN_NS <= PUBLISH_DEFAULT_NS);
 const _: () = assert!(REOPEN_FIRST_NS <= REOPEN_LAST_NS);
 const _: () = assert!(SEQUENCE_WINDOW == u64::BITS);

@@ -26,6 +26,8 @@ struct Page {
     channels: u64,
     total: Ledger,
     queue: Queue,
+    #[serde(default)]
+    shards: Vec<ShardQueue>,
     percentiles: Option<Percentiles>,
     clients: Clients,
     latency: BTreeMap<String, Quantiles>,
@@ -39,6 +41,14 @@ struct Queue {
     max: u64,
     #[serde(default)]
     refused: u64,
+}
+
+#[derive(Deserialize)]
+struct ShardQueue {
+    waiting: u64,
+    high_water: u64,
+    max: u64,
+    taken: u64,
 }
 
 #[derive(Deserialize)]
@@ -167,6 +177,12 @@ fn summary(page: &Page) -> Vec<String> {
             queue.batches, queue.max, queue.high_water, queue.refused
         ));
     }
+    lines.extend((1..).zip(&page.shards).map(|(number, shard)| {
+        format!(
+            "shard {number}   {} of {} waiting, {} at most, {} taken",
+            shard.waiting, shard.max, shard.high_water, shard.taken
+        )
+    }));
     if let Some(counts) = page.percentiles.as_ref().filter(|p| 0 < p.coarsened + p.withheld) {
         lines.push(format!(
             "percentiles take {} of {}: {} with fewer figures, {} without",
@@ -341,13 +357,16 @@ quiet   ended     -       0           0         0             0        0     0"
         let text = format!(
             r#"{{"version":"1","pid":1,"uptime_ms":1,"clock":"synced","channels":1,
                 "total":{{{LEDGER}}},"queue":{{"batches":1,"high_water":3,"max":256}},
+                "shards":[{{"waiting":2,"high_water":5,"max":16,"taken":70}}],
                 "clients":{{"open":1,"max":2,"rejected":0,"closed_slow":0,"closed_idle":0,
                 "requests":1}},"latency":{{}},"sources":[]}}"#
         );
         let lines = summary(&parse(&text).expect("parses"));
-        for line in
-            ["trouble   2 receive errors", "queue     1 of 256 batches, 3 at most, 0 refused"]
-        {
+        for line in [
+            "trouble   2 receive errors",
+            "queue     1 of 256 batches, 3 at most, 0 refused",
+            "shard 1   2 of 16 waiting, 5 at most, 70 taken",
+        ] {
             assert!(lines.iter().any(|said| said == line), "{lines:?}");
         }
         assert!(lines[0].ends_with(", 1 channel"), "{lines:?}");

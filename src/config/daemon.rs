@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{DaemonConfig, errors::Remark, keys, reader::Section};
 use crate::limits::{
     PERCENTILE_BYTES_DEFAULT, PERCENTILE_BYTES_MAX, PERCENTILE_BYTES_MIN, PUBLISH_DEFAULT_NS,
-    PUBLISH_MAX_NS, PUBLISH_MIN_NS, QUEUE_BATCHES_DEFAULT, QUEUE_BATCHES_MAX,
+    PUBLISH_MAX_NS, PUBLISH_MIN_NS, QUEUE_BATCHES_DEFAULT, QUEUE_BATCHES_MAX, SHARDS_MAX,
     SOCKET_PATH_BYTES_MAX,
 };
 
@@ -16,6 +16,7 @@ pub(super) fn read(root: &Section<'_>, dir: &Path) -> DaemonConfig {
         state_dir: None,
         publish_ns: PUBLISH_DEFAULT_NS,
         queue_batches: QUEUE_BATCHES_DEFAULT,
+        shards: 1,
         percentile_bytes: PERCENTILE_BYTES_DEFAULT,
     };
     let Some(section) = root.section("daemon", "[daemon]", keys::DAEMON) else { return daemon };
@@ -30,6 +31,9 @@ pub(super) fn read(root: &Section<'_>, dir: &Path) -> DaemonConfig {
     }
     if let Some(found) = section.integer("queue", 1..=QUEUE_BATCHES_MAX as i64) {
         daemon.queue_batches = found.value as usize;
+    }
+    if let Some(found) = section.integer("shards", 1..=SHARDS_MAX as i64) {
+        daemon.shards = found.value as usize;
     }
     if let Some(bytes) =
         section.bytes("percentile_memory", PERCENTILE_BYTES_MIN..=PERCENTILE_BYTES_MAX)

@@ -5,7 +5,7 @@ pub(super) const TOP: &[&str] = &["daemon", "defaults", "source", "pattern", "ch
 
 /// `[daemon]`.
 pub(super) const DAEMON: &[&str] =
-    &["socket", "state_dir", "publish", "queue", "percentile_memory"];
+    &["socket", "state_dir", "publish", "queue", "shards", "percentile_memory"];
 
 /// What is set in `[defaults]` and per channel.
 pub(super) const DEFAULTS: &[&str] = &[
@@ -206,7 +206,7 @@ pub(super) const FIELD: &[&str] =
     &["name", "at", "type", "bits", "scale", "offset", "unit", "missing"];
 
 /// Keys that people will look for and this version does not have.
-pub(super) const ABSENT: &[&str] = &["qc", "exact", "max_hold", "shards"];
+pub(super) const ABSENT: &[&str] = &["qc", "exact", "max_hold"];
 
 /// A scenario.
 pub(super) const SCENARIO: &[&str] = &["format", "seed", "duration", "device", "fault"];

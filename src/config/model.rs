@@ -38,6 +38,8 @@ pub struct DaemonConfig {
     pub publish_ns: i64,
     /// Capacity, in batches, of the queue between sources and engine.
     pub queue_batches: usize,
+    /// Threads that share the channels; with one the engine itself aggregates them.
+    pub shards: usize,
     /// Most bytes that the percentile bins of all channels may take.
     pub percentile_bytes: u64,
 }

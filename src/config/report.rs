@@ -15,9 +15,10 @@ use super::{
 };
 use crate::{
     engine::{
-        Rules, SourcePlan, TimeMode, Unknown, duration::Nanoseconds, windows::bytes_per_channel,
+        Rules, SourcePlan, TimeMode, Unknown, duration::Nanoseconds, validate::Reading,
+        windows::bytes_per_channel,
     },
-    limits::{BATCH_READINGS_MAX, BIN_VALUE_MAX, FRAME_BYTES_MAX, SECOND},
+    limits::{BATCH_READINGS_MAX, BIN_VALUE_MAX, FRAME_BYTES_MAX, SECOND, SHARD_QUEUE},
     wire::{
         Sample,
         decode::{Format, Framing},
@@ -66,6 +67,17 @@ fn queue_bytes(config: &Config) -> u64 {
     let readings = (BATCH_READINGS_MAX + FRAME_BYTES_MAX) as u64;
     let batch = readings * size_of::<Sample>() as u64;
     (config.daemon.queue_batches as u64).saturating_mul(batch)
+}
+
+/// Bytes of the queues to the shards, full, with the lists that are being filled and emptied: any
+/// batch may be all of one shard's.
+fn shard_bytes(config: &Config) -> u64 {
+    let shards = match config.daemon.shards {
+        1 => 0,
+        shards => shards,
+    };
+    let readings = BATCH_READINGS_MAX + FRAME_BYTES_MAX;
+    (shards * (SHARD_QUEUE + 2) * readings * size_of::<Reading>()) as u64
 }
 
 /// Bytes for the percentiles of one channel whose values fall into `bins_max` bins.
@@ -311,6 +323,10 @@ fn write_memory(text: &mut String, config: &Config) -> fmt::Result {
         Bytes(plan.percentile_bytes)
     )?;
     writeln!(text, "  queue to the engine, full: {}", Bytes(queue_bytes(config)))?;
+    if 1 < config.daemon.shards {
+        let (shards, bytes) = (config.daemon.shards, Bytes(shard_bytes(config)));
+        writeln!(text, "  queues to {shards} shards, full: {bytes}")?;
+    }
     writeln!(text, "  (1) if the values of a channel stay within a factor of ten of each other")?;
     writeln!(text, "  (2) if they fill the range of the bins; `expected_rate` bounds both")
 }
@@ -440,6 +456,17 @@ what has to be opened
             .replace("HUNDRED", &Bytes(100 * found).to_string());
         assert_eq!(report(&planned, Path::new("/run/stillwell/query.sock")), expected);
         assert!(report(&config(""), Path::new("q")).starts_with("sources\n  none: nothing will"));
+    }
+
+    #[test]
+    fn queues_to_shards_take_memory_too() {
+        let told = |shards: usize| {
+            let text = report(&config(&format!("[daemon]\nshards = {shards}")), Path::new("q"));
+            text.lines().find(|line| line.contains("shards, full")).map(str::to_owned)
+        };
+        assert_eq!(told(1), None);
+        let bytes = Bytes((3 * 18 * 13_312 * size_of::<Reading>()) as u64);
+        assert_eq!(told(3), Some(format!("  queues to 3 shards, full: {bytes}")));
     }
 
     #[test]

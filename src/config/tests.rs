@@ -78,7 +78,7 @@ format = "text"
 fn an_empty_file_is_a_configuration() {
     let config = good("");
     assert_eq!(config.daemon.publish_ns, 100 * MS);
-    assert_eq!(config.daemon.queue_batches, 256);
+    assert_eq!((config.daemon.queue_batches, config.daemon.shards), (256, 1));
     assert_eq!(config.daemon.socket, None);
     let rules = config.plan.defaults;
     assert_eq!((rules.pane_ns, rules.lateness_ns, rules.future_ns), (100 * MS, 0, 2 * SECOND));

@@ -6,6 +6,7 @@ pub mod source;
 pub mod tap;
 pub mod inherited;
 pub mod pipeline;
+pub mod shards;
 pub mod publish;
 pub mod server;
 pub mod notify;

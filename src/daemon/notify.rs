@@ -10,7 +10,7 @@ use std::{
 use sd_notify::NotifyState;
 use tracing::warn;
 
-use super::publish::Vitals;
+use super::publish::{ShardVitals, Vitals};
 
 /// The inputs were attempted and the socket serves.
 pub fn ready(status: &str) {
@@ -23,8 +23,8 @@ pub fn stopping() {
 }
 
 /// Pings the watchdog, if there is one, as long as the data path gets on: the sources' runtime
-/// takes turns, the engine takes batches or ticks, and snapshots come out each `publish_ns`. A
-/// hung part stops the pings, whatever else still runs.
+/// takes turns, the engine takes batches or ticks, no shard leaves lying what it was handed, and
+/// snapshots come out each `publish_ns`. A hung part stops the pings, whatever else still runs.
 ///
 /// Never returns.
 pub async fn watchdog(vitals: Arc<Vitals>, publish_ns: i64) {
@@ -45,18 +45,31 @@ pub async fn watchdog(vitals: Arc<Vitals>, publish_ns: i64) {
 }
 
 /// How far each part of the data path has come.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Counts {
     ingest: u64,
     engine: u64,
+    shards: Vec<ShardCounts>,
     published: u64,
+}
+
+/// How far a shard has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct ShardCounts {
+    taken: u64,
+    waiting: u64,
 }
 
 impl Counts {
     fn read(vitals: &Vitals) -> Self {
+        let shard = |shard: &ShardVitals| ShardCounts {
+            taken: shard.taken.load(Relaxed),
+            waiting: shard.waiting(),
+        };
         Self {
             ingest: vitals.ingest_turns.load(Relaxed),
             engine: vitals.engine_turns.load(Relaxed),
+            shards: vitals.shards.iter().map(shard).collect(),
             published: vitals.published.load(Relaxed),
         }
     }
@@ -87,10 +100,16 @@ impl Progress {
         } else {
             self.still = self.still.saturating_add(1);
         }
-        let moved = self.before.ingest < now.ingest && self.before.engine < now.engine;
+        let Counts { ingest, engine, shards, .. } = &self.before;
+        // A shard to which nothing is handed need not move.
+        let stuck = shards
+            .iter()
+            .zip(&now.shards)
+            .any(|(before, now)| 0 < now.waiting && now.taken == before.taken);
+        let moved = *ingest < now.ingest && *engine < now.engine && !stuck;
         let earned = moved && self.still <= self.still_max;
         if earned {
-            self.before = Counts { published: self.before.published, ..*now };
+            self.before = Counts { published: self.before.published, ..now.clone() };
         }
         earned
     }
@@ -110,7 +129,7 @@ mod tests {
     const SECOND: i64 = crate::limits::SECOND;
 
     fn counts(ingest: u64, engine: u64, published: u64) -> Counts {
-        Counts { ingest, engine, published }
+        Counts { ingest, engine, published, shards: Vec::new() }
     }
 
     #[test]
@@ -134,6 +153,20 @@ mod tests {
             };
             assert_eq!(pings, expected, "{stuck} stuck");
         }
+    }
+
+    #[test]
+    fn a_shard_that_leaves_lying_what_it_was_handed_stops_the_pings() {
+        let mut progress = Progress::new(LOOK, SECOND);
+        let at = |n: u64, shards: [(u64, u64); 2]| Counts {
+            shards: shards.map(|(taken, waiting)| ShardCounts { taken, waiting }).into(),
+            ..counts(n, n, n)
+        };
+        assert!(progress.earns(&at(1, [(0, 0), (0, 0)])));
+        assert!(progress.earns(&at(2, [(5, 3), (0, 0)])), "nothing waits for the second");
+        assert!(progress.earns(&at(3, [(9, 3), (1, 2)])));
+        assert!(!progress.earns(&at(4, [(12, 3), (1, 4)])), "the second is stuck");
+        assert!(progress.earns(&at(5, [(15, 0), (2, 4)])), "and gets on");
     }
 
     #[test]

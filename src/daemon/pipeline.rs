@@ -9,10 +9,15 @@ use super::{
     clock,
     clock::Line,
     publish::Publisher,
+    shards::Shards,
     tap::{Onlooker, Taps},
 };
 use crate::{
-    engine::{Batch, Input, Plan, stages::Stages as _},
+    engine::{
+        Batch, Input, Plan,
+        edition::{Binder, Editor},
+        stages::Stages as _,
+    },
     limits::TICK_NS,
 };
 
@@ -36,11 +41,18 @@ pub struct Aim {
 /// While no batch comes, ticks tell the time, so that a daemon without input goes on publishing.
 /// A tick moves no window: how far a source's time has come is for the source to say, which
 /// knows what it has handed over.
-pub async fn run(batches: mpsc::Receiver<Batch>, aim: Aim, mut publisher: Publisher) {
+///
+/// With `shards` the channels are aggregated by these, and by the engine itself without.
+pub async fn run(
+    batches: mpsc::Receiver<Batch>,
+    aim: Aim,
+    shards: Option<Shards>,
+    mut publisher: Publisher,
+) {
     let Aim { plan, publish_ns, epoch, line, taps } = aim;
     let mut onlooker = Onlooker::new(Arc::clone(&taps));
     let mut turn = publisher.turns();
-    let snapshots = ReceiverStream::new(batches)
+    let checked = ReceiverStream::new(batches)
         .timeout_repeating(ticks())
         .map(|item| {
             turn();
@@ -48,11 +60,16 @@ pub async fn run(batches: mpsc::Receiver<Batch>, aim: Aim, mut publisher: Publis
         })
         .validate(&plan)
         .normalize(&plan)
-        .map(|checked| onlooker.tell(checked))
-        .rolling(&plan, publish_ns, epoch);
-    let mut snapshots = pin!(snapshots);
-    while let Some(snapshot) = snapshots.next().await {
-        publisher.publish(snapshot, line.now_ns());
+        .map(|checked| onlooker.tell(checked));
+    let mut publish = |snapshot| publisher.publish(snapshot, line.now_ns());
+    if let Some(shards) = shards {
+        let editor = Editor::new(&plan, publish_ns, epoch);
+        shards.run(checked, editor, Binder::new(&plan), publish).await;
+    } else {
+        let mut snapshots = pin!(checked.rolling(&plan, publish_ns, epoch));
+        while let Some(snapshot) = snapshots.next().await {
+            publish(snapshot);
+        }
     }
     taps.end();
 }

@@ -29,6 +29,8 @@ pub struct Vitals {
     pub engine_turns: AtomicU64,
     /// The queue between the sources and the engine.
     pub queue: Depth,
+    /// The shards; none where the engine itself aggregates.
+    pub shards: Box<[ShardVitals]>,
     /// From the arrival of the oldest frame that is new in a snapshot to its publication.
     pub arrival_to_visible: Meter,
     /// From the arrival that let a window fall due to the publication of its result.
@@ -39,15 +41,57 @@ pub struct Vitals {
     pub query: Meter,
 }
 
-/// How full a queue is, in batches.
+/// Signs of life of a shard.
+#[derive(Debug, Default)]
+pub struct ShardVitals {
+    /// Portions and publications that the engine has handed to it.
+    pub handed: AtomicU64,
+    /// Those that it has taken.
+    pub taken: AtomicU64,
+    /// Its queue.
+    pub queue: Depth,
+}
+
+/// How full a queue is: in batches, or in what it is of.
 #[derive(Debug, Default)]
 pub struct Depth {
-    /// Waiting when the engine last took one.
+    /// Waiting when last one was taken.
     pub now: AtomicU64,
     /// Most that were waiting at once.
     pub high_water: AtomicU64,
     /// Held at most.
     pub max: AtomicU64,
+}
+
+impl Vitals {
+    /// Those of a daemon with so many shards, of which one is none: the engine itself aggregates.
+    #[must_use]
+    pub fn new(shards: usize) -> Self {
+        let apart = if shards < 2 { 0 } else { shards };
+        let shards = (0..apart).map(|_| ShardVitals::default()).collect();
+        Self { shards, ..Self::default() }
+    }
+}
+
+impl ShardVitals {
+    /// The engine has handed it something.
+    pub fn handed(&self) {
+        self.handed.fetch_add(1, Relaxed);
+        self.queue.note(self.waiting());
+    }
+
+    /// It takes something.
+    pub fn took(&self) {
+        self.taken.fetch_add(1, Relaxed);
+        self.queue.note(self.waiting());
+    }
+
+    /// What it was handed and has not taken.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        // It may have taken what the engine is just about to count.
+        self.handed.load(Relaxed).saturating_sub(self.taken.load(Relaxed))
+    }
 }
 
 impl Depth {

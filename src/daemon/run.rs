@@ -1,9 +1,10 @@
 //! A whole daemon, from bound socket to last snapshot.
 //!
 //! Three threads: the sources on `ingest`, the pipeline on `engine`, the server and the signals
-//! on the one that called. Shutdown is the end of the input: only the sources hear the signal,
-//! the queue ends behind them, the pipeline flushes and publishes a last time, the server sends
-//! that and ends. One deadline stands over all of it.
+//! on the one that called; and one for each shard, if the channels are shared out. Shutdown is the
+//! end of the input: only the sources hear the signal, the queue ends behind them, the pipeline
+//! flushes and publishes a last time, the server sends that and ends. One deadline stands over all
+//! of it.
 
 use std::{
     cell::Cell,
@@ -15,12 +16,14 @@ use std::{
     time::Duration,
 };
 
+use futures::stream::FuturesUnordered;
 use tokio::{
     runtime,
     sync::{oneshot, watch},
     task::LocalSet,
     time::timeout_at,
 };
+use tokio_stream::StreamExt as _;
 use tracing::{error, info, warn};
 
 use super::{
@@ -31,6 +34,7 @@ use super::{
     pipeline::{self, Aim},
     publish::{Publisher, Vitals},
     server::{About, Drained, Endpoint, ListenError, Server},
+    shards,
     signal::Shutdown,
     tap::Taps,
 };
@@ -111,11 +115,12 @@ impl RunError {
     }
 }
 
-/// The two threads beside the server, as seen from it.
+/// The threads beside the server, as seen from it.
 struct Threads {
     stop: watch::Sender<bool>,
     ingest: oneshot::Receiver<Vec<Arc<str>>>,
     engine: oneshot::Receiver<()>,
+    shards: FuturesUnordered<oneshot::Receiver<()>>,
     latest: watch::Receiver<Arc<Snapshot>>,
 }
 
@@ -134,7 +139,7 @@ impl Daemon {
         let system = |step| move |error| RunError::System { step, error };
         let mut signals = Shutdown::catch().map_err(system("catch signals"))?;
         let line = Line::anchored();
-        let vitals = Arc::new(Vitals::default());
+        let vitals = Arc::new(Vitals::new(config.daemon.shards));
         let is_degraded = degraded.is_some();
         let names = config.inputs.iter().map(|input| Arc::clone(&input.name));
         let taps = Arc::new(Taps::new(names));
@@ -186,6 +191,7 @@ async fn live(
             ended = &mut server => Event::ServerEnded(ended.err()),
             _ = &mut threads.ingest => Event::Broken("ingest thread"),
             _ = &mut threads.engine => Event::Broken("engine thread"),
+            Some(_) = threads.shards.next() => Event::Broken("thread of a shard"),
             () = &mut watchdog => Event::Broken("watchdog"),
         };
         match event {
@@ -218,6 +224,7 @@ async fn wind_down(
         }
         ended.set(1);
         let _ = (&mut threads.engine).await;
+        while threads.shards.next().await.is_some() {}
         ended.set(2);
         let _ = end_serving.send(());
     };
@@ -247,7 +254,7 @@ enum Event {
     Broken(&'static str),
 }
 
-/// Starts the sources and the engine, each on a thread and a runtime of its own.
+/// Starts the sources, the engine and its shards, each on a thread and a runtime of its own.
 fn start_threads(
     config: Config,
     line: Line,
@@ -260,11 +267,18 @@ fn start_threads(
     let (stop, stopped) = watch::channel(false);
     let publish_ns = daemon.publish_ns;
     let aim = Aim { plan, publish_ns, epoch: 1, line, taps: Arc::clone(&taps) };
-    let engine = start_thread("engine", move || pipeline::run(queue, aim, publisher))?;
+    say_cores(daemon.shards);
+    let (ends, each) = shards::open(vitals);
+    let ends = (!each.is_empty()).then_some(ends);
+    let shards = each
+        .into_iter()
+        .map(|shard| start_thread("shard", move || shard.run()))
+        .collect::<Result<_, _>>()?;
+    let engine = start_thread("engine", move || pipeline::run(queue, aim, ends, publisher))?;
     let inherited = Inherited::take();
     let ingest = Ingest { inputs, inherited, line, batches, vitals: Arc::clone(vitals), taps };
     let ingest = start_thread("ingest", move || ingest.run(stopped))?;
-    Ok(Threads { stop, ingest, engine, latest })
+    Ok(Threads { stop, ingest, engine, shards, latest })
 }
 
 /// Runs a future on a new thread, which tells its outcome.
@@ -313,6 +327,18 @@ async fn ready(mut latest: watch::Receiver<Arc<Snapshot>>, inputs: usize, degrad
     };
     info!("{status}");
     notify::ready(&status);
+}
+
+/// Shards beyond the cores that they may run on only wait for each other.
+fn say_cores(shards: usize) {
+    let cores = thread::available_parallelism().map_or(usize::MAX, usize::from);
+    if cores < shards {
+        warn!(
+            shards,
+            cores,
+            "There are more shards than cores to run them: `shards` in [daemon] is too high."
+        );
+    }
 }
 
 fn say_where(endpoint: &Endpoint) {

@@ -7,7 +7,8 @@
 //! ([`sum`], [`ring`]); a pane that comes is added and one that goes is subtracted, exactly,
 //! because counts are integers. The windows of a channel feed each other as its partials do
 //! ([`levels`]). What all channels take together is bounded ([`counting`]): when it is too much,
-//! the largest channel is counted in coarser bins, into which the finer ones fit.
+//! the largest channel is counted in coarser bins, into which the finer ones fit ([`budget`],
+//! and [`relief`] where several share the channels).
 //!
 //! None of it exists for a channel without percentiles.
 
@@ -18,6 +19,7 @@ pub mod sum;
 pub mod ring;
 pub mod levels;
 pub mod open;
+pub mod relief;
 pub mod budget;
 pub mod counting;
 

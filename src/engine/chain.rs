@@ -110,10 +110,12 @@ impl Chains {
         rules.windows.iter().map(level).sum::<usize>() + size_of::<i64>()
     }
 
-    /// Adds a channel without readings and returns its number among those here.
-    pub fn add(&mut self) -> u32 {
+    /// Adds a channel without readings and returns its number among those here. Its `index` among
+    /// all channels says when its rings fold: how sums are rounded must not depend on who else
+    /// is here.
+    pub fn add(&mut self, index: u32) -> u32 {
         let nth = self.newest_ns.len();
-        self.levels.iter_mut().for_each(|level| level.add(nth));
+        self.levels.iter_mut().for_each(|level| level.add(index));
         self.looks.add(Look { due_ns: NEVER, held_ns: None });
         self.newest_ns.push(i64::MIN);
         u32::try_from(nth).expect("CHANNELS_MAX holds")
@@ -222,8 +224,8 @@ impl Level {
         Self { window, entries: Arena::new(panes(&window)), heads: Arena::new(1) }
     }
 
-    fn add(&mut self, nth: usize) {
-        let ring = RingState::new(panes(&self.window), nth);
+    fn add(&mut self, index: u32) {
+        let ring = RingState::new(panes(&self.window), index as usize);
         self.entries.add(Partial::EMPTY);
         self.heads.add(Head { ring, growing: Partial::EMPTY, growing_pane: 0 });
     }

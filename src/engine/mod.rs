@@ -24,6 +24,8 @@ pub mod trace;
 pub mod normalize;
 pub mod rolling;
 pub mod aggregate;
+pub mod split;
+pub mod edition;
 pub mod windows;
 pub mod open;
 pub mod partial;

@@ -4,27 +4,21 @@ use std::sync::Arc;
 
 use super::{
     Plan, Snapshot,
-    aggregate::{Aggregator, Event, in_order},
+    aggregate::{Aggregator, Answer, Event, in_order},
     books::Books,
-    directory::Listing,
+    edition::{Binder, Edition, Editor},
     validate::{Advance, Checked, Reading},
     windows::{Emitted, Found, Windows},
 };
 use crate::scan::Step;
 
-/// Rolls windows and gives a snapshot each period: what the daemon runs.
+/// Rolls windows and gives a snapshot each period: what the daemon runs, with one aggregator for
+/// all channels.
 #[derive(Debug)]
 pub struct Rolling {
+    editor: Editor,
     aggregator: Aggregator,
-    books: Books,
-    directory: Listing,
-    publish_ns: i64,
-    next_ns: i64,
-    now_ns: i64,
-    oldest_arrival_ns: Option<i64>,
-    oldest_due_ns: Option<i64>,
-    seq: u64,
-    epoch: u64,
+    binder: Binder,
 }
 
 impl Rolling {
@@ -32,59 +26,14 @@ impl Rolling {
     #[must_use]
     pub fn new(plan: &Plan, publish_ns: i64, epoch: u64) -> Self {
         Self {
-            aggregator: Aggregator::new(plan.percentile_bytes),
-            books: Books::new(plan),
-            directory: Listing::default(),
-            publish_ns,
-            next_ns: i64::MIN,
-            now_ns: 0,
-            oldest_arrival_ns: None,
-            oldest_due_ns: None,
-            seq: 0,
-            epoch,
+            editor: Editor::new(plan, publish_ns, epoch),
+            aggregator: Aggregator::new(),
+            binder: Binder::new(plan),
         }
     }
 
-    fn take(&mut self, checked: &mut Checked) {
-        // Gaps in the cadence of inputs must not let the time of a publication go back.
-        self.now_ns = self.now_ns.max(checked.now_ns);
-        for added in checked.added.drain(..) {
-            self.books.add_channel(added.info.source);
-            self.directory.add(Arc::clone(&added.info));
-            self.aggregator.add(added.info);
-        }
-        // Near enough for an age: the frames of a batch are a moment apart.
-        let mut arrived_ns = checked.now_ns;
-        if let Some(report) = &mut checked.report {
-            // A recording of the future has arrived now at the latest.
-            arrived_ns = report.last_arrival_ns.unwrap_or(arrived_ns).min(arrived_ns);
-            self.oldest_arrival_ns = self.oldest_arrival_ns.or(report.first_arrival_ns);
-            self.books.enter(report);
-        }
-        if !checked.advances.is_empty() {
-            self.oldest_due_ns = self.oldest_due_ns.or(Some(arrived_ns));
-        }
-        let Self { aggregator, books, .. } = self;
-        aggregator.take(arrived_ns, &checked.readings, &checked.advances, books);
-    }
-
-    fn publish(&mut self) -> Arc<Snapshot> {
-        let Self { aggregator, books, .. } = self;
-        self.seq += 1;
-        let part = aggregator.publish(self.seq);
-        Arc::new(Snapshot {
-            seq: self.seq,
-            epoch: self.epoch,
-            at_ns: self.now_ns,
-            oldest_arrival_ns: self.oldest_arrival_ns.take(),
-            oldest_due_ns: self.oldest_due_ns.take(),
-            directory: self.directory.publish(),
-            parts: [part].into(),
-            sources: books.views(),
-            total: books.total(),
-            watermarks: aggregator.watermarks().map(|(_, at_ns)| at_ns).collect(),
-            percentiles: aggregator.percentile_load(),
-        })
+    fn bind(&mut self, edition: Edition, answer: Answer) -> Arc<Snapshot> {
+        self.binder.bind(edition, vec![answer])
     }
 }
 
@@ -93,18 +42,18 @@ impl Step for Rolling {
     type Out = Arc<Snapshot>;
 
     fn step(&mut self, mut checked: Checked) -> Option<Arc<Snapshot>> {
-        self.take(&mut checked);
-        if self.now_ns < self.next_ns {
-            return None;
-        }
-        // Aligned to the period, so that a late turn does not shift the following ones.
-        self.next_ns = (self.now_ns.div_euclid(self.publish_ns) + 1) * self.publish_ns;
-        Some(self.publish())
+        let Self { editor, aggregator, binder } = self;
+        let arrived_ns = editor.enter(&mut checked);
+        checked.added.drain(..).for_each(|added| aggregator.add(added.info));
+        aggregator.take(arrived_ns, &checked.readings, &checked.advances);
+        let edition = editor.due()?;
+        let answer = aggregator.publish(&edition.turn(binder.relief()));
+        Some(self.bind(edition, answer))
     }
 
     fn finish(&mut self) -> Option<Arc<Snapshot>> {
-        self.aggregator.finish(&mut self.books);
-        Some(self.publish())
+        let (edition, answer) = (self.editor.edition(), self.aggregator.end());
+        Some(self.bind(edition, answer))
     }
 }
 

@@ -13,10 +13,11 @@ use super::{
     gallery::{Part, Shown},
     ledger::{ReadingTally, SequenceTally},
     plan::ChannelKey,
+    split::seat,
     summary::{Flag, Summary},
     verdict::Tests,
 };
-use crate::{limits::CHANNELS_PER_CHUNK, wire::Health};
+use crate::wire::Health;
 
 /// The state of everything at one instant.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +34,7 @@ pub struct Snapshot {
     pub oldest_due_ns: Option<i64>,
     /// What never changes about the channels, and their order by id.
     pub directory: Arc<Directory>,
-    /// What is shown of them, by whoever aggregates them: chunk k of
-    /// [`CHANNELS_PER_CHUNK`] channels is in part k modulo the number of parts.
+    /// What is shown of them, by whoever aggregates them: see [`super::split`].
     pub parts: Arc<[Part]>,
     /// Sources by index.
     pub sources: Arc<[Arc<SourceView>]>,
@@ -66,10 +66,8 @@ impl Snapshot {
     #[must_use]
     pub fn channel(&self, index: u32) -> ChannelView<'_> {
         let info = self.directory.info(index);
-        let (chunk, at) =
-            (index as usize / CHANNELS_PER_CHUNK, index as usize % CHANNELS_PER_CHUNK);
-        let part = &self.parts[chunk % self.parts.len()];
-        let place = chunk / self.parts.len() * CHANNELS_PER_CHUNK + at;
+        let (part, place) = seat(index as usize, self.parts.len());
+        let part = &self.parts[part];
         let Shown { live, changed_seq } = part.shown.cells(place)[0];
         ChannelView { info, live, changed_seq, part, place }
     }

@@ -3,7 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    bins::{Counting, budget::Load, counting::Counter},
+    bins::{
+        Counting,
+        budget::Load,
+        counting::Counter,
+        relief::{Relief, Weights},
+    },
     chain::{Chains, NEVER, Route},
     exact::{Exact, reorder::Noted},
     gallery::Gallery,
@@ -169,6 +174,12 @@ impl Windows {
         self.banks.counting.load()
     }
 
+    /// Does what was decided about percentiles, and names the channels that take most if it was
+    /// asked for.
+    pub fn relieve(&mut self, relief: &Relief) -> Weights {
+        self.banks.counting.relieve(relief)
+    }
+
     /// Adds a channel, which takes the next number here. Its index and the number of its lane
     /// are those that it has for everybody; neither need be dense.
     pub fn add(&mut self, info: Arc<ChannelInfo>) {
@@ -193,8 +204,8 @@ impl Windows {
             banks.chains.push(Chains::new(windows, *pane_ns));
             banks.chains.len() as u32 - 1
         });
-        let nth = banks.chains[chains as usize].add();
-        let counter = counted.then(|| banks.counting.add(lane, &info.rules));
+        let nth = banks.chains[chains as usize].add(info.index);
+        let counter = counted.then(|| banks.counting.add(info.index, lane, &info.rules));
         banks.channels.push(Channel { chains, nth, counter, info });
         banks.look_ns.push(NEVER);
     }
@@ -338,6 +349,14 @@ impl Windows {
     pub fn refresh_exact(&mut self, mut shown: impl FnMut(u32, usize, Option<Figures>, &[f64])) {
         for Lane { exact, watermark_ns, .. } in &mut self.lanes {
             exact.refresh(*watermark_ns, &mut shown);
+        }
+    }
+
+    /// The input has ended, and [`Self::finish`] has closed all: the result of each exact window
+    /// at its newest reading, unless it was shown, however far the watermark went for others.
+    pub fn finish_exact(&mut self, mut shown: impl FnMut(u32, usize, Option<Figures>, &[f64])) {
+        for Lane { exact, .. } in &mut self.lanes {
+            exact.refresh(i64::MIN, &mut shown);
         }
     }
 

@@ -11,10 +11,15 @@ use stillwell::{
         tap::{Junction, Tap},
     },
     engine::{
-        Batch, Input, Plan, Rules, SourcePlan, TimeMode, Unknown, Window, normalize::Normalize,
-        rolling::Rolling, validate::Validate,
+        Batch, Input, Plan, Rules, Snapshot, SourcePlan, TimeMode, Unknown, Window,
+        aggregate::{Aggregator, Work},
+        edition::{Binder, Editor},
+        normalize::Normalize,
+        rolling::Rolling,
+        split::Split,
+        validate::{Checked, Validate},
     },
-    limits::{BATCH_READINGS_MAX, MS, SECOND},
+    limits::{BATCH_READINGS_MAX, MS, SECOND, SHARD_QUEUE},
     scan::Step,
     wire::{
         Decoder, Frames, WireTally,
@@ -43,21 +48,91 @@ const DEVICES: u32 = 100;
 /// Time from one frame of a device to its next.
 const PERIOD_NS: i64 = 10 * MS;
 
-/// From the bytes of a datagram to the windows, on one thread.
+/// From the bytes of a datagram to the windows, on one thread: what is counted is what this
+/// thread allocates.
 struct Path {
     outlet: Outlet,
     queue: mpsc::Receiver<Batch>,
     validate: Validate,
     normalize: Normalize,
-    rolling: Rolling,
+    last: Last,
     /// Readings of each frame.
     readings: u8,
     frames: u32,
     publications: u64,
 }
 
+/// The last stage, with one aggregator or with several.
+enum Last {
+    Rolling(Box<Rolling>),
+    Sharded(Box<Sharded>),
+}
+
+/// Several aggregators, each behind its queue.
+struct Sharded {
+    editor: Editor,
+    split: Split,
+    shards: Vec<Shard>,
+    binder: Binder,
+}
+
+struct Shard {
+    work: mpsc::Sender<Work>,
+    queue: mpsc::Receiver<Work>,
+    aggregator: Aggregator,
+}
+
+impl Last {
+    fn new(shards: usize) -> Self {
+        // Publications allocate what is shown, which is for others to keep.
+        let (plan, publish_ns) = (plan(), 3_600 * SECOND);
+        if shards == 1 {
+            return Self::Rolling(Box::new(Rolling::new(&plan, publish_ns, 1)));
+        }
+        let shard = || {
+            let (work, queue) = mpsc::channel(SHARD_QUEUE);
+            Shard { work, queue, aggregator: Aggregator::new() }
+        };
+        Self::Sharded(Box::new(Sharded {
+            editor: Editor::new(&plan, publish_ns, 1),
+            split: Split::new(shards),
+            shards: (0..shards).map(|_| shard()).collect(),
+            binder: Binder::new(&plan),
+        }))
+    }
+
+    fn step(&mut self, checked: Checked) -> Option<Arc<Snapshot>> {
+        match self {
+            Self::Rolling(rolling) => rolling.step(checked),
+            Self::Sharded(sharded) => sharded.step(checked),
+        }
+    }
+}
+
+impl Sharded {
+    fn step(&mut self, mut checked: Checked) -> Option<Arc<Snapshot>> {
+        let Self { editor, split, shards, binder } = self;
+        let arrived_ns = editor.enter(&mut checked);
+        split.divide(arrived_ns, &mut checked);
+        for (number, shard) in shards.iter().enumerate() {
+            if let Some(portion) = split.take(number) {
+                shard.work.try_send(Work::Take(portion)).expect("it has room");
+            }
+        }
+        for Shard { queue, aggregator, .. } in &mut *shards {
+            while let Ok(work) = queue.try_recv() {
+                assert!(aggregator.step(work).is_none());
+            }
+        }
+        let edition = editor.due()?;
+        let turn = edition.turn(binder.relief());
+        let answers = shards.iter_mut().map(|shard| shard.aggregator.publish(&turn));
+        Some(binder.bind(edition, answers.collect()))
+    }
+}
+
 impl Path {
-    fn new(readings: u8) -> Self {
+    fn new(readings: u8, shards: usize) -> Self {
         let (batches, queue) = mpsc::channel(4);
         let plan = plan();
         Self {
@@ -72,8 +147,7 @@ impl Path {
             queue,
             validate: Validate::new(&plan),
             normalize: Normalize::new(&plan),
-            // Publications allocate what is shown, which is for others to keep.
-            rolling: Rolling::new(&plan, 3_600 * SECOND, 1),
+            last: Last::new(shards),
             readings,
             frames: 0,
             publications: 0,
@@ -102,7 +176,7 @@ impl Path {
             let input = Input { now_ns: batch.now_ns, batch: Some(batch) };
             let checked = self.validate.step(input).expect("one for one");
             let checked = self.normalize.step(checked).expect("one for one");
-            self.publications += u64::from(self.rolling.step(checked).is_some());
+            self.publications += u64::from(self.last.step(checked).is_some());
         }
     }
 }
@@ -164,15 +238,16 @@ fn plan() -> Plan {
 
 #[test]
 fn a_million_readings_between_two_publications_allocate_nothing() {
-    for readings in [50, 1] {
-        let mut path = Path::new(readings);
+    for (readings, shards) in [(50, 1), (1, 1), (50, 2), (1, 2)] {
+        let mut path = Path::new(readings, shards);
         // Meets the devices and their channels, and goes through the blocks that the queue is of.
         path.run(200 * BATCH_READINGS_MAX);
         let before = (path.frames, path.publications);
         let made = allocation_counter::measure(|| path.run(1_000_000));
         assert_eq!(path.publications, before.1);
         let frames = path.frames - before.0;
-        assert_eq!(made.count_total, 0, "{readings} readings a frame, {frames} frames: {made:?}");
+        let what = format!("{readings} readings a frame, {frames} frames, {shards} shards");
+        assert_eq!(made.count_total, 0, "{what}: {made:?}");
     }
 }
 

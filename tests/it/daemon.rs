@@ -13,6 +13,7 @@ mod oracle;
 mod record;
 mod replay;
 mod serial;
+mod shards;
 mod shutdown;
 mod tap;
 mod udp;

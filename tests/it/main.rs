@@ -15,6 +15,7 @@ mod process;
 mod readme;
 mod recorded;
 mod scan;
+mod shards;
 mod simulator;
 mod source;
 mod support;

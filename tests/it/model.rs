@@ -8,6 +8,7 @@
 mod exact;
 mod history;
 mod oracle;
+mod shards;
 
 use std::collections::BTreeMap;
 
@@ -224,8 +225,9 @@ proptest! {
         prop_assert_eq!(&results(&plan, batches(&events, &[1], 0)), &whole);
     }
 
-    /// Percentiles in a snapshot are those that a replay gives. Their figures may be fewer: a
-    /// snapshot works its results out later, when more may have been coarsened.
+    /// Percentiles in a snapshot are those that a replay gives, as far as their figures are as
+    /// many: who is coarsened is decided at each pane there, and from one publication to the next
+    /// here.
     #[test]
     fn snapshots_show_what_a_replay_gives(
         setting in setting(),
@@ -249,7 +251,7 @@ proptest! {
                     if let Some(summary) = view.summary(window) {
                         let replayed = &all[&(summary.end_ns, channel, window)];
                         let (got, expected) = (figures(&summary), figures(replayed));
-                        prop_assert!(got <= expected, "{got} figures for {expected}");
+                        prop_assert!(got == expected || setting.percentile_bytes < 1 << 30);
                         if got == expected {
                             prop_assert_eq!(ranked(&summary), ranked(replayed));
                         }

@@ -230,6 +230,8 @@ fn each_key_says_its_range_or_its_words() {
         (daemon("publish = \"1 min\""), "2:11: `publish` is no duration: expected a unit: one of d, h, m, s, ms, us, ns"),
         (daemon("queue = 1.5"), "2:9: `queue` must be a whole number"),
         (daemon("queue = 99999999999999999999"), "2:9: `queue` is 99999999999999999999, which is not within 1 to 65536"),
+        (daemon("shards = 0"), "2:10: `shards` is 0, which is not within 1 to 16"),
+        (daemon("shards = 17"), "2:10: `shards` is 17, which is not within 1 to 16"),
         (daemon("socket = \"\""), "2:10: `socket` is no path"),
         (daemon(&format!("socket = \"/{}\"", "x".repeat(107))), "2:10: `socket` is 108 bytes long, more than 107"),
         ("daemon = 1".to_owned(), "1:10: `daemon` must be a table"),

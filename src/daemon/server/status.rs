@@ -9,7 +9,7 @@ use super::{refusal::Refusal, request::Cursor, service::Service, service::clock_
 use crate::{
     daemon::{
         clock,
-        publish::{Depth, Vitals},
+        publish::{Depth, ShardVitals, Vitals},
     },
     engine::{
         Snapshot,
@@ -141,6 +141,9 @@ impl Serialize for Head<'_> {
         map.serialize_entry("total", &LedgerLine(&snapshot.total))?;
         let refused = snapshot.total.transport.batches_refused;
         map.serialize_entry("queue", &Queue { depth: &about.vitals.queue, refused })?;
+        if !about.vitals.shards.is_empty() {
+            map.serialize_entry("shards", &ShardQueues(&about.vitals.shards))?;
+        }
         map.serialize_entry("percentiles", &Percentiles(&snapshot.percentiles))?;
         map.serialize_entry("clients", &service.clients.counts())?;
         map.serialize_entry("latency", &Latencies(&about.vitals))?;
@@ -163,6 +166,23 @@ impl Serialize for Queue<'_> {
         map.serialize_entry("max", &max.load(Relaxed))?;
         map.serialize_entry("refused", &self.refused)?;
         map.end()
+    }
+}
+
+/// The queues between the engine and its shards, in portions of batches and publications.
+struct ShardQueues<'a>(&'a [ShardVitals]);
+
+impl Serialize for ShardQueues<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|shard| {
+            let Depth { high_water, max, .. } = &shard.queue;
+            json!({
+                "waiting": shard.waiting(),
+                "high_water": high_water.load(Relaxed),
+                "max": max.load(Relaxed),
+                "taken": shard.taken.load(Relaxed),
+            })
+        }))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Who takes how much of the memory for percentiles.
 
+use super::relief::{Weight, Weights};
+
 /// What the bins of all channels take, and what has become of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
@@ -11,6 +13,15 @@ pub struct Load {
     pub coarsened: u64,
     /// Channels that have no percentiles any more.
     pub withheld: u64,
+}
+
+impl Load {
+    /// Adds what other channels take; the budget is that of all.
+    pub fn add(&mut self, other: &Self) {
+        self.bytes += other.bytes;
+        self.coarsened += other.coarsened;
+        self.withheld += other.withheld;
+    }
 }
 
 /// Bytes by channel, with the largest of them at hand.
@@ -26,6 +37,8 @@ pub struct Budget {
 #[derive(Clone, Copy, Debug)]
 struct Share {
     bytes: u64,
+    /// Index among all channels.
+    index: u32,
     /// Whether the channel can do with less.
     yields: bool,
 }
@@ -42,9 +55,10 @@ impl Budget {
         Self { load, shares: Vec::new(), largest: Vec::new() }
     }
 
-    /// A channel that takes nothing yet.
-    pub fn add_channel(&mut self) {
-        self.shares.push(Share { bytes: 0, yields: true });
+    /// A channel that takes nothing yet, and whether it can do with less. Its `index` among all
+    /// channels is larger than those that were added before.
+    pub fn add_channel(&mut self, index: u32, yields: bool) {
+        self.shares.push(Share { bytes: 0, index, yields });
         self.largest.resize(self.shares.len().div_ceil(BLOCK), None);
     }
 
@@ -69,6 +83,22 @@ impl Budget {
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.load.budget_bytes < self.load.bytes
+    }
+
+    /// The channel with this index among all, if it is here.
+    #[must_use]
+    pub fn find(&self, index: u32) -> Option<u32> {
+        let at = self.shares.binary_search_by_key(&index, |share| share.index).ok()?;
+        Some(at as u32)
+    }
+
+    /// The channels that come into question when so many bytes are too many.
+    #[must_use]
+    pub fn weigh(&self, excess: u64) -> Weights {
+        let taking = self.shares.iter().filter(|share| 0 < share.bytes);
+        let weights = taking
+            .map(|&Share { bytes, index, yields }| (Weight { channel: index, bytes }, yields));
+        Weights::of(weights, excess)
     }
 
     /// The channel that takes most of those that can do with less, the first of equals.
@@ -105,7 +135,7 @@ mod tests {
             steps in proptest::collection::vec((0..700_u32, 0..5_u64, any::<bool>()), 1..300),
         ) {
             let mut budget = Budget::new(100);
-            (0..700).for_each(|_| budget.add_channel());
+            (0..700).for_each(|index| budget.add_channel(index, true));
             let mut naive = vec![(0_u64, true); 700];
             for (channel, bytes, hold) in steps {
                 budget.set(channel, bytes);

@@ -7,6 +7,7 @@ use super::{
     open::{OpenBins, Place},
     packed::Entries,
     rank,
+    relief::{Relief, Weights},
     tally::Tally,
 };
 use crate::engine::{open::open_slots, rules::Rules};
@@ -18,6 +19,8 @@ use crate::engine::{open::open_slots, rules::Rules};
 /// fits; with none left, the youngest channel that has bins gives them up, for good, because a
 /// new channel must not take from those there are. Which one that is follows from the readings
 /// and the order in which panes close alone, neither from batches nor from what was asked for.
+/// Where these channels are not all there are, the budget here has no bound, and who gives way
+/// is said from outside, by [`Self::relieve`].
 #[derive(Debug)]
 pub struct Counting {
     channels: Vec<Channel>,
@@ -86,13 +89,14 @@ impl Counting {
         size_of::<Channel>() + Levels::bytes_empty(rules.windows.len()) + OpenBins::bytes(slots)
     }
 
-    /// Adds a channel of this lane with these rules.
-    pub fn add(&mut self, lane: usize, rules: &Rules) -> Counter {
+    /// Adds a channel of this lane with these rules; its `index` among all channels is larger
+    /// than those that were added before.
+    pub fn add(&mut self, index: u32, lane: usize, rules: &Rules) -> Counter {
         let slots = open_slots(rules.pane_ns, rules.lateness_ns);
         let scale = BinScale::new(rules.resolution, rules.figures);
         let levels = Levels::new(&rules.windows);
         let channel = u32::try_from(self.channels.len()).expect("CHANNELS_MAX holds");
-        self.budget.add_channel();
+        self.budget.add_channel(index, scale.coarser().is_some());
         let place = self.open.add_channel(slots);
         if self.reached_ns.len() <= lane {
             self.reached_ns.resize(lane + 1, i64::MIN);
@@ -137,7 +141,7 @@ impl Counting {
         levels.push(start_ns, packed, n, tally);
         budget.set(counter.channel, levels.bytes() as u64);
         if budget.is_broken() {
-            self.relieve();
+            self.fit();
         }
     }
 
@@ -184,36 +188,71 @@ impl Counting {
         self.budget.load
     }
 
+    /// Does what was decided about the channels, and names those that take most if it was asked
+    /// for; a channel that is not here is nothing to it.
+    pub fn relieve(&mut self, relief: &Relief) -> Weights {
+        match relief {
+            Relief::None => {}
+            Relief::Weigh { excess } => return self.budget.weigh(*excess),
+            Relief::Coarsen(channels) => {
+                for &index in &**channels {
+                    if let Some(at) = self.budget.find(index) {
+                        self.coarsen(at);
+                    }
+                }
+            }
+            Relief::Withhold(channels) => {
+                for &index in &**channels {
+                    if let Some(at) = self.budget.find(index) {
+                        self.withhold(at);
+                    }
+                }
+            }
+        }
+        Weights::default()
+    }
+
     /// Makes the counts fit the budget.
     #[cold]
-    fn relieve(&mut self) {
+    fn fit(&mut self) {
         while self.budget.is_broken()
             && let Some(at) = self.budget.largest()
         {
-            let channel = &mut self.channels[at as usize];
-            let (scale, levels) = channel.counts.as_mut().expect("it takes bytes");
-            let Some(coarser) = scale.coarser() else {
-                self.budget.hold(at);
-                continue;
-            };
-            if *scale == channel.finest {
-                self.budget.load.coarsened += 1;
-            }
-            // What was asked for in between must not show in what it comes to.
-            levels.catch_up(self.reached_ns[channel.lane as usize], &mut self.tally);
-            levels.coarsen(scale, &coarser, &mut self.tally);
-            *scale = coarser;
-            self.budget.set(at, levels.bytes() as u64);
+            self.coarsen(at);
         }
         while self.budget.is_broken()
             && let Some(at) = self.channels.iter().rposition(|channel| channel.counts.is_some())
         {
-            let channel = &mut self.channels[at];
-            let was_coarsened = channel.precision() != Precision::Configured;
-            channel.counts = None;
+            self.withhold(at as u32);
+        }
+    }
+
+    /// Counts a channel with one figure less.
+    fn coarsen(&mut self, at: u32) {
+        let channel = &mut self.channels[at as usize];
+        let Some((scale, levels)) = channel.counts.as_mut() else { return };
+        let Some(coarser) = scale.coarser() else { return };
+        if *scale == channel.finest {
+            self.budget.load.coarsened += 1;
+        }
+        // What was asked for in between must not show in what it comes to.
+        levels.catch_up(self.reached_ns[channel.lane as usize], &mut self.tally);
+        levels.coarsen(scale, &coarser, &mut self.tally);
+        *scale = coarser;
+        self.budget.set(at, levels.bytes() as u64);
+        if coarser.coarser().is_none() {
+            self.budget.hold(at);
+        }
+    }
+
+    /// Counts a channel no more.
+    fn withhold(&mut self, at: u32) {
+        let channel = &mut self.channels[at as usize];
+        let was_coarsened = channel.precision() != Precision::Configured;
+        if channel.counts.take().is_some() {
             self.budget.load.coarsened -= u64::from(was_coarsened);
             self.budget.load.withheld += 1;
-            self.budget.set(at as u32, 0);
+            self.budget.set(at, 0);
         }
     }
 }
@@ -260,7 +299,7 @@ mod tests {
         ) {
             let rules = rules(3);
             let mut counting = Counting::new(budget);
-            let counter = counting.add(0, &rules);
+            let counter = counting.add(0, 0, &rules);
             let mut readings: Vec<(i64, f64)> = Vec::new();
             let mut pane = -5;
             for (step, (gap, values)) in panes.iter().enumerate() {
@@ -304,7 +343,7 @@ mod tests {
             let rules = rules(3);
             let play = |asked: bool| {
                 let mut counting = Counting::new(budget);
-                let counters = [(); 3].map(|()| counting.add(0, &rules));
+                let counters = [0, 1, 2].map(|index| counting.add(index, 0, &rules));
                 let mut loads = Vec::new();
                 let mut pane = 0;
                 for (gap, values) in &panes {
@@ -361,7 +400,7 @@ mod tests {
     fn the_largest_goes_first_and_the_youngest_without() {
         let rules = rules(3);
         let mut counting = Counting::new(u64::MAX);
-        let counters = [(); 3].map(|()| counting.add(0, &rules));
+        let counters = [0, 1, 2].map(|index| counting.add(index, 0, &rules));
         let widths = [40, 400, 4];
         for (counter, width) in counters.iter().zip(widths) {
             (0..width).for_each(|i| {
@@ -372,12 +411,12 @@ mod tests {
         let precisions =
             |counting: &Counting| [0, 1, 2].map(|at: usize| counting.channels[at].precision());
         counting.budget.load.budget_bytes = counting.load().bytes - 1;
-        counting.relieve();
+        counting.fit();
         let fine = Precision::Configured;
         assert_eq!(precisions(&counting), [fine, Precision::Coarsened(2), fine]);
         assert_eq!((counting.load().coarsened, counting.load().withheld), (1, 0));
         counting.budget.load.budget_bytes = 1;
-        counting.relieve();
+        counting.fit();
         assert_eq!(precisions(&counting), [Precision::Withheld; 3]);
         assert_eq!((counting.load().coarsened, counting.load().withheld), (0, 3));
         assert_eq!(counting.load().bytes, 0);
