@@ -97,6 +97,12 @@ pub fn cpu_ns() -> i64 {
     nanoseconds(clock_gettime(ClockId::ProcessCPUTime))
 }
 
+/// CPU time that this thread has used, in nanoseconds, for benchmarks.
+#[must_use]
+pub fn thread_cpu_ns() -> i64 {
+    nanoseconds(clock_gettime(ClockId::ThreadCPUTime))
+}
+
 /// CLOCK_MONOTONIC as tokio's timers use it, for deadlines.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads clocks")]
