@@ -156,6 +156,10 @@ pub const OPEN_PANES_MAX: i64 = 4_096;
 pub const SEQUENCE_WINDOW: u32 = 64;
 /// Starts of a device whose frames are remembered: stragglers of an earlier start are no restart.
 pub const BOOTS_REMEMBERED: usize = 4;
+/// Members of a `climatology`.
+pub const CLIMATOLOGY_MEMBERS_MAX: usize = 64;
+/// Slices in which a quality test remembers a stretch of time.
+pub const QC_SLICES: i64 = 64;
 /// Largest magnitude, in units of the resolution, that the percentile bins hold.
 pub const BIN_VALUE_MAX: u64 = 1 << 40;
 /// Largest magnitude of a value in an aggregate: the square of a difference of two such values,

@@ -93,7 +93,8 @@ pub fn run(args: &ReplayArgs) -> Result<(), ReplayFailure> {
             None
         }
     });
-    let mut results = stream::iter(batches).validate(plan).normalize(plan).rolling_through(plan);
+    let mut results =
+        stream::iter(batches).validate(plan).normalize(plan).qc(plan).rolling_through(plan);
     let mut out = io::BufWriter::new(io::stdout().lock());
     let written = block_on(async {
         while let Some(results) = results.next().await {

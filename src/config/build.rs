@@ -65,6 +65,9 @@ pub(super) fn build(table: &DeTable<'_>, sink: &Sink, context: &Context<'_>) -> 
     }
     pattern::check_values(&patterns, &channels, sink);
     pattern::check_use(&patterns, &sources, &channels, sink);
+    let of_patterns = patterns.iter().flat_map(|pattern| pattern.values.others()).cloned();
+    let others = taken.others.into_iter().chain(of_patterns);
+    channel::check_others(others, &channels, &sources, sink);
     let inputs: Vec<InputConfig> = sources.into_iter().map(input).collect::<Option<_>>()?;
     let percentile_bytes = daemon.percentile_bytes;
     let plan = Plan { sources: plans, channels, defaults: default_rules, percentile_bytes };

@@ -1,10 +1,14 @@
 //! `[[channel]]`: one measured quantity, and where it is found.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+};
 
 use super::{
     calibration::Places,
-    errors::Remark,
+    errors::{Remark, Sink},
     format::field_name,
     pattern::{self, Pattern},
     reader::{Found, Section, listed, nearest},
@@ -13,7 +17,7 @@ use super::{
     value::ValueKeys,
 };
 use crate::{
-    engine::{ChannelKey, ChannelPlan, TimeMode},
+    engine::{ChannelKey, ChannelPlan, TimeMode, Unknown},
     limits::{CHANNEL_ID_BYTES_MAX, CHANNELS_PER_DEVICE},
     wire::{decode::Format, json::JsonLayout},
 };
@@ -25,6 +29,8 @@ pub(super) struct Taken {
     keys: BTreeMap<(usize, ChannelKey), Range<usize>>,
     /// The channels that measure the cold junctions of which channel.
     pub(super) junctions: Vec<(Arc<str>, Vec<Found<u32>>)>,
+    /// Channels that others are judged by, by name.
+    pub others: Vec<Found<Arc<str>>>,
 }
 
 /// Where a channel takes what it does not say itself, the nearest last.
@@ -67,8 +73,11 @@ pub(super) fn read(
         base = pattern.rules.over(&base);
         value_base = pattern.values.clone();
     }
-    let values = ValueKeys::read(section, places).resolve(&value_base, section);
+    let value_keys = ValueKeys::read(section, places);
+    let values = value_keys.resolve(&value_base, section);
     let rules = RuleKeys::read(section).resolve(&base, time, &section.span, section.sink);
+    taken.others.extend_from_slice(value_keys.others());
+    value_keys.check_patience(&value_base, &rules, section);
     let id = id?;
     taken.junctions.push((Arc::clone(&id), values.junctions));
     Some(ChannelPlan {
@@ -78,6 +87,7 @@ pub(super) fn read(
         unit: values.unit,
         calibration: values.calibration,
         conversion: values.conversion,
+        qc: values.qc,
         rules,
     })
 }
@@ -177,6 +187,30 @@ fn check_name(section: &Section<'_>, format: &Format, name: &str, span: &Range<u
         None => format!("there are {}", listed(&names)),
     };
     section.sink.error(span, remark.help(help));
+}
+
+/// Each channel that a test of another takes values of must be one, or may be found.
+pub(super) fn check_others(
+    others: impl Iterator<Item = Found<Arc<str>>>,
+    channels: &[ChannelPlan],
+    sources: &[Source],
+    sink: &Sink,
+) {
+    let discovers = |id: &str| {
+        let names = sources.iter().filter(|source| source.unknown != Unknown::Reject);
+        let mut stems = names.map(|source| format!("{}.", source.name.value));
+        stems.any(|stem| id.starts_with(&stem))
+    };
+    let ids: BTreeSet<&str> = channels.iter().map(|channel| &*channel.id).collect();
+    for Found { value: id, span } in others {
+        if ids.contains(&*id) || discovers(&id) {
+            continue;
+        }
+        let remark = Remark::new(format!("there is no channel \"{id}\""));
+        let near = nearest(&id, ids.iter().copied());
+        let help = near.map(|near| format!("did you mean \"{near}\"?"));
+        sink.missing(&span, remark.maybe_help(help));
+    }
 }
 
 /// The field that holds no value but the time.

@@ -92,6 +92,7 @@ pub(super) const PATTERN: &[&str] = &[
     "unit",
     "raw_unit",
     "calibration",
+    "qc",
     "pane",
     "windows",
     "percentiles",
@@ -135,6 +136,7 @@ pub(super) const CHANNEL: &[&str] = &[
     "unit",
     "raw_unit",
     "calibration",
+    "qc",
     "pane",
     "windows",
     "percentiles",
@@ -186,6 +188,48 @@ pub(super) const CALIBRATION: &[&str] = &[
     "steps",
 ];
 
+/// `qc = { … }`.
+pub(super) const QC: &[&str] = &[
+    "unit",
+    "gross_range",
+    "spike",
+    "rate_of_change",
+    "flat_line",
+    "attenuated",
+    "gap",
+    "climatology",
+    "multi_variate",
+    "neighbour",
+];
+
+/// `gross_range = { … }` and `gap = { … }`.
+pub(super) const BOUNDS: &[&str] = &["fail", "suspect"];
+
+/// `spike = { … }`.
+pub(super) const SPIKE: &[&str] = &["fail", "suspect", "method"];
+
+/// `rate_of_change = { … }`.
+pub(super) const RATE_OF_CHANGE: &[&str] = &["fail", "suspect", "per"];
+
+/// `flat_line = { … }`.
+pub(super) const FLAT_LINE: &[&str] = &["fail", "suspect", "tolerance", "except"];
+
+/// `attenuated = { … }`.
+pub(super) const ATTENUATED: &[&str] = &["fail", "suspect", "spread", "period", "min_readings"];
+
+/// `climatology = { … }`.
+pub(super) const CLIMATOLOGY: &[&str] = &["members", "depth", "depth_channel", "max_age"];
+
+/// `members = [{ … }]`.
+pub(super) const MEMBER: &[&str] =
+    &["months", "quarters", "weeks", "days", "between", "depth", "fail", "suspect"];
+
+/// `multi_variate = { … }`.
+pub(super) const MULTI_VARIATE: &[&str] = &["channel", "rate", "other_rate", "per", "max_age"];
+
+/// `neighbour = { … }`.
+pub(super) const NEIGHBOUR: &[&str] = &["channel", "fail", "suspect", "max_age"];
+
 /// `[source.frame]`, of all kinds.
 pub(super) const FRAME: &[&str] = &["kind", "sync", "length", "max", "require", "gap"];
 
@@ -206,7 +250,7 @@ pub(super) const FIELD: &[&str] =
     &["name", "at", "type", "bits", "scale", "offset", "unit", "missing"];
 
 /// Keys that people will look for and this version does not have.
-pub(super) const ABSENT: &[&str] = &["qc", "exact", "max_hold"];
+pub(super) const ABSENT: &[&str] = &["exact", "max_hold"];
 
 /// A scenario.
 pub(super) const SCENARIO: &[&str] = &["format", "seed", "duration", "device", "fault"];

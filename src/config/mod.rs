@@ -29,6 +29,8 @@ mod format;
 mod keys;
 mod modbus;
 mod pattern;
+mod qc;
+mod qc_season;
 mod reader;
 mod rules;
 mod scenario;

@@ -117,6 +117,7 @@ impl<'a> Pattern<'a> {
             unit: values.unit,
             calibration: values.calibration,
             conversion: values.conversion,
+            qc: values.qc,
             rules: self.rules.resolve(&base, source.time, &self.section.span, self.section.sink),
         })
     }

@@ -305,6 +305,8 @@ fn write_memory(text: &mut String, config: &Config) -> fmt::Result {
     for channel in &plan.channels {
         configured.add(1, &channel.rules);
     }
+    let tests = plan.channels.iter().filter_map(|channel| channel.qc.as_ref());
+    let remembered: u64 = tests.map(|qc| qc.bytes() as u64).sum();
     let mut discoverable = 0;
     for source in &plan.sources {
         if let Unknown::Discover { max } = source.unknown {
@@ -314,6 +316,9 @@ fn write_memory(text: &mut String, config: &Config) -> fmt::Result {
     }
     writeln!(text, "\nmemory of the windows, at most")?;
     writeln!(text, "  {} configured: {configured}", plan.channels.len())?;
+    if 0 < remembered {
+        writeln!(text, "  what quality tests remember: {}", Bytes(remembered))?;
+    }
     if 0 < discoverable {
         writeln!(text, "  {discoverable} discovered, if as many come: {discovered}")?;
     }

@@ -28,6 +28,7 @@ mod modbus;
 mod broken;
 mod calibrations;
 mod patterns;
+mod qc;
 mod shipped;
 
 const SCENARIO: &str = r#"

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use super::{
     calibration::{self, Calibrated, Places},
     errors::Remark,
+    qc::QcKeys,
     reader::{Found, Section},
 };
 use crate::engine::{
+    Rules,
     calibration::Calibration,
+    qc::plan::QcPlan,
     unit::{Conversion, Unit},
 };
 
@@ -18,13 +21,14 @@ pub(super) struct ValueKeys {
     unit: Option<Found<Code>>,
     raw_unit: Option<Found<Code>>,
     calibration: Option<Found<Calibrated>>,
+    qc: Option<QcKeys>,
 }
 
 /// A unit, and how it is written.
 #[derive(Clone, Debug)]
-struct Code {
-    text: Arc<str>,
-    unit: Unit,
+pub(super) struct Code {
+    pub text: Arc<str>,
+    pub unit: Unit,
 }
 
 /// How raw values become published ones.
@@ -38,6 +42,8 @@ pub(super) struct ValuePlan {
     pub conversion: Conversion,
     /// The channels that measure the cold junctions of the calibration.
     pub junctions: Vec<Found<u32>>,
+    /// What they are judged by.
+    pub qc: Option<Arc<QcPlan>>,
 }
 
 impl ValueKeys {
@@ -47,6 +53,7 @@ impl ValueKeys {
             unit: code(section, "unit"),
             raw_unit: code(section, "raw_unit"),
             calibration: calibration::read(section, places),
+            qc: QcKeys::read(section),
         }
     }
 
@@ -62,6 +69,7 @@ impl ValueKeys {
             unit: own.unit.or(base.unit),
             raw_unit: own.raw_unit.or(base.raw_unit),
             calibration: own.calibration.or(base.calibration),
+            qc: own.qc.or(base.qc),
         }
     }
 
@@ -101,12 +109,14 @@ impl ValueKeys {
             let remark = Remark::new(title);
             section.sink.error(&from.span, remark);
         }
+        let to = all.unit.as_ref().map(|found| &found.value);
+        let qc = all.qc.as_ref().and_then(|qc| qc.resolve(to, section));
         let unit = all.unit.map(|found| found.value.text);
         let (calibration, junctions) = match calibrated {
             Some(Calibrated { calibration, junctions, .. }) => (calibration, junctions),
             None => (Calibration::IDENTITY, Vec::new()),
         };
-        ValuePlan { unit, calibration, conversion, junctions }
+        ValuePlan { unit, calibration, conversion, junctions, qc }
     }
 
     /// The unit that the calibration itself gives, as if it were written at its place.
@@ -115,6 +125,18 @@ impl ValueKeys {
         let text = value.gives?;
         let unit = Unit::parse(text).ok()?;
         Some(Found { value: Code { text: Arc::from(text), unit }, span: span.clone() })
+    }
+
+    /// The other channels that these keys name, and where.
+    pub(super) fn others(&self) -> &[Found<Arc<str>>] {
+        self.qc.as_ref().map_or(&[], QcKeys::others)
+    }
+
+    /// Warns of a test whose verdict may come too late under these rules.
+    pub(super) fn check_patience(&self, base: &Self, rules: &Rules, section: &Section<'_>) {
+        if let Some(qc) = self.over(base).qc {
+            qc.check_patience(rules.lateness_ns, rules.expected_rate, section);
+        }
     }
 
     fn conversion(
@@ -149,7 +171,8 @@ fn disagree(given: &Found<Code>, told: &Found<Code>, section: &Section<'_>) {
     }
 }
 
-fn code(section: &Section<'_>, key: &'static str) -> Option<Found<Code>> {
+/// The unit that a key names.
+pub(super) fn code(section: &Section<'_>, key: &'static str) -> Option<Found<Code>> {
     let found = section.text(key)?;
     match Unit::parse(found.value) {
         Ok(unit) => {

@@ -60,6 +60,7 @@ pub async fn run(
         })
         .validate(&plan)
         .normalize(&plan)
+        .qc(&plan)
         .map(|checked| onlooker.tell(checked));
     let mut publish = |snapshot| publisher.publish(snapshot, line.now_ns());
     if let Some(shards) = shards {

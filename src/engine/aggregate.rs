@@ -14,8 +14,7 @@ use super::{
     gallery::{Gallery, Part},
     snapshot::{ChannelInfo, Live},
     split::Portion,
-    summary::Flag,
-    validate::{Advance, Reading},
+    validate::{Advance, Entry, Reading},
     windows::{Count, Found, Windows},
 };
 use crate::scan::Step;
@@ -97,9 +96,11 @@ impl Aggregator {
     pub fn take(&mut self, arrived_ns: i64, readings: &[Reading], advances: &[Advance]) {
         let Self { windows, gallery, closed, .. } = self;
         in_order(readings, advances, |event| match event {
-            Event::Reading(&Reading { channel, flag, tests, at_ns, value }) => {
-                windows.push(channel, at_ns, value, flag, None);
-                if flag != Flag::Missing {
+            Event::Reading(&Reading { channel, flag, entry, tests, at_ns, value }) => {
+                if entry != Entry::Preview {
+                    windows.push(channel, at_ns, value, flag, None);
+                }
+                if entry.is_shown() {
                     gallery.show_live(channel, Live { value, at_ns, arrived_ns, flag, tests });
                 }
             }

@@ -22,6 +22,7 @@ pub mod devices;
 pub mod timeline;
 pub mod trace;
 pub mod normalize;
+pub mod qc;
 pub mod rolling;
 pub mod aggregate;
 pub mod split;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Rules, calibration::Calibration, glob::Glob, unit::Conversion};
+use super::{Rules, calibration::Calibration, glob::Glob, qc::plan::QcPlan, unit::Conversion};
 
 /// All of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +59,8 @@ pub struct PatternPlan {
     pub calibration: Calibration,
     /// From the unit of the calibrated values to the published one.
     pub conversion: Conversion,
+    /// The tests that readings are judged by; `None` for no test.
+    pub qc: Option<Arc<QcPlan>>,
     /// How they are aggregated.
     pub rules: Rules,
 }
@@ -99,6 +101,8 @@ pub struct ChannelPlan {
     pub calibration: Calibration,
     /// From the unit of the calibrated values to the published one.
     pub conversion: Conversion,
+    /// The tests that readings are judged by; `None` for no test.
+    pub qc: Option<Arc<QcPlan>>,
     /// How it is aggregated.
     pub rules: Rules,
 }

@@ -8,6 +8,7 @@ use std::{
 use super::{
     calibration::Calibration,
     plan::{ChannelKey, ChannelPlan, Linear, PatternPlan, Plan, Unknown},
+    qc::plan::QcPlan,
     rules::Rules,
     snapshot::ChannelInfo,
     timeline::{LaneRules, Timeline},
@@ -69,6 +70,8 @@ pub struct Added {
     pub info: Arc<ChannelInfo>,
     /// From calibrated to published units.
     pub conversion: Conversion,
+    /// What it is judged by; `None` for no test.
+    pub qc: Option<Arc<QcPlan>>,
 }
 
 #[derive(Debug)]
@@ -281,7 +284,8 @@ impl Registry {
             calibration: plan.calibration.clone(),
             rules: plan.rules.clone(),
         };
-        self.added.push(Added { info: Arc::new(info), conversion: plan.conversion });
+        let (conversion, qc) = (plan.conversion, plan.qc.clone());
+        self.added.push(Added { info: Arc::new(info), conversion, qc });
         Target {
             channel: index,
             lane: u32::try_from(lane).expect("no more lanes than channels"),
@@ -305,6 +309,7 @@ impl SourceChannels {
                 unit: pattern.unit.clone(),
                 calibration: pattern.calibration.clone(),
                 conversion: pattern.conversion,
+                qc: pattern.qc.clone(),
                 rules: pattern.rules.clone(),
             },
             None => ChannelPlan {
@@ -314,6 +319,7 @@ impl SourceChannels {
                 unit: None,
                 calibration: Calibration::IDENTITY,
                 conversion: Conversion::IDENTITY,
+                qc: None,
                 rules: self.rules.clone(),
             },
         }

@@ -7,7 +7,7 @@ use super::{
     aggregate::{Aggregator, Answer, Event, in_order},
     books::Books,
     edition::{Binder, Edition, Editor},
-    validate::{Advance, Checked, Reading},
+    validate::{Advance, Checked, Entry, Reading},
     windows::{Emitted, Found, Windows},
 };
 use crate::scan::Step;
@@ -93,6 +93,7 @@ impl Step for RollingThrough {
         let Self { windows, books } = self;
         let mut results = Vec::new();
         in_order(&checked.readings, &checked.advances, |event| match event {
+            Event::Reading(&Reading { entry: Entry::Preview, .. }) => {}
             Event::Reading(&Reading { channel, flag, at_ns, value, .. }) => {
                 let through = &mut |result: Found<'_>| results.push(result.into());
                 windows.push(channel, at_ns, value, flag, Some(through));

@@ -5,6 +5,7 @@ use futures::Stream;
 use super::{
     Input, Plan,
     normalize::Normalize,
+    qc::Qc,
     rolling::{Rolling, RollingThrough},
     validate::{Checked, Validate},
 };
@@ -26,6 +27,14 @@ pub trait Stages: Stream + Sized {
         Self: Stream<Item = Checked>,
     {
         self.scan_with(Normalize::new(plan))
+    }
+
+    /// Judges readings by the quality tests of their channels.
+    fn qc(self, plan: &Plan) -> ScanWith<Self, Qc>
+    where
+        Self: Stream<Item = Checked>,
+    {
+        self.scan_with(Qc::new(plan))
     }
 
     /// Aggregates over rolling windows, and gives a snapshot each `publish_ns`.

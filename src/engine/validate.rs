@@ -54,6 +54,23 @@ struct Lists {
     devices: DeviceNews,
 }
 
+impl Checked {
+    /// Nothing, at this instant.
+    #[must_use]
+    pub fn empty(now_ns: i64) -> Self {
+        Self {
+            now_ns,
+            readings: Vec::new(),
+            frame_ends: Vec::new(),
+            advances: Vec::new(),
+            added: Vec::new(),
+            report: None,
+            traces: Vec::new(),
+            lists_home: Home::default(),
+        }
+    }
+}
+
 impl Drop for Checked {
     fn drop(&mut self) {
         let mut lists = Lists {
@@ -78,12 +95,35 @@ pub struct Reading {
     /// Its verdict; [`Flag::Missing`] marks a note without a value, which is not an accepted
     /// reading.
     pub flag: Flag,
+    /// What it is to the panes, and to who asks for the latest value.
+    pub entry: Entry,
     /// The tests that speak against it.
     pub tests: Tests,
     /// Event time.
     pub at_ns: i64,
     /// Raw value here, normalized later; not a number if none can be given, which its flag says.
     pub value: f64,
+}
+
+/// What a reading is to the panes, and to who asks for the latest value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A value: it enters its pane and is shown.
+    Value,
+    /// A note that there is none: it is counted in its pane.
+    Note,
+    /// A value that waits for a verdict: it is shown, and enters its pane later.
+    Preview,
+    /// A value that has waited: it enters its pane, and was shown.
+    Settled,
+}
+
+impl Entry {
+    /// Whether it may be shown as the latest value.
+    #[must_use]
+    pub fn is_shown(self) -> bool {
+        matches!(self, Self::Value | Self::Preview)
+    }
 }
 
 /// A watermark moves.
@@ -290,7 +330,8 @@ impl Validate {
             };
             let at_ns = frame.event_time(at_ns);
             *newest_ns = (*newest_ns).max(at_ns);
-            readings.push(Reading { channel: target.channel, flag, tests, at_ns, value });
+            let (channel, entry) = (target.channel, Entry::Value);
+            readings.push(Reading { channel, flag, entry, tests, at_ns, value });
         }
         readings.len() - before
     }
@@ -349,11 +390,12 @@ impl Validate {
         let at_ns = frame.event_time(sample.at_ns);
         let place = self.timelines[frame.source].place(lane as usize, at_ns, frame.arrived_ns);
         let Frame { flag, tests, .. } = *frame;
-        let mut reading = Reading { channel, flag, tests, at_ns, value: sample.value };
+        let (entry, value) = (Entry::Value, sample.value);
+        let mut reading = Reading { channel, flag, entry, tests, at_ns, value };
         if !sample.value.is_finite() {
             // That there is no value is worth a note in the pane where one was due.
             if sample.value.is_nan() && !frame.duplicate && place == Place::Open {
-                reading.flag = Flag::Missing;
+                (reading.flag, reading.entry) = (Flag::Missing, Entry::Note);
                 checked.readings.push(reading);
             }
             return Err(ReadingRefusal::NotFinite);

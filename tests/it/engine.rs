@@ -123,6 +123,7 @@ fn plan(time: TimeMode, lateness_ns: i64) -> Plan {
             unit: None,
             calibration: Calibration::IDENTITY,
             conversion: Conversion::IDENTITY,
+            qc: None,
             rules: rules.clone(),
         }],
         defaults: rules,

@@ -12,6 +12,7 @@ mod fuzz;
 mod model;
 mod probe;
 mod process;
+mod qc;
 mod readme;
 mod recorded;
 mod scan;

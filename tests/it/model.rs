@@ -62,6 +62,7 @@ fn plan(setting: &Setting) -> Plan {
         unit: None,
         calibration: Calibration::IDENTITY,
         conversion: Conversion::IDENTITY,
+        qc: None,
         rules: rules.clone(),
     };
     Plan {

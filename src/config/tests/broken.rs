@@ -295,7 +295,8 @@ fn each_key_says_its_range_or_its_words() {
 #[test]
 fn each_key_of_a_channel_says_what_is_wrong() {
     let cases = [
-        ("qc = 1", "unknown key `qc` in [[channel]]"),
+        ("qc = 1", "`qc` must be a table"),
+        ("max_hold = 1", "unknown key `max_hold` in [[channel]]"),
         ("field = \"t\"", "`field` does not fit: the source \"plant\" speaks \"native\""),
         ("unit = \"furlong\"", "`unit` \"furlong\" is no unit: `furlong` is no known UCUM code"),
         (
@@ -353,8 +354,9 @@ fn each_key_of_a_channel_says_what_is_wrong() {
 
 #[test]
 fn keys_that_this_version_lacks_are_named_as_such() {
-    let shown = bad(&channel("qc = { gross_range = { fail = [-20, 150] } }"));
-    assert!(shown.contains("help: this version of stillwell has no `qc`: remove it"), "{shown}");
+    let shown = bad(&channel("max_hold = \"1m\""));
+    let help = "help: this version of stillwell has no `max_hold`: remove it";
+    assert!(shown.contains(help), "{shown}");
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn its_commented_defaults_are_the_defaults() {
 fn its_examples_run_and_their_defaults_are_the_defaults() {
     let examples = with_tables(SHIPPED);
     let config = shipped(&examples);
-    assert_eq!((config.inputs.len(), config.plan.channels.len()), (14, 6));
+    assert_eq!((config.inputs.len(), config.plan.channels.len()), (14, 9));
     assert_eq!(shipped(&with_defaults(&examples)), config);
 }
 
@@ -124,7 +124,12 @@ fn it_has_every_key_and_no_other() {
     let layout = [keys::FRAME, keys::LENGTH, keys::REQUIRE, keys::CHECK, keys::CUSTOM, keys::FIELD];
     let modbus = [keys::MODBUS_DEVICE, keys::REGISTER].concat();
     let inner = [keys::CALIBRATION, keys::WINDOW, keys::RS485, keys::SENT, &*modbus].concat();
-    for key in inner.into_iter().chain(layout.concat()) {
+    let tests =
+        [keys::QC, keys::BOUNDS, keys::SPIKE, keys::RATE_OF_CHANGE, keys::FLAT_LINE].concat();
+    let of_others = [keys::ATTENUATED, keys::CLIMATOLOGY, keys::MEMBER].concat();
+    let by_others = [keys::MULTI_VARIATE, keys::NEIGHBOUR].concat();
+    let tests = [tests, of_others, by_others].concat();
+    for key in inner.into_iter().chain(layout.concat()).chain(tests) {
         assert!(SHIPPED.contains(&format!("{key} = ")), "config.toml does not show {key}");
     }
     for key in keys::DEFAULTS {

@@ -41,6 +41,7 @@ fn channel(index: u8, unit: &str, calibration: Calibration) -> ChannelPlan {
         unit: Some(unit.into()),
         calibration,
         conversion: Conversion::IDENTITY,
+        qc: None,
         rules: rules(),
     }
 }

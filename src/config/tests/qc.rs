@@ -1,0 +1,100 @@
+//! `qc`: the tests of a channel, and what cannot be meant.
+
+use super::*;
+use crate::engine::qc::{
+    attenuated::Spread,
+    bounds::{Span, Spans, Thresholds},
+    climatology::Season,
+    plan::{Depth, QcPlan},
+    spike::Method,
+};
+
+fn with(qc: &str) -> String {
+    format!(
+        "{TEXT}[[channel]]\nid = \"t\"\nsource = \"bench\"\nfield = \"t\"\nunit = \"[degF]\"\n\
+         expected_rate = 2\nlateness = \"500ms\"\nqc = {{ {qc} }}\n\
+         [[channel]]\nid = \"other\"\nsource = \"bench\"\nfield = \"o\"\n"
+    )
+}
+
+fn plan(qc: &str) -> QcPlan {
+    let config = good(&with(qc));
+    QcPlan::clone(config.plan.channels[0].qc.as_ref().expect("tests"))
+}
+
+#[test]
+fn bounds_convert_as_points_and_as_differences() {
+    let all = plan(
+        "unit = \"Cel\", gross_range = { fail = [-10, 100] }, spike = { suspect = 5 }, \
+         rate_of_change = { fail = 60, per = \"1m\" }, flat_line = { tolerance = 0.5, fail = \"1h\" }",
+    );
+    let fail = Some(Span { min: 14.0, max: 212.0 });
+    assert_eq!(all.gross_range, Some(Spans { fail, suspect: None }));
+    let near = |got: Option<f64>, wanted: f64| (got.expect("a bound") - wanted).abs() < 1e-12;
+    assert!(near(all.spike.expect("a test").thresholds.suspect, 9.0));
+    assert!(near(all.rate_of_change.expect("a test").fail, 1.8));
+    assert!(near(all.flat_line.map(|flat| flat.tolerance), 0.9));
+}
+
+#[test]
+fn every_test_has_its_keys() {
+    let all = plan(
+        "spike = { method = \"differential\", suspect = 1, fail = 2 }, \
+         attenuated = { spread = \"range\", period = \"1h\", suspect = 2, fail = 1, min_readings = 5 }, \
+         gap = { suspect = \"2s\", fail = \"1m\" }, \
+         climatology = { depth_channel = \"other\", members = [{ months = [11, 2], fail = [0, 9], depth = [1, 2] }] }, \
+         multi_variate = { channel = \"other\", rate = 2, other_rate = 1, per = \"2s\" }, \
+         neighbour = { channel = \"other\", suspect = 3 }",
+    );
+    assert_eq!(all.spike.expect("a test").method, Method::Differential);
+    let attenuated = all.attenuated.expect("a test");
+    assert_eq!((attenuated.spread, attenuated.readings_min), (Spread::Range, 5));
+    assert_eq!(all.gap, Some(Thresholds { suspect: Some(2.0), fail: Some(60.0) }));
+    let climatology = all.climatology.as_ref().expect("a test");
+    assert_eq!(climatology.members[0].season, Season::Months(11, 2));
+    assert!(
+        matches!(&climatology.depth, Some(Depth::Measured(partner)) if &*partner.id == "other")
+    );
+    let multi = all.multi_variate.as_ref().expect("a test");
+    assert_eq!((multi.rate, multi.partner_rate), (1.0, 0.5));
+    assert_eq!(all.partners().count(), 3);
+}
+
+#[test]
+fn what_cannot_be_meant_is_named() {
+    let cases = [
+        ("gross_range = { fail = [0, 10], suspect = [5, 20] }", "does not lie within `fail`"),
+        ("gross_range = { fail = [10, 0] }", "`fail` is no range"),
+        ("gross_range = { }", "needs `fail` or `suspect`"),
+        ("spike = { suspect = 5, fail = 2 }", "never be suspect before"),
+        ("attenuated = { period = \"1h\", suspect = 1, fail = 2 }", "never be suspect before"),
+        ("flat_line = { tolerance = 0, fail = \"1h\" }", "finds nothing"),
+        ("flat_line = { tolerance = 1, fail = \"1s\", suspect = \"2s\" }", "never be suspect"),
+        ("neighbour = { channel = \"othr\", suspect = 1 }", "did you mean \"other\"?"),
+        ("climatology = { members = [{ suspect = [0, 1] }] }", "does not say when it holds"),
+        ("climatology = { members = [{ months = [0, 3], fail = [0, 1] }] }", "no part of the year"),
+        (
+            "climatology = { members = [{ months = [1, 3], weeks = [1, 2], fail = [0, 1] }] }",
+            "say twice",
+        ),
+        ("unit = \"bar\", gross_range = { fail = [0, 1] }", "do not fit the channel"),
+        ("spikes = { fail = 1 }", "did you mean `spike`"),
+    ];
+    for (qc, words) in cases {
+        let errors = bad(&with(qc));
+        assert!(errors.contains(words), "{qc}: {errors}");
+    }
+}
+
+#[test]
+fn a_verdict_that_may_come_too_late_is_warned_of() {
+    let warned = |lateness: &str| {
+        let text = with("spike = { fail = 1 }");
+        let text = text.replace("lateness = \"500ms\"", &format!("lateness = \"{lateness}\""));
+        let loaded = parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
+        let spike = |line: String| line.contains("`spike` judges a reading by the one after it");
+        loaded.warnings.lines().any(spike)
+    };
+    assert!(warned("400ms"));
+    assert!(!warned("500ms"));
+}

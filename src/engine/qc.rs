@@ -1,0 +1,199 @@
+//! Quality control: readings are judged by the QARTOD tests of their channels.
+//!
+//! Flags combine as `qartod_compare` combines them: of all that is said of a reading, the worst
+//! counts, in the order 9 < 2 < 1 < 3 < 4. A channel without tests costs its readings nothing
+//! but a look; a plan without tests costs a batch one comparison.
+//!
+//! The spike test judges a value by the one after it. Until that comes the reading waits: it is
+//! shown as the latest value, and enters its pane with the next reading of its channel, or when
+//! that pane is about to close, then without the verdict. Nothing is ever lost or late by it.
+
+pub mod attenuated;
+pub mod bounds;
+mod channel;
+pub mod climatology;
+pub mod flat_line;
+mod partners;
+pub mod plan;
+pub mod rate;
+pub mod spike;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use std::mem;
+
+use self::{channel::Judged, climatology::Almanac, partners::Partners, plan::QcPlan};
+use super::{
+    Plan,
+    summary::Flag,
+    trace::Trace,
+    validate::{Advance, Checked, Reading},
+};
+use crate::scan::Step;
+
+/// The third stage.
+#[derive(Debug, Default)]
+pub struct Qc {
+    /// By channel: dense, because every reading asks for it.
+    seats: Vec<Seat>,
+    judged: Vec<Judged>,
+    partners: Partners,
+    almanac: Almanac,
+    waiting: Waiting,
+    now_ns: i64,
+    /// Room for the readings of the next batch.
+    spare: Vec<Reading>,
+}
+
+/// What is to be done with the readings of a channel.
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    judged: Option<u32>,
+    partner: Option<u32>,
+    lane: u32,
+}
+
+/// For each lane the judged channels of which a reading waits, or has waited.
+#[derive(Debug, Default)]
+struct Waiting(Vec<Vec<u32>>);
+
+impl Qc {
+    /// A stage that learns of channels as they come, and knows from the plan whose values others
+    /// are judged by.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let mut stage = Self::default();
+        let configured = plan.channels.iter().map(|channel| &channel.qc);
+        let found = plan.sources.iter().flat_map(|source| &source.patterns);
+        let all = configured.chain(found.map(|pattern| &pattern.qc)).flatten();
+        for partner in all.flat_map(|qc| qc.partners()) {
+            stage.partners.number(&partner.id);
+        }
+        stage
+    }
+
+    fn add(&mut self, id: &str, lane: usize, plan: Option<&QcPlan>) {
+        let judged = plan.map(|plan| {
+            self.judged.push(Judged::new(plan, &mut self.partners));
+            self.judged.len() as u32 - 1
+        });
+        if self.waiting.0.len() <= lane {
+            self.waiting.0.resize_with(lane + 1, Vec::new);
+        }
+        self.seats.push(Seat { judged, partner: self.partners.known(id), lane: lane as u32 });
+    }
+
+    /// Judges a reading, and puts what is settled by it before it.
+    fn reading(&mut self, mut reading: Reading, out: &mut Vec<Reading>) {
+        let Self { seats, judged, partners, almanac, waiting, .. } = self;
+        let Seat { judged: number, partner, lane } = seats[reading.channel as usize];
+        if let Some(number) = number {
+            let channel = &mut judged[number as usize];
+            // A calibration may have no value to give either.
+            let settled = if reading.value.is_finite() && reading.flag != Flag::Missing {
+                channel.judge(&mut reading, partners, almanac)
+            } else {
+                channel.miss()
+            };
+            out.extend(settled);
+            if channel.enlists() {
+                waiting.0[lane as usize].push(number);
+            }
+        }
+        match partner {
+            Some(partner) if reading.flag.counts() => {
+                partners.show(partner, reading.at_ns, reading.value);
+            }
+            Some(partner) => partners.miss(partner),
+            None => {}
+        }
+        out.push(reading);
+    }
+
+    /// Lets go of what lies in panes that are about to close.
+    fn release(&mut self, lane: usize, before_ns: i64, out: &mut Vec<Reading>) {
+        let Self { judged, waiting: Waiting(lanes), .. } = self;
+        if let Some(waiting) = lanes.get_mut(lane) {
+            waiting.retain(|&number| {
+                let channel = &mut judged[number as usize];
+                out.extend(channel.release_before(before_ns));
+                channel.stays_listed()
+            });
+        }
+    }
+
+    fn judge(&mut self, checked: &mut Checked) {
+        let mut out = mem::take(&mut self.spare);
+        let readings = mem::take(&mut checked.readings);
+        out.reserve_exact(readings.len());
+        let mut moved = Moved::new(&checked.traces);
+        let mut advances = checked.advances.iter_mut().peekable();
+        for (at, reading) in readings.iter().enumerate() {
+            while let Some(advance) = advances.next_if(|advance| advance.after == at) {
+                self.pass(advance, &mut out);
+            }
+            self.reading(*reading, &mut out);
+            moved.note(out.len() - 1);
+        }
+        advances.for_each(|advance| self.pass(advance, &mut out));
+        moved.apply(&mut checked.traces);
+        checked.readings = out;
+        self.spare = readings;
+        self.spare.clear();
+    }
+
+    fn pass(&mut self, advance: &mut Advance, out: &mut Vec<Reading>) {
+        self.release(advance.lane, advance.watermark_ns, out);
+        advance.after = out.len();
+    }
+}
+
+/// Where readings stand now, for the traces that tell of them.
+struct Moved(Option<Vec<usize>>);
+
+impl Moved {
+    fn new(traces: &[Trace]) -> Self {
+        Self((!traces.is_empty()).then(Vec::new))
+    }
+
+    fn note(&mut self, place: usize) {
+        if let Self(Some(places)) = self {
+            places.push(place);
+        }
+    }
+
+    fn apply(&self, traces: &mut [Trace]) {
+        let Self(Some(places)) = self else { return };
+        for reading in traces.iter_mut().flat_map(|trace| &mut trace.readings) {
+            if let Ok(place) = &mut reading.verdict {
+                *place = places[*place];
+            }
+        }
+    }
+}
+
+impl Step for Qc {
+    type In = Checked;
+    type Out = Checked;
+
+    fn step(&mut self, mut checked: Checked) -> Option<Checked> {
+        self.now_ns = checked.now_ns;
+        for added in &checked.added {
+            self.add(&added.info.id, added.info.lane, added.qc.as_deref());
+        }
+        if !self.judged.is_empty() {
+            self.judge(&mut checked);
+        }
+        Some(checked)
+    }
+
+    /// What still waits has nothing to wait for.
+    fn finish(&mut self) -> Option<Checked> {
+        let mut checked = Checked::empty(self.now_ns);
+        for lane in 0..self.waiting.0.len() {
+            self.release(lane, i64::MAX, &mut checked.readings);
+        }
+        (!checked.readings.is_empty()).then_some(checked)
+    }
+}

@@ -1,0 +1,71 @@
+//! The latest values of channels that others are judged by.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{plan::Partner, rate::Slope};
+
+/// What is known of the channels that are partners of others.
+///
+/// They are known by their ids until they are met: a channel that is discovered later may be
+/// named today.
+#[derive(Debug, Default)]
+pub(super) struct Partners {
+    numbers: HashMap<Arc<str>, u32, foldhash::quality::RandomState>,
+    latest: Vec<Latest>,
+}
+
+/// The latest value of a partner that counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Latest {
+    value: Option<(i64, f64)>,
+    slope: Slope,
+    per_second: Option<f64>,
+}
+
+impl Partners {
+    /// Number of the partner with this id, from now on looked after.
+    pub(super) fn number(&mut self, id: &Arc<str>) -> u32 {
+        if let Some(number) = self.numbers.get(id) {
+            return *number;
+        }
+        let number = u32::try_from(self.latest.len()).expect("no more than channels");
+        self.numbers.insert(Arc::clone(id), number);
+        self.latest.push(Latest::default());
+        number
+    }
+
+    /// The number of the partner with this id, if it is one.
+    #[must_use]
+    pub(super) fn known(&self, id: &str) -> Option<u32> {
+        self.numbers.get(id).copied()
+    }
+
+    /// Takes a value of a partner, unless it is older than the one before.
+    pub(super) fn show(&mut self, number: u32, at_ns: i64, value: f64) {
+        let latest = &mut self.latest[number as usize];
+        if latest.value.is_none_or(|(before_ns, _)| before_ns <= at_ns) {
+            latest.per_second = latest.slope.next(at_ns, value);
+            latest.value = Some((at_ns, value));
+        }
+    }
+
+    /// A partner has no value, or none that counts.
+    pub(super) fn miss(&mut self, number: u32) {
+        self.latest[number as usize] = Latest::default();
+    }
+
+    /// The value of a partner that counts at `at_ns`: the latest that came before, if it is near
+    /// enough in time.
+    #[must_use]
+    pub(super) fn value(&self, number: u32, partner: &Partner, at_ns: i64) -> Option<f64> {
+        let (value_at_ns, value) = self.latest[number as usize].value?;
+        (value_at_ns.abs_diff(at_ns) <= partner.age_max_ns.unsigned_abs()).then_some(value)
+    }
+
+    /// The same for its change per second.
+    #[must_use]
+    pub(super) fn per_second(&self, number: u32, partner: &Partner, at_ns: i64) -> Option<f64> {
+        self.value(number, partner, at_ns)?;
+        self.latest[number as usize].per_second
+    }
+}
