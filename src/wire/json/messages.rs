@@ -115,12 +115,11 @@ fn texts(
     out: &mut Frames,
     tally: &mut WireTally,
 ) {
-    let mut parser = Parser::new(text);
-    if parser.is_at_end() {
-        tally.bytes_skipped += (text.len() + more) as u64;
-        return;
-    }
-    while !text.is_empty() {
+    loop {
+        if Parser::new(text).is_at_end() {
+            tally.bytes_skipped += (text.len() + more) as u64;
+            return;
+        }
         let inner = reader.unwrapped(text);
         let mut parser = Parser::new(inner);
         let read = reader.read(&mut parser, arrived_ns, out);
@@ -139,6 +138,9 @@ fn texts(
         match read {
             Ok(samples) => tally.accept(bytes, samples),
             Err(why) => tally.refuse(why, bytes),
+        }
+        if text.is_empty() {
+            return;
         }
     }
 }

@@ -72,10 +72,7 @@ fn unit(path: &str) -> Option<&'static str> {
 
 /// A syslog line (RFC 5424) holds an object behind its header.
 pub(super) fn unwrapped(text: &str) -> &str {
-    match text.find('{') {
-        Some(start) if text.trim_start().starts_with('<') && !text[..start].contains('\n') => {
-            &text[start..]
-        }
-        _ => text,
-    }
+    let Some(start) = text.find('{') else { return text };
+    let header = text[..start].trim_start();
+    if header.starts_with('<') && !header.contains('\n') { &text[start..] } else { text }
 }

@@ -95,7 +95,11 @@ pub(super) struct Report<'d> {
     /// Samples before this record, and before this row.
     before: usize,
     row: usize,
+    /// The record has to be read again, since what names its values stood behind some of them.
     again: bool,
+    /// It is read again: what names its values is known. Keys that come twice with different values
+    /// would have it read for ever.
+    settled: bool,
     timed: bool,
 }
 
@@ -109,6 +113,7 @@ impl<'d> Report<'d> {
             before: 0,
             row: 0,
             again: false,
+            settled: false,
             timed: false,
         }
     }
@@ -120,6 +125,9 @@ impl<'d> Report<'d> {
     }
 
     fn set(&mut self, which: fn(&mut Texts) -> &mut String, written: &str) {
+        if self.settled {
+            return;
+        }
         let mut text = std::mem::take(&mut self.texts.name);
         text.clear();
         append_unescaped(written, &mut text);
@@ -171,6 +179,7 @@ impl Listener for Report<'_> {
             self.texts.kind.clear();
         }
         self.row = self.before;
+        self.settled = self.again;
         self.again = false;
     }
 

@@ -301,3 +301,28 @@ proptest! {
         compare(&text);
     }
 }
+
+/// Lines without anything in them are no messages, whatever stands around them.
+#[test]
+fn empty_lines_in_a_datagram_cost_nothing() {
+    for (text, good, refused) in [
+        ("\r\n{\"t\":1}\n\n", 1, 0),
+        ("{\"t\":\n\r\n", 0, 1),
+        ("{\"t\":\n\n{\"t\":1}\n\n", 1, 1),
+        ("\n \n", 0, 0),
+    ] {
+        let tally = plain(text).tally;
+        assert_eq!((tally.frames_ok, tally.refused_total()), (good, refused), "{text:?}");
+    }
+    let logged = "\n<14>1 - host rtl_433 - - - {\"model\":\"M\",\"id\":1,\"t\":2}\n";
+    let fed = fed(JsonLayout::Rtl433, &[], Framing::Datagram, logged.as_bytes());
+    assert_eq!(fed.values(), named(&[("M.1.t", 2.0)]));
+}
+
+/// Which no hub sends, and which must not be read for ever.
+#[test]
+fn a_name_that_comes_twice_ends() {
+    let text = r#"{"obs":[[1,2,3]],"serial_number":"A","serial_number":"B","type":"obs_st"}"#;
+    let fed = fed(JsonLayout::Tempest, &[], Framing::Datagram, text.as_bytes());
+    assert_eq!(fed.values(), named(&[("B.wind_lull", 2.0), ("B.wind_average", 3.0)]));
+}
