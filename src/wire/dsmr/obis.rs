@@ -142,6 +142,10 @@ impl<'d, 'n> Readings<'d, 'n> {
                 let name = NAMES.get(usize::from(channel - 1)).copied();
                 self.put(name.unwrap_or("mbus.valve"), unit, at_ns, number);
             }
+            // Before DSMR 4 the limit was one of the current.
+            (0, 0, (17, 0, 0)) if unit == Some("A") => {
+                self.put("current_limit", unit, at_ns, number);
+            }
             _ => match name(code) {
                 Some(name) => self.put(name, unit, at_ns, number),
                 None => {
@@ -189,9 +193,9 @@ fn unit(text: &[u8]) -> Option<&'static str> {
         b"VA" => "V.A",
         b"kVA" => "kV.A",
         b"var" => "V.A{reactive}",
-        b"kvar" => "kV.A{reactive}",
+        b"kvar" | b"kVAr" => "kV.A{reactive}",
         b"varh" => "V.A.h{reactive}",
-        b"kvarh" => "kV.A.h{reactive}",
+        b"kvarh" | b"kVArh" => "kV.A.h{reactive}",
         b"Hz" => "Hz",
         b"m3" => "m3",
         b"dm3" => "dm3",
