@@ -79,7 +79,7 @@ Exit codes: 0; 65 if no format fits; 66 if there is no such port; 75 if another 
 pub fn run(args: &ProbeArgs) -> Result<(), ProbeFailure> {
     let Some(named) = &args.port else { return list(args.json) };
     let (subject, heard) = match Path::new(named) {
-        path if path.is_file() => (Subject::File(path.to_owned()), file(path)?),
+        path if path.is_file() => (Subject::File(answer::anywhere(path)), file(path)?),
         _ => {
             let place =
                 Place::parse(named).ok_or_else(|| ProbeFailure::NoSuchPort(named.clone()))?;
@@ -172,7 +172,7 @@ fn tell(subject: &Subject, verdict: &Verdict, json: bool) -> io::Result<()> {
         Subject::Serial(_, settings) => format!(" at {settings}"),
         Subject::Udp(_) | Subject::File(_) => String::new(),
     };
-    let Verdict { candidate, tally, share, samples } = verdict;
+    let Verdict { candidate, tally, share, samples, .. } = verdict;
     let percent = (share * 100.0).floor();
     writeln!(
         err,
@@ -197,15 +197,23 @@ fn unknown(named: &str, subject: &Subject, heard: &Heard) -> String {
         };
         return format!("nothing came from {named}: {help}");
     };
-    let at = match subject {
-        Subject::Serial(..) => format!(" at {}", heard.settings),
-        Subject::Udp(_) | Subject::File(_) => String::new(),
+    let (at, help) = match subject {
+        Subject::Serial(..) => (
+            format!(" at {}", heard.settings),
+            "--seconds listens longer at each rate, and `stillwell record` keeps what comes",
+        ),
+        Subject::Udp(_) => {
+            (String::new(), "--seconds listens longer, and `stillwell record` keeps what comes")
+        }
+        Subject::File(_) => (
+            String::new(),
+            "binary frames have to be declared, by format = \"binary\" and a layout",
+        ),
     };
     let percent = (verdict.share * 100.0).floor();
     format!(
         "no format explains what came from {named}: of {} bytes{at} the nearest is {}, with {} of \
-         {} frames good and {percent} % of the bytes in them; --seconds listens longer, and \
-         `stillwell record` keeps what comes",
+         {} frames good and {percent} % of the bytes in them; {help}",
         heard.bytes, verdict.candidate.name, verdict.tally.frames_ok, verdict.tally.frames_in
     )
 }

@@ -191,12 +191,7 @@ fn name_by(section: &Section<'_>) -> Vec<Arc<str>> {
 }
 
 fn precision(section: &Section<'_>) -> Precision {
-    let words = [
-        ("ns", Precision::Nanoseconds),
-        ("us", Precision::Microseconds),
-        ("ms", Precision::Milliseconds),
-        ("s", Precision::Seconds),
-    ];
+    let words = Precision::ALL.map(|precision| (precision.name(), precision));
     section.choice("precision", &words).map_or_else(Precision::default, |found| found.value)
 }
 

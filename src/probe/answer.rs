@@ -11,7 +11,11 @@ use super::{
     judge::Verdict,
     port::{Bits, Place, Settings},
 };
-use crate::{config::Config, limits::SOURCE_NAME_BYTES_MAX};
+use crate::{
+    config::Config,
+    limits::SOURCE_NAME_BYTES_MAX,
+    wire::{decode::Framing, influx::Precision},
+};
 
 /// Where the links to serial ports are that survive replugging.
 const BY_ID: &str = "/dev/serial/by-id";
@@ -51,12 +55,23 @@ impl Subject {
                 };
                 ("serial", format!("path = {}\nbaud = {baud}\n{bits}", quoted(path)))
             }
-            Self::Udp(address) => ("udp", format!("listen = \"{address}\"\n")),
+            Self::Udp(address) => {
+                let framing = match verdict.framing {
+                    Framing::Datagram => String::new(),
+                    other => format!("framing = \"{}\"\n", framing_name(other)),
+                };
+                ("udp", format!("listen = \"{address}\"\n{framing}"))
+            }
             Self::File(path) => ("replay", format!("path = {}\n", quoted(path))),
+        };
+        let precision = match verdict.precision {
+            Precision::Nanoseconds => String::new(),
+            other => format!("precision = \"{}\"\n", other.name()),
         };
         let name = self.name();
         let toml = format!(
-            "[[source]]\nname = \"{name}\"\nkind = \"{kind}\"\n{place}{}\nunknown = \"discover\"\n",
+            "[[source]]\nname = \"{name}\"\nkind = \"{kind}\"\n{place}{}\n{precision}\
+             unknown = \"discover\"\n",
             verdict.candidate.toml
         );
         let nothing = |_: &Path| Err(io::ErrorKind::NotFound.into());
@@ -76,6 +91,9 @@ impl Subject {
             "samples": verdict.samples,
             "toml": self.toml(verdict),
         });
+        if let Self::Udp(_) = self {
+            found["framing"] = framing_name(verdict.framing).into();
+        }
         if let Self::Serial(_, settings) = self {
             found["baud"] = settings.baud.into();
             found["line"] = settings.bits.name().into();
@@ -99,8 +117,21 @@ impl Subject {
     }
 }
 
+fn framing_name(framing: Framing) -> &'static str {
+    match framing {
+        Framing::Datagram => "datagram",
+        Framing::Stream => "stream",
+    }
+}
+
+/// The path by which a configuration in any directory finds the same file.
+pub(super) fn anywhere(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// The name of a port that it keeps when it is plugged in again, if it has one.
 fn lasting(path: &Path) -> PathBuf {
+    let path = &anywhere(path);
     let Ok(device) = fs::canonicalize(path) else { return path.to_owned() };
     if path.starts_with(BY_ID) {
         return path.to_owned();
@@ -113,10 +144,7 @@ fn lasting(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        probe::{candidate::CANDIDATES, judge},
-        wire::decode::Framing,
-    };
+    use crate::probe::{candidate::CANDIDATES, judge};
 
     #[test]
     fn what_is_printed_is_a_configuration_for_every_format_and_place() {

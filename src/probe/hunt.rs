@@ -22,6 +22,9 @@ use crate::{
 /// Rates in the order in which they are tried.
 pub(super) const RATES: [u32; 11] =
     [115_200, 9_600, 19_200, 4_800, 38_400, 57_600, 2_400, 230_400, 1_200, 460_800, 921_600];
+/// All is judged again when there is this part more of it, or a pause: each time costs as much as
+/// there is.
+const JUDGED_AGAIN: usize = 8;
 /// Bytes that tell noise from text.
 const NOISE_BYTES: usize = 512;
 /// Share of printable bytes below which a line carries no text.
@@ -73,17 +76,27 @@ pub(super) fn listen(port: &mut Port, settings: Settings, until: Until) -> io::R
     let framing = port.framing();
     let mut pieces: Vec<Vec<u8>> = Vec::new();
     let mut heard = Heard { settings, bytes: 0, verdict: None };
-    while !until.is_over() && heard.bytes < PROBE_BYTES_MAX {
-        let Some((_, bytes)) = port.listen()? else { continue };
-        heard.bytes += bytes.len();
-        pieces.push(bytes.to_vec());
-        heard.judge(&pieces, framing);
+    // Bytes that were judged, and with how many more it is worth doing again.
+    let (mut judged, mut due) = (0, 0);
+    loop {
+        let is_over = until.is_over() || PROBE_BYTES_MAX <= heard.bytes;
+        if !is_over && let Some((_, bytes)) = port.listen()? {
+            heard.bytes += bytes.len();
+            pieces.push(bytes.to_vec());
+            if heard.bytes < due {
+                continue;
+            }
+        }
+        if judged < heard.bytes {
+            judged = heard.bytes;
+            due = judged + judged / JUDGED_AGAIN;
+            heard.judge(&pieces, framing);
+        }
         let is_plain = heard.verdict.as_ref().is_some_and(Verdict::is_plain);
-        if is_plain || is_hopeless(&heard, &pieces, framing) {
-            break;
+        if is_over || is_plain || is_hopeless(&heard, &pieces, framing) {
+            return Ok(heard);
         }
     }
-    Ok(heard)
 }
 
 impl Heard {

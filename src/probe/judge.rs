@@ -3,10 +3,17 @@
 //! Two questions, apart: what share of the bytes is in good frames, and how many bits of evidence
 //! the good frames are against chance. A format is named if both are enough.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, ops::RangeInclusive};
 
 use super::candidate::{CANDIDATES, Candidate};
-use crate::wire::{Decoder, Frames, WireTally, decode::Framing};
+use crate::{
+    limits::SECOND,
+    wire::{
+        Decoder, DeviceClock, Frames, WireTally,
+        decode::{Format, Framing},
+        influx::Precision,
+    },
+};
 
 /// Bits that name a format: chance brings that about once in a quarter of a million.
 const BITS_MIN: u64 = 18;
@@ -25,28 +32,44 @@ const JOINED_FRAMES: f64 = 2.0;
 const SAMPLES_SHOWN: usize = 3;
 /// Values of a frame that are shown.
 const VALUES_SHOWN: usize = 8;
+/// Times that devices say lie between 2001 and 2286, nanoseconds since 1970.
+const TIMES_NS: RangeInclusive<i64> = 1_000_000_000 * SECOND..=9_000_000_000 * SECOND;
 
 /// How well a format explains what came.
 #[derive(Clone, Debug)]
 pub(super) struct Verdict {
     pub(super) candidate: &'static Candidate,
+    /// How the bytes make sense: datagrams may be cuts of a stream.
+    pub(super) framing: Framing,
     pub(super) tally: WireTally,
     /// Share of the bytes in good frames.
     pub(super) share: f64,
     /// The first good frames with values, decoded, for people.
     pub(super) samples: Vec<String>,
+    /// The unit of the times in line protocol, which only their size tells.
+    pub(super) precision: Precision,
 }
 
-/// The format that explains the pieces best; `None` if nothing came.
+/// The format that explains the pieces best; `None` if nothing came. Datagrams that make more sense
+/// as cuts of a stream are taken as such.
 pub(super) fn best(pieces: &[Vec<u8>], framing: Framing) -> Option<Verdict> {
-    let verdicts = CANDIDATES.iter().map(|candidate| judge(candidate, pieces, framing));
-    verdicts.filter(|verdict| 0 < verdict.tally.bytes_in).max_by(Verdict::rank)
+    let framings: &[Framing] = match framing {
+        // The last of two that are as good counts.
+        Framing::Datagram => &[Framing::Stream, Framing::Datagram],
+        Framing::Stream => &[Framing::Stream],
+    };
+    let all = framings.iter().flat_map(|&framing| {
+        CANDIDATES.iter().map(move |candidate| judge(candidate, pieces, framing))
+    });
+    all.filter(|verdict| 0 < verdict.tally.bytes_in).max_by(Verdict::rank)
 }
 
 fn judge(candidate: &'static Candidate, pieces: &[Vec<u8>], framing: Framing) -> Verdict {
-    let mut decoder = Decoder::new(&candidate.format(), framing);
+    let format = candidate.format();
+    let mut decoder = Decoder::new(&format, framing);
     let (mut frames, mut tally) = (Frames::default(), WireTally::default());
     let mut samples = Vec::new();
+    let mut precision = Precision::default();
     // Bytes of good frames, and bytes that came to an end before the first of them.
     let (mut good, mut before) = (0, 0);
     // A tally does not part the bytes of good frames from those of refused ones, but what one
@@ -63,6 +86,9 @@ fn judge(candidate: &'static Candidate, pieces: &[Vec<u8>], framing: Framing) ->
         if 0 < fine {
             good += (tally.bytes_in_frames - in_frames) * fine / (fine + bad);
             show(&frames, &decoder, &mut samples);
+            if let Format::Influx(_) = format {
+                precision = precision_of(&frames).unwrap_or(precision);
+            }
         } else if tally.frames_ok == 0 {
             before = tally.bytes_in_frames + tally.bytes_skipped;
         }
@@ -71,8 +97,19 @@ fn judge(candidate: &'static Candidate, pieces: &[Vec<u8>], framing: Framing) ->
     let mean = good as f64 / tally.frames_ok.max(1) as f64;
     let joined = (before as f64).min(JOINED_FRAMES * mean);
     let all = (tally.bytes_in_frames + tally.bytes_skipped) as f64 - joined;
-    let share = if all <= 0.0 { 0.0 } else { good as f64 / all };
-    Verdict { candidate, tally, share, samples }
+    let explains = 0.0 < all && candidate.is_marked(pieces, tally.frames_ok);
+    let share = if explains { good as f64 / all } else { 0.0 };
+    Verdict { candidate, framing, tally, share, samples, precision }
+}
+
+/// In which unit the times of these frames, read as nanoseconds, are of this century.
+fn precision_of(frames: &Frames) -> Option<Precision> {
+    let is_timed = frames.heads.first().is_some_and(|head| head.clock == DeviceClock::Utc);
+    let at_ns = frames.samples.first().filter(|_| is_timed)?.at_ns;
+    let fits = |precision: &Precision| {
+        at_ns.checked_mul(precision.unit_ns()).is_some_and(|at_ns| TIMES_NS.contains(&at_ns))
+    };
+    Precision::ALL.into_iter().find(fits)
 }
 
 fn show(frames: &Frames, decoder: &Decoder, shown: &mut Vec<String>) {

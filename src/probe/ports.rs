@@ -81,9 +81,13 @@ impl Ports {
             }
             text.push('\n');
         }
-        if 0 < self.unseen {
-            let unseen = self.unseen;
-            writeln!(text, "({unseen} processes of other users may have more of them open)")
+        let processes = match self.unseen {
+            0 => None,
+            1 => Some("1 process".to_owned()),
+            unseen => Some(format!("{unseen} processes")),
+        };
+        if let Some(processes) = processes {
+            writeln!(text, "({processes} of other users may have more of them open)")
                 .expect("a string takes it");
         }
         // What a device calls itself must not drive the terminal.
@@ -173,7 +177,12 @@ fn find_holders(root: &Path, ports: &mut BTreeMap<PathBuf, PortInfo>) -> usize {
             entries(&process.join("fd")).iter().filter_map(|fd| fs::read_link(fd).ok()).collect();
         held.sort();
         held.dedup();
+        // Who has the other end of a pseudo terminal is the device, whatever else it has open.
+        let is_device = held.iter().any(|path| path.ends_with("ptmx"));
         for port in held {
+            if is_device && port.starts_with("/dev/pts") {
+                continue;
+            }
             let Some(port) = ports.get_mut(&port) else { continue };
             let comm = fs::read_to_string(process.join("comm")).unwrap_or_default();
             port.held_by.push((pid, comm.trim().to_owned()));
@@ -185,19 +194,24 @@ fn find_holders(root: &Path, ports: &mut BTreeMap<PathBuf, PortInfo>) -> usize {
 /// Adds who has locked ports: lines such as `1: FLOCK ADVISORY WRITE 1234 00:05:87 0 EOF`.
 fn find_locks(root: &Path, ports: &mut BTreeMap<PathBuf, PortInfo>) {
     let locks = fs::read_to_string(root.join("proc/locks")).unwrap_or_default();
-    let of_inode: BTreeMap<u64, u32> = locks
+    let of_file: BTreeMap<&str, u32> = locks
         .lines()
         .filter_map(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
-            let inode = words.get(5)?.rsplit(':').next()?.parse().ok()?;
-            Some((inode, words.get(4)?.parse().ok()?))
+            Some((*words.get(5)?, words.get(4)?.parse().ok()?))
         })
         .collect();
     for port in ports.values_mut() {
         let node = root.join(port.path.strip_prefix("/").unwrap_or(&port.path));
-        let inode = fs::metadata(node).ok().map(|node| node.ino());
-        port.locked_by = inode.and_then(|inode| of_inode.get(&inode)).copied();
+        let Ok(node) = fs::metadata(node) else { continue };
+        port.locked_by = of_file.get(lock_name(&node).as_str()).copied();
     }
+}
+
+/// How a file is called in /proc/locks: by its file system and its inode.
+fn lock_name(file: &fs::Metadata) -> String {
+    let (major, minor) = (rustix::fs::major(file.dev()), rustix::fs::minor(file.dev()));
+    format!("{major:02x}:{minor:02x}:{}", file.ino())
 }
 
 #[cfg(test)]
@@ -240,10 +254,14 @@ mod tests {
         }
         write("proc/uptime", "1");
         write("proc/99/comm", "secret\n");
-        let inode = fs::metadata(root.join("dev/ttyUSB0")).expect("a file").ino();
+        let file = fs::metadata(root.join("dev/ttyUSB0")).expect("a file");
+        // The third is of a file elsewhere that has the same number.
         let locks = format!(
             "1: POSIX  ADVISORY  WRITE 1 00:01:7 0 EOF\n\
-                             2: FLOCK  ADVISORY  WRITE 44 00:05:{inode} 0 EOF\n"
+             2: FLOCK  ADVISORY  WRITE 44 {} 0 EOF\n\
+             3: FLOCK  ADVISORY  WRITE 45 ff:ff:{} 0 EOF\n",
+            lock_name(&file),
+            file.ino(),
         );
         write("proc/locks", &locks);
         root
@@ -261,7 +279,7 @@ mod tests {
              in use by stillwell (process 1200)\n    \
              in use by gpsd (process 812)\n    \
              locked by process 44\n\
-             (1 processes of other users may have more of them open)\n"
+             (1 process of other users may have more of them open)\n"
         );
         let json = ports.json();
         assert_eq!(json[1]["held_by"][1]["name"], "gpsd");

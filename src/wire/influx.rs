@@ -47,7 +47,24 @@ pub enum Precision {
 }
 
 impl Precision {
-    fn unit_ns(self) -> i64 {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Nanoseconds, Self::Microseconds, Self::Milliseconds, Self::Seconds];
+
+    /// Its name in a configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nanoseconds => "ns",
+            Self::Microseconds => "us",
+            Self::Milliseconds => "ms",
+            Self::Seconds => "s",
+        }
+    }
+
+    /// Its length in nanoseconds.
+    #[must_use]
+    pub fn unit_ns(self) -> i64 {
         match self {
             Self::Nanoseconds => 1,
             Self::Microseconds => 1_000,
