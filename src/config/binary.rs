@@ -14,7 +14,7 @@ use super::{
     format::field_name,
     keys,
     model::InputKind,
-    reader::{Found, Section, number_of},
+    reader::{Found, Section, hex_bytes, number_of},
     walk,
 };
 use crate::{
@@ -216,16 +216,14 @@ fn number(section: &Section<'_>, fits: impl Fn(Number) -> bool) -> Option<Number
     number
 }
 
+/// Bytes in hexadecimal digits, one at least; records what is none.
 fn hex(section: &Section<'_>, key: &str, found: &Found<&str>) -> Option<Box<[u8]>> {
-    let digits: Vec<u32> =
-        found.value.chars().filter(|c| *c != ' ').map_while(|c| c.to_digit(16)).collect();
-    let written = found.value.chars().filter(|c| *c != ' ').count();
-    if digits.is_empty() || digits.len() < written || digits.len() % 2 == 1 {
+    let bytes = hex_bytes(found.value).filter(|bytes| !bytes.is_empty());
+    if bytes.is_none() {
         let remark = Remark::new(format!("`{key}` is no bytes: \"{}\"", found.value));
         section.sink.error(&found.span, remark.help("two hexadecimal digits each, as \"42 4D\""));
-        return None;
     }
-    Some(digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect())
+    bytes.map(Into::into)
 }
 
 /// The required bytes, each with its place in the file.

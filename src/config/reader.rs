@@ -370,6 +370,17 @@ fn bytes_text(bytes: u64) -> String {
     format!("{}{name}", bytes / unit)
 }
 
+/// Bytes of two hexadecimal digits each, with spaces between them or not.
+pub(super) fn hex_bytes(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for word in text.split_ascii_whitespace() {
+        let digits: Option<Vec<u32>> = word.chars().map(|digit| digit.to_digit(16)).collect();
+        let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+        bytes.extend(digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8));
+    }
+    Some(bytes)
+}
+
 /// A number, whole or not.
 pub(super) fn number_of(value: &DeValue<'_>) -> Option<f64> {
     match value {

@@ -8,7 +8,7 @@ use super::{
     errors::Remark,
     keys,
     model::{Flow, Parity, PollConfig, PortConfig, Rs485, SerialConfig, SilenceConfig},
-    reader::Section,
+    reader::{Section, hex_bytes},
 };
 use crate::limits::{
     GARBLED_AFTER_DEFAULT, MS, POLL_MIN_NS, RS485_DELAY_MAX_MS, SECOND, SENT_BYTES_MAX,
@@ -128,7 +128,7 @@ fn sent(section: &Section<'_>, key: &'static str) -> Option<Arc<[u8]>> {
         let inner = section.section(key, name, keys::SENT)?;
         inner.require("hex", "\"01 03 0D 0A\"");
         let found = inner.text("hex")?;
-        let Some(bytes) = hex(found.value) else {
+        let Some(bytes) = hex_bytes(found.value) else {
             let remark = Remark::new(format!("`hex` is no list of bytes: \"{}\"", found.value));
             section.sink.error(&found.span, remark.help("two hex digits a byte: \"01 03 0D 0A\""));
             return None;
@@ -141,19 +141,4 @@ fn sent(section: &Section<'_>, key: &'static str) -> Option<Arc<[u8]>> {
         return None;
     }
     Some(bytes.into())
-}
-
-/// Pairs of hex digits, with spaces between the pairs or not.
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    for word in text.split_ascii_whitespace() {
-        if word.len() % 2 != 0 || !word.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return None;
-        }
-        for pair in word.as_bytes().chunks(2) {
-            let pair = str::from_utf8(pair).expect("hex digits are ASCII");
-            bytes.push(u8::from_str_radix(pair, 16).expect("two hex digits are a byte"));
-        }
-    }
-    Some(bytes)
 }
