@@ -5,11 +5,11 @@ use std::{
     io::{self, Write},
 };
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
     args::AdoptArgs,
+    channels::{self, Channel},
     connection::{Connection, parse},
     failure::Failure,
     nothing, number,
@@ -21,27 +21,10 @@ use crate::{engine::duration, limits::RESOLUTION_DEFAULT};
 const READINGS_MIN: u64 = 5;
 /// A longer window counts as full if its rate is within this share of that of the shorter one.
 const FULL_SHARE: f64 = 0.9;
+/// Values that a window may lack or have by chance.
+const CHANCE: f64 = 2.0;
 /// Decimals that a value is looked at with: a 32-bit float has seven significant digits.
 const DIGITS: usize = 7;
-
-#[derive(Deserialize)]
-struct Page {
-    channels: Vec<Channel>,
-}
-
-/// A channel as `List` tells it.
-#[derive(Deserialize)]
-struct Channel {
-    id: String,
-    unit: Option<String>,
-    source: String,
-    device: Option<u64>,
-    index: Option<u64>,
-    field: Option<String>,
-    discovered: bool,
-    expected_rate: Option<f64>,
-    resolution: Option<f64>,
-}
 
 /// What the values of a channel tell about it.
 #[derive(Default)]
@@ -52,31 +35,28 @@ struct Seen {
 }
 
 pub(super) fn run(args: &AdoptArgs) -> Result<(), Failure> {
-    let mut parameters = Map::new();
-    if !args.patterns.is_empty() {
-        parameters.insert("channels".into(), args.patterns.as_slice().into());
-    }
     let mut connection = Connection::open(args.socket.as_deref())?;
     if let Some(reason) = nothing::selected(&mut connection, &args.patterns)? {
         return nothing::tell(&reason);
     }
-    let mut channels: Vec<Channel> = Vec::new();
-    let mut configured = 0;
-    connection.pages("List", parameters.clone(), |page| {
-        let page: Page = parse(page.get())?;
-        let (found, known): (Vec<_>, Vec<_>) =
-            page.channels.into_iter().partition(|channel| channel.discovered);
-        configured += known.len() as u64;
-        channels.extend(found);
+    let parameters = channels::selection(&args.patterns);
+    let (mut found, mut configured) = (Vec::new(), 0);
+    channels::each(&mut connection, parameters.clone(), |text| {
+        let channel: Channel = parse(text)?;
+        if channel.discovered {
+            found.push(channel);
+        } else {
+            configured += 1;
+        }
         Ok(())
     })?;
-    if channels.is_empty() {
+    if found.is_empty() {
         let count = number::count(configured, "channel");
         return nothing::tell(&format!("nothing to adopt: {count}, configured already"));
     }
     let seen = seen(&mut connection, parameters)?;
     let mut out = io::stdout().lock();
-    for channel in &channels {
+    for channel in &found {
         let block = block(channel, seen.get(&channel.id).unwrap_or(&Seen::default()));
         out.write_all(block.as_bytes())?;
     }
@@ -139,7 +119,7 @@ fn block(channel: &Channel, seen: &Seen) -> String {
 
 impl Seen {
     /// The longest window that the channel has filled, judged by its rate: one that began before
-    /// the channel did holds less.
+    /// the channel did holds less, and one that holds what had waited to be read holds more.
     fn full_window(&self) -> Option<&(i64, String, u64, f64)> {
         let mut windows: Vec<_> =
             self.windows.iter().filter(|(_, _, n, _)| READINGS_MIN <= *n).collect();
@@ -147,7 +127,12 @@ impl Seen {
         let mut full: Option<&(i64, String, u64, f64)> = None;
         for window in windows {
             match full {
-                Some(shorter) if window.3 < FULL_SHARE * shorter.3 => break,
+                Some((_, _, n, rate))
+                    if window.3 < FULL_SHARE * rate
+                        || rate * (2.0 - FULL_SHARE + CHANCE / *n as f64) < window.3 =>
+                {
+                    break;
+                }
                 _ => full = Some(window),
             }
         }
@@ -212,6 +197,9 @@ mod tests {
         assert_eq!(longest(&windows).as_deref(), Some("10s"));
         assert_eq!(longest(&[("1s", 1, 1.0), ("10s", 10, 1.0)]).as_deref(), Some("10s"));
         assert_eq!(longest(&[("10s", 4, 0.4)]), None, "too few");
+        let backlog = [("1s", 5, 5.0), ("10s", 139, 13.9), ("1m", 139, 2.3)];
+        assert_eq!(longest(&backlog).as_deref(), Some("1s"), "many came at once at first");
+        assert_eq!(longest(&[("1s", 5, 5.0), ("10s", 62, 6.2)]).as_deref(), Some("10s"), "chance");
     }
 
     #[test]

@@ -13,7 +13,10 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 
-use super::failure::Failure;
+use super::{
+    channels::{self, Named},
+    failure::Failure,
+};
 use crate::{
     endpoint::{SocketPath, Surroundings},
     limits::REPLY_BYTES_MAX,
@@ -232,23 +235,16 @@ impl Connection {
     }
 
     fn near_ids(&mut self, id: &str) -> Result<Vec<String>, Failure> {
-        #[derive(Deserialize)]
-        struct Page {
-            channels: Vec<Channel>,
-        }
-        #[derive(Deserialize)]
-        struct Channel {
-            id: String,
-        }
         let lower = id.to_lowercase();
         let mut near: Vec<(f64, String)> = Vec::new();
-        self.pages("List", Map::new(), |page| {
-            let page: Page = parse(page.get())?;
-            let score = |id: &str| strsim::jaro_winkler(&lower, &id.to_lowercase());
-            let scored = page.channels.into_iter().map(|c| (score(&c.id), c.id));
-            near.extend(scored.filter(|(score, _)| 0.8 <= *score));
-            near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-            near.truncate(SUGGESTIONS_MAX);
+        channels::each(self, Map::new(), |text| {
+            let Named { id } = parse(text)?;
+            let score = strsim::jaro_winkler(&lower, &id.to_lowercase());
+            if 0.8 <= score {
+                near.push((score, id));
+                near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+                near.truncate(SUGGESTIONS_MAX);
+            }
             Ok(())
         })?;
         Ok(near.into_iter().map(|(_, id)| id).collect())

@@ -1,10 +1,8 @@
 //! `stillwell list`: the channels.
 
-use serde::Deserialize;
-use serde_json::{Map, value::RawValue};
-
 use super::{
     args::ListArgs,
+    channels::{self, Channel},
     connection::{Connection, parse},
     failure::Failure,
     nothing, number,
@@ -12,48 +10,22 @@ use super::{
     table::{Cell, Table},
 };
 
-#[derive(Deserialize)]
-struct Page<'a> {
-    #[serde(borrow)]
-    channels: Vec<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Channel {
-    id: String,
-    unit: Option<String>,
-    source: String,
-    device: Option<u64>,
-    index: Option<u64>,
-    field: Option<String>,
-    state: String,
-    discovered: bool,
-    windows: Vec<String>,
-}
-
 pub(super) fn run(args: &ListArgs) -> Result<(), Failure> {
-    let mut parameters = Map::new();
-    if !args.patterns.is_empty() {
-        parameters.insert("channels".into(), args.patterns.as_slice().into());
-    }
     let mut connection = Connection::open(args.common.socket.as_deref())?;
     let mut output = Output::new(args.common.json);
     if let Some(reason) = nothing::selected(&mut connection, &args.patterns)? {
         return nothing::tell(&reason);
     }
-    let mut channels: Vec<Channel> = Vec::new();
-    connection.pages("List", parameters, |page| {
-        let page: Page<'_> = parse(page.get())?;
-        for text in page.channels {
-            match output.reader {
-                Reader::Program => output.line(text.get())?,
-                Reader::Person => channels.push(parse(text.get())?),
-            }
+    let mut shown: Vec<Channel> = Vec::new();
+    channels::each(&mut connection, channels::selection(&args.patterns), |text| {
+        match output.reader {
+            Reader::Program => output.line(text)?,
+            Reader::Person => shown.push(parse(text)?),
         }
         Ok(())
     })?;
     if output.reader == Reader::Person {
-        let (note, table) = told(&channels);
+        let (note, table) = told(&shown);
         output.table(&table)?;
         if let Some(note) = note {
             output.line(&note)?;

@@ -8,6 +8,7 @@ pub mod failure;
 pub mod recording;
 
 mod adopt;
+mod channels;
 mod connection;
 mod get;
 mod list;

@@ -3,25 +3,16 @@
 use std::io::{self, Write};
 
 use serde::Deserialize;
-use serde_json::{Map, value::RawValue};
+use serde_json::Map;
 
 use super::{
+    channels::{self, Named},
     connection::{Connection, parse},
     failure::Failure,
 };
 
 /// Channels that are named to someone who asked for others.
 const NAMED_MAX: usize = 3;
-
-#[derive(Deserialize)]
-struct Page {
-    channels: Vec<Channel>,
-}
-
-#[derive(Deserialize)]
-struct Channel {
-    id: String,
-}
 
 #[derive(Deserialize)]
 struct Health {
@@ -33,22 +24,16 @@ pub(super) fn selected(
     connection: &mut Connection,
     patterns: &[String],
 ) -> Result<Option<String>, Failure> {
-    let mut parameters = Map::new();
-    parameters.insert("limit".into(), 1.into());
-    if !patterns.is_empty() {
-        parameters.insert("channels".into(), patterns.into());
-    }
-    let page = connection.ask("List", &parameters)?;
-    if !parse::<Page>(page.get())?.channels.is_empty() {
+    if channels::are_there(connection, channels::selection(patterns))? {
         return Ok(None);
     }
     let mut count = 0;
     let mut named = Vec::new();
-    connection.pages("List", Map::new(), |page: &RawValue| {
-        let page: Page = parse(page.get())?;
-        count += page.channels.len();
-        named.extend(page.channels.into_iter().map(|channel| channel.id));
-        named.truncate(NAMED_MAX);
+    channels::each(connection, Map::new(), |text| {
+        count += 1;
+        if named.len() < NAMED_MAX {
+            named.push(parse::<Named>(text)?.id);
+        }
         Ok(())
     })?;
     if count == 0 {

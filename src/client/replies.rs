@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{connection::parse, failure::Failure, number, table::Cell};
+use super::{channels, connection::parse, failure::Failure, number, table::Cell};
 use crate::{engine::duration, limits::SECOND};
 
 /// A page of `Get`, or a message of `Watch`.
@@ -121,10 +121,7 @@ pub(super) fn parameters(
     patterns: &[String],
     window: Option<&str>,
 ) -> Result<(Map<String, Value>, Shown), Failure> {
-    let mut parameters = Map::new();
-    if !patterns.is_empty() {
-        parameters.insert("channels".into(), patterns.into());
-    }
+    let mut parameters = channels::selection(patterns);
     let shown = match window {
         None => Shown::One,
         Some("all") => Shown::All,

@@ -3,10 +3,11 @@
 use std::io::Write as _;
 
 use serde::Deserialize;
-use serde_json::{Map, value::RawValue};
+use serde_json::value::RawValue;
 
 use super::{
     args::TapArgs,
+    channels,
     connection::{Connection, parse},
     failure::Failure,
     number,
@@ -60,10 +61,7 @@ struct Reading {
 }
 
 pub(super) fn run(args: &TapArgs) -> Result<(), Failure> {
-    let mut parameters = Map::new();
-    if !args.patterns.is_empty() {
-        parameters.insert("channels".into(), args.patterns.as_slice().into());
-    }
+    let mut parameters = channels::selection(&args.patterns);
     if let Some(source) = &args.source {
         parameters.insert("source".into(), source.as_str().into());
     }
