@@ -38,12 +38,18 @@ pub fn line_errors(port: &impl AsRawFd) -> io::Result<LineErrorCounts> {
     if result < 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(LineErrorCounts {
-        framing: counters.frame.cast_unsigned(),
-        parity: counters.parity.cast_unsigned(),
-        overrun: counters.overrun.cast_unsigned(),
-        buffer_overrun: counters.buf_overrun.cast_unsigned(),
-    })
+    Ok(counters.errors())
+}
+
+impl SerialCounters {
+    fn errors(&self) -> LineErrorCounts {
+        LineErrorCounts {
+            framing: self.frame.cast_unsigned(),
+            parity: self.parity.cast_unsigned(),
+            overrun: self.overrun.cast_unsigned(),
+            buffer_overrun: self.buf_overrun.cast_unsigned(),
+        }
+    }
 }
 
 /// struct serial_struct of linux/serial.h.
@@ -125,16 +131,7 @@ const RS485_RX_DURING_TX: u32 = 1 << 4;
 ///
 /// `Unsupported` if the driver cannot do it, or not in this way; else those of `ioctl`.
 pub fn set_rs485(port: &impl AsRawFd, rs485: &Rs485) -> io::Result<()> {
-    let flag = |set: bool, bit: u32| if set { bit } else { 0 };
-    let wanted = DirectionControl {
-        flags: RS485_ENABLED
-            | flag(rs485.rts_on_send, RS485_RTS_ON_SEND)
-            | flag(rs485.rts_after_send, RS485_RTS_AFTER_SEND)
-            | flag(rs485.rx_during_tx, RS485_RX_DURING_TX),
-        delay_rts_before_send: rs485.delay_before_ms,
-        delay_rts_after_send: rs485.delay_after_ms,
-        reserved: [0; 5],
-    };
+    let wanted = DirectionControl::of(rs485);
     let mut given = wanted;
     // SAFETY: TIOCSRS485 reads one serial_rs485, which `given` is, and writes back what it made
     // of it, which any bits can be; it keeps no pointer.
@@ -155,6 +152,21 @@ pub fn set_rs485(port: &impl AsRawFd, rs485: &Rs485) -> io::Result<()> {
     if made(given) == made(wanted) { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
 }
 
+impl DirectionControl {
+    fn of(rs485: &Rs485) -> Self {
+        let flag = |set: bool, bit: u32| if set { bit } else { 0 };
+        Self {
+            flags: RS485_ENABLED
+                | flag(rs485.rts_on_send, RS485_RTS_ON_SEND)
+                | flag(rs485.rts_after_send, RS485_RTS_AFTER_SEND)
+                | flag(rs485.rx_during_tx, RS485_RX_DURING_TX),
+            delay_rts_before_send: rs485.delay_before_ms,
+            delay_rts_after_send: rs485.delay_after_ms,
+            reserved: [0; 5],
+        }
+    }
+}
+
 /// TIOCSRS485, which `libc` does not name on SPARC.
 #[cfg(not(any(target_arch = "sparc", target_arch = "sparc64")))]
 const TIOCSRS485: libc::Ioctl = libc::TIOCSRS485;
@@ -164,6 +176,8 @@ const TIOCSRS485: libc::Ioctl = 0xc020_5442_u32 as libc::Ioctl;
 
 #[cfg(test)]
 mod tests {
+    use std::mem::offset_of;
+
     use rustix::pty::{OpenptFlags, openpt};
 
     use super::*;
@@ -172,9 +186,56 @@ mod tests {
         rts_on_send: true,
         rts_after_send: false,
         delay_before_ms: 1,
-        delay_after_ms: 0,
+        delay_after_ms: 2,
         rx_during_tx: false,
     };
+
+    /// Places and bits as a C compiler has them from linux/serial.h.
+    #[test]
+    fn the_kernel_and_this_program_mean_the_same() {
+        let counters = [
+            offset_of!(SerialCounters, frame),
+            offset_of!(SerialCounters, overrun),
+            offset_of!(SerialCounters, parity),
+            offset_of!(SerialCounters, brk),
+            offset_of!(SerialCounters, buf_overrun),
+            mem::size_of::<SerialCounters>(),
+        ];
+        assert_eq!(counters, [24, 28, 32, 36, 40, 80]);
+        assert_eq!(offset_of!(SerialSettings, flags), 16);
+        let control = [
+            offset_of!(DirectionControl, flags),
+            offset_of!(DirectionControl, delay_rts_before_send),
+            offset_of!(DirectionControl, delay_rts_after_send),
+        ];
+        assert_eq!(control, [0, 4, 8]);
+        assert_eq!(LOW_LATENCY, 0x2000);
+        for (rs485, flags) in [
+            (RS485, 0b00011),
+            (Rs485 { rts_on_send: false, rts_after_send: true, ..RS485 }, 0b00101),
+            (Rs485 { rx_during_tx: true, ..RS485 }, 0b10011),
+        ] {
+            let control = DirectionControl::of(&rs485);
+            let delays = (control.delay_rts_before_send, control.delay_rts_after_send);
+            assert_eq!((control.flags, delays), (flags, (1, 2)));
+        }
+    }
+
+    #[test]
+    fn each_error_is_counted_as_what_it_is() {
+        let counters = SerialCounters {
+            rx: 9,
+            frame: 1,
+            overrun: 2,
+            parity: -1,
+            brk: 9,
+            buf_overrun: 4,
+            ..SerialCounters::default()
+        };
+        let errors =
+            LineErrorCounts { framing: 1, parity: u32::MAX, overrun: 2, buffer_overrun: 4 };
+        assert_eq!(counters.errors(), errors);
+    }
 
     #[test]
     fn what_has_no_driver_of_serial_ports_has_none_of_it() {

@@ -233,6 +233,23 @@ pub(super) fn errors_since(
     now.since(&before)
 }
 
+/// What is configured of a line where nothing is but its path.
+#[cfg(test)]
+fn plain() -> SerialConfig {
+    use std::path::Path;
+
+    use crate::config::{Config, model::InputKind};
+
+    let toml = "[[source]]\nname = \"port\"\nkind = \"serial\"\npath = \"/dev/fake\"\n\
+                format = \"text\"\n";
+    let nothing = |_: &Path| Err(io::ErrorKind::NotFound.into());
+    let loaded = Config::parse(toml, Path::new("port.toml"), &nothing).expect("it is valid");
+    match loaded.config.inputs.into_iter().next().expect("a source").kind {
+        InputKind::Serial(config) => config,
+        other => panic!("a serial line: {other:?}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

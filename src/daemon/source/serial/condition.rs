@@ -138,34 +138,11 @@ impl Condition {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{
-        config::model::{Flow, Parity, PortConfig},
-        limits::SECOND,
-        wire::FrameRefusal,
-    };
+    use super::{super::plain, *};
+    use crate::{limits::SECOND, wire::FrameRefusal};
 
     fn condition(silence: Option<SilenceConfig>) -> Condition {
-        let port = PortConfig {
-            path: "/dev/fake".into(),
-            baud: 9_600,
-            data_bits: 8,
-            parity: Parity::None,
-            stop_bits: 1,
-            flow: Flow::None,
-            low_latency: false,
-            rs485: None,
-            dtr: None,
-            rts: None,
-        };
-        let config = SerialConfig {
-            port,
-            settle_ns: 0,
-            on_open: [].into(),
-            poll: None,
-            silence,
-            garbled_after: 3,
-        };
+        let config = SerialConfig { silence, garbled_after: 3, ..plain() };
         let mut condition = Condition::new(&config, true);
         let up = condition.opened("fake".to_owned(), 0);
         assert_eq!(up, Some(Link::Up("fake".into())));

@@ -242,7 +242,7 @@ fn in_use(path: &impl std::fmt::Display) -> String {
 mod tests {
     use std::cell::RefCell;
 
-    use super::*;
+    use super::{super::plain, *};
 
     /// A port that can do some of it, and notes what it was told.
     #[derive(Default)]
@@ -288,17 +288,43 @@ mod tests {
             rx_during_tx: false,
         };
         PortConfig {
-            path: "/dev/fake".into(),
-            baud: 9_600,
-            data_bits: 8,
-            parity: Parity::None,
-            stop_bits: 1,
-            flow: Flow::None,
             low_latency: true,
             rs485: rs485.then_some(direction),
             dtr: Some(false),
             rts: Some(true),
+            ..plain().port
         }
+    }
+
+    #[test]
+    fn a_line_is_set_as_it_is_configured() {
+        use tokio_serial::{DataBits, FlowControl, Parity as Bit, StopBits};
+        let usual = plain().port;
+        let expected = tokio_serial::new("/dev/fake", 115_200)
+            .exclusive(true)
+            .data_bits(DataBits::Eight)
+            .stop_bits(StopBits::One)
+            .parity(Bit::None)
+            .flow_control(FlowControl::None);
+        assert_eq!(builder(&usual), Some(expected.clone()));
+        let changed = PortConfig {
+            baud: 9_600,
+            data_bits: 7,
+            parity: Parity::Even,
+            stop_bits: 2,
+            flow: Flow::Hardware,
+            ..usual.clone()
+        };
+        let expected = expected
+            .baud_rate(9_600)
+            .data_bits(DataBits::Seven)
+            .stop_bits(StopBits::Two)
+            .parity(Bit::Even)
+            .flow_control(FlowControl::Hardware);
+        assert_eq!(builder(&changed), Some(expected.clone()));
+        let changed = PortConfig { parity: Parity::Odd, flow: Flow::Software, ..changed };
+        let expected = expected.parity(Bit::Odd).flow_control(FlowControl::Software);
+        assert_eq!(builder(&changed), Some(expected));
     }
 
     #[test]

@@ -68,30 +68,11 @@ impl Talk {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::config::model::{Flow, Parity, PortConfig};
+    use super::{super::plain, *};
 
     fn talk(on_open: &[u8], poll: Option<&[u8]>) -> Talk {
-        let port = PortConfig {
-            path: "/dev/fake".into(),
-            baud: 9_600,
-            data_bits: 8,
-            parity: Parity::None,
-            stop_bits: 1,
-            flow: Flow::None,
-            low_latency: false,
-            rs485: None,
-            dtr: None,
-            rts: None,
-        };
-        let config = SerialConfig {
-            port,
-            settle_ns: 20,
-            on_open: on_open.into(),
-            poll: poll.map(|bytes| PollConfig { bytes: bytes.into(), every_ns: 100 }),
-            silence: None,
-            garbled_after: 1,
-        };
+        let poll = poll.map(|bytes| PollConfig { bytes: bytes.into(), every_ns: 100 });
+        let config = SerialConfig { settle_ns: 20, on_open: on_open.into(), poll, ..plain() };
         Talk::new(&config, 1_000)
     }
 
