@@ -1,5 +1,7 @@
 //! The formats of text against what others say of them, and against garbage.
 
+mod devices;
+
 use std::process::Command;
 
 use proptest::prelude::*;

@@ -9,6 +9,7 @@ mod daemon;
 mod engine;
 mod formats;
 mod fuzz;
+mod generated;
 mod model;
 mod probe;
 mod process;

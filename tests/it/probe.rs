@@ -4,9 +4,11 @@
 //! other end is set, and gives what a UART would have read at that one from what it sends at its
 //! own: start bits found where none is, bits sampled in the wrong places, zeros for broken frames.
 
+mod every;
+mod tongues;
+
 use std::{
     fs,
-    net::UdpSocket,
     path::Path,
     process::{Output, Stdio},
     sync::{
@@ -21,6 +23,7 @@ use rustix::termios::LocalModes;
 use serde_json::Value;
 use stillwell::{config, simulate::Player};
 
+use self::every::Sender;
 use crate::{
     process::{Scratch, stillwell},
     support::{Daemon, Device, Pty, number, recorded},
@@ -302,23 +305,10 @@ fn a_silent_port_and_one_that_is_none_are_told_in_words() {
 
 #[test]
 fn datagrams_and_files_are_probed_too() {
-    // A free port, given back for the probe to take.
-    let address = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-    let address = address.expect("a port").to_string();
-    let (stop, target) = (Arc::<AtomicBool>::default(), address.clone());
-    let stopped = Arc::clone(&stop);
-    let sender = thread::spawn(move || {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let mut device = Device::new(4);
-        while !stopped.load(Relaxed) {
-            // Nobody listens at first, which a socket may be told.
-            let _ = socket.send_to(&device.frame(&[1.5]), &target);
-            thread::sleep(EVERY);
-        }
-    });
+    let mut device = Device::new(4);
+    let sender = Sender::start((0..40).map(|_| device.frame(&[1.5])).collect());
+    let address = &sender.address;
     let (code, toml, said) = probe(&[&format!("udp://{address}")]);
-    stop.store(true, Relaxed);
-    sender.join().expect("it does nothing that panics");
     assert_eq!(code, Some(0), "{said}");
     assert!(toml.contains(&format!("listen = \"{address}\"")), "{toml}");
     assert!(said.contains("device 4 channel 0 = 1.5"), "{said}");
@@ -335,6 +325,17 @@ fn datagrams_and_files_are_probed_too() {
         assert!(toml.contains(&format!("format = \"{format}\"")), "{toml}");
         assert_pastes(&toml);
     }
+}
+
+/// As a program does that plays a device: nobody else reads the port.
+#[test]
+fn who_has_both_ends_of_a_terminal_is_no_reader() {
+    let talker = Talker::start(simulated(), 115_200);
+    let near = fs::File::open(talker.path()).expect("it is there");
+    let (code, toml, said) = probe(&[talker.path().to_str().expect("UTF-8")]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(toml.contains("format = \"text\""), "{toml}");
+    drop(near);
 }
 
 #[test]

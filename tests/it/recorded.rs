@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{Played, played_everywhere, recorded};
+use crate::support::{Log, Played, recorded};
 
 /// The files of a folder of recordings, by name.
 fn files(folder: &str, extension: &str) -> BTreeMap<String, PathBuf> {
@@ -20,6 +20,13 @@ fn read(path: &PathBuf) -> Vec<u8> {
     let mut bytes = fs::read(path).expect("it is readable");
     bytes.push(b'\n');
     bytes
+}
+
+/// Plays a log of a format that needs no more than its name.
+fn played_everywhere(name: &str, format: &str, bytes: &[u8]) -> Played {
+    let format = format!("format = \"{format}\"");
+    let messages = [bytes.to_vec()];
+    Log { name, format: &format, messages: &messages, paused: false }.played_as_stream()
 }
 
 /// How the makers of the manifest counted: line by line, from the first byte of each.

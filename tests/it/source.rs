@@ -21,17 +21,15 @@ use stillwell::{
         source::{Outcome, Source},
     },
     engine::{Batch, Link, batch::Transport},
-    wire::{
-        FrameRefusal, Head, WireTally, cobs,
-        decode::Format,
-        frame::{BlockHead, Encoder, Header, Kind, TimeKind, ValueType},
-    },
+    wire::{FrameRefusal, Head, WireTally, decode::Format},
 };
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
     time::timeout,
 };
+
+use crate::support::Device;
 
 /// Long enough that only a defect reaches it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -176,39 +174,12 @@ impl Account {
 
 /// A native frame with `values` readings.
 fn frame(sequence: u32, values: usize) -> Vec<u8> {
-    let header = Header {
-        kind: Kind::Data,
-        first_since_reset: false,
-        authenticated: false,
-        health: 0,
-        device: 17,
-        boot: 1,
-        time_kind: TimeKind::None,
-        time_error: 255,
-        sequence,
-        time_us: 0,
-    };
-    let block = BlockHead {
-        first_channel: 0,
-        channels: 1,
-        value_type: ValueType::F64,
-        samples: u16::try_from(values).unwrap(),
-        dt_us: 1,
-    };
-    let mut buffer = vec![0; 64 + values * 8];
-    let mut encoder = Encoder::new(&mut buffer, &header).unwrap();
-    encoder.block(block, None, &vec![1.5; values]).unwrap();
-    encoder.finish().unwrap().to_vec()
+    Device { id: 17, sequence }.frame(&vec![1.5; values])
 }
 
 /// A native frame as it goes over a serial line.
 fn stuffed(sequence: u32, values: usize) -> Vec<u8> {
-    let frame = frame(sequence, values);
-    let mut bytes = vec![0; cobs::encoded_bytes_max(frame.len())];
-    let length = cobs::encode(&frame, &mut bytes).unwrap();
-    bytes.truncate(length);
-    bytes.push(0);
-    bytes
+    Device { id: 17, sequence }.stuffed(&vec![1.5; values])
 }
 
 /// A directory of one test, gone with it.

@@ -12,17 +12,21 @@ mod device;
 mod modbus;
 mod played;
 mod pty;
+mod random;
 mod simulator;
+mod sums;
 
 pub(crate) use self::{
     books::{assert_as_reported, assert_balanced, number, refused},
     client::Client,
     daemon::Daemon,
-    device::{Device, Steady},
+    device::{Device, PLANT, Steady},
     modbus::{Devices, Faults, Line, Mode as ModbusMode, held},
-    played::{Played, played_everywhere},
+    played::{Log, Played},
     pty::Pty,
+    random::Random,
     simulator::Simulator,
+    sums::{Crc16, sum8, with_sum16},
 };
 
 /// A recorded file or an independent oracle; `None` where there is none, which is said.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     process::{Scratch, stillwell},
-    support::{Daemon, Device, Pty, number},
+    support::{Daemon, Device, PLANT, Pty, number},
 };
 
 /// Runs a command of the client, which must succeed.
@@ -39,12 +39,7 @@ fn config(port: &Pty) -> String {
         format = "text"
         unknown = "discover"
         discover_max = 4
-        [[source]]
-        name = "plant"
-        kind = "udp"
-        listen = "127.0.0.1:0"
-        format = "native"
-        unknown = "discover"
+        {PLANT}
         [[pattern]]
         match = "bench.*_C"
         unit = "K"

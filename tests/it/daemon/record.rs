@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     process::{Process, Scratch, stillwell, wait_for},
-    support::{Daemon, Device, Pty, Steady, number},
+    support::{Daemon, Device, PLANT, Pty, Steady, number},
 };
 
 fn record(arguments: &[&str], file: &Path) -> Command {
@@ -71,12 +71,7 @@ fn a_recording_replays_to_what_the_daemon_counted() {
         path = {link:?}
         format = "text"
         unknown = "discover"
-        [[source]]
-        name = "plant"
-        kind = "udp"
-        listen = "127.0.0.1:0"
-        format = "native"
-        unknown = "discover"
+        {PLANT}
         "#
     );
     let daemon = Daemon::start_in(dir, &config);

@@ -1,13 +1,13 @@
 //! Looking on at frames: their bytes, the way of each reading, and nobody disturbed.
 
-use std::{collections::BTreeMap, net::UdpSocket, process::Stdio, time::Duration};
+use std::{collections::BTreeMap, net::UdpSocket, process::Stdio};
 
 use serde_json::Value;
 use stillwell::{limits::TAP_FRAMES_PER_SLICE, wire::FrameRefusal};
 
 use crate::{
     process::{stillwell, wait_for},
-    support::{Client, Daemon, Device, Pty, Steady, number},
+    support::{Client, Daemon, Device, PLANT, Pty, Steady, number},
 };
 
 /// A client that looks on.
@@ -20,12 +20,20 @@ pub(super) struct Tapper {
 impl Tapper {
     /// When this returns, the daemon shows what comes.
     pub(super) fn start(daemon: &Daemon, parameters: &str) -> Self {
+        Self::try_start(daemon, parameters).unwrap_or_else(|busy| panic!("{busy}"))
+    }
+
+    /// As [`Self::start`]; what the daemon says instead if it has no place.
+    fn try_start(daemon: &Daemon, parameters: &str) -> Result<Self, Value> {
         let mut client = daemon.client();
         let request = format!(r#"{{"method":"Tap","parameters":{parameters},"more":true}}"#);
         client.send(request + "\n").expect("the daemon reads");
         let first = client.message().expect("a message");
+        if first.get("error").is_some() {
+            return Err(first);
+        }
         assert_eq!(first["parameters"]["frames"], Value::Array(Vec::new()), "{first}");
-        Self { client, passed_over: 0, missed: 0 }
+        Ok(Self { client, passed_over: 0, missed: 0 })
     }
 
     /// The frames of the next message.
@@ -69,12 +77,7 @@ fn each_frame_has_its_bytes_and_each_reading_its_way() {
         unit = "K"
         raw_unit = "Cel"
         calibration = {{ kind = "linear", scale = 0.1 }}
-        [[source]]
-        name = "plant"
-        kind = "udp"
-        listen = "127.0.0.1:0"
-        format = "native"
-        unknown = "discover"
+        {PLANT}
         "#,
         port.path()
     ));
@@ -196,19 +199,14 @@ fn the_client_shows_frames_and_ends_after_so_many() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), said.contains(words)), (Some(65), true), "{said}");
     }
-    // Listeners that have left have given their places back.
-    let mut places: Vec<_> = (0..8).map(|_| Tapper::start(&daemon, "{}")).collect();
-    let mut ninth = daemon.client();
-    let reply = ninth.ask(r#"{"method":"Tap","more":true}"#);
+    // Listeners that have left give their places back.
+    let place = || wait_for("a place", || Tapper::try_start(&daemon, "{}").ok());
+    let mut places: Vec<_> = (0..8).map(|_| place()).collect();
+    let reply = Tapper::try_start(&daemon, "{}").err().expect("no ninth");
     assert_eq!(reply["error"], "io.stillwell.v1.Busy", "{reply}");
     assert_eq!(reply["parameters"]["reason"], "max_listeners", "{reply}");
     places.truncate(7);
-    wait_for("a place", || {
-        let mut client = daemon.client();
-        let reply = client.ask(r#"{"method":"Tap","more":true}"#);
-        std::thread::sleep(Duration::from_millis(10));
-        reply.get("error").is_none().then_some(())
-    });
+    places.push(place());
     steady.was_undisturbed(&daemon);
     drop(places);
     daemon.stop();

@@ -15,7 +15,10 @@ use std::{
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use stillwell::{
-    config::model::{Flow, InputKind, Parity, PollConfig, PortConfig, SerialConfig, SilenceConfig},
+    config::{
+        Config,
+        model::{InputKind, PollConfig, SerialConfig, SilenceConfig},
+    },
     daemon::{
         source::{
             outlet::{EngineGone, Outlet, OutletParts},
@@ -60,25 +63,16 @@ impl Device {
     }
 }
 
+/// What is configured of a line where nothing is but its path.
 fn config(path: &Path) -> SerialConfig {
-    SerialConfig {
-        port: PortConfig {
-            path: path.to_owned(),
-            baud: 115_200,
-            data_bits: 8,
-            parity: Parity::None,
-            stop_bits: 1,
-            flow: Flow::None,
-            low_latency: false,
-            rs485: None,
-            dtr: None,
-            rts: None,
-        },
-        settle_ns: 0,
-        on_open: [].into(),
-        poll: None,
-        silence: None,
-        garbled_after: 10,
+    let toml = format!(
+        "[[source]]\nname = \"port\"\nkind = \"serial\"\npath = {path:?}\nformat = \"native\"\n"
+    );
+    let nothing = |_: &Path| Err(io::ErrorKind::NotFound.into());
+    let loaded = Config::parse(&toml, Path::new("port.toml"), &nothing).unwrap();
+    match loaded.config.inputs.into_iter().next().unwrap().kind {
+        InputKind::Serial(config) => config,
+        other => panic!("a serial line: {other:?}"),
     }
 }
 
@@ -273,6 +267,18 @@ pub(super) fn sum(queue: &mut mpsc::Receiver<Batch>) -> Account {
     account
 }
 
+/// Takes in batches until so many errors of the line are counted.
+async fn errors_counted(
+    queue: &mut mpsc::Receiver<Batch>,
+    mut account: Account,
+    errors: u64,
+) -> Account {
+    while account.transport.line_errors < errors {
+        account.add(queue.recv().await.expect("the source runs"));
+    }
+    account
+}
+
 #[tokio::test]
 async fn an_empty_read_is_the_end_and_is_not_repeated() {
     let (mut outlet, _queue) = outlet();
@@ -300,23 +306,31 @@ async fn a_read_error_is_the_end_and_an_interruption_is_not() {
 
 #[tokio::test(start_paused = true)]
 async fn bytes_and_line_errors_of_a_stream_are_counted() {
-    let (mut outlet, mut queue) = outlet();
+    let (outlet, mut queue) = outlet();
     let (mut device, reader) = tokio::io::duplex(16);
     let framing = Arc::new(AtomicU32::new(u32::MAX - 1));
     let fake = Fake { framing: Some(Arc::clone(&framing)), ..Fake::new(reader) };
     let config = plain();
-    let device = async move {
+    let device = async {
         for sequence in 0..20 {
             device.write_all(&stuffed(sequence, 1)).await.unwrap();
         }
         framing.store(3, Relaxed);
-        // Paused time: two ticks pass as soon as the reader waits.
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        // A tick looks at the counters, though nothing comes.
+        let mut seen = errors_counted(&mut queue, Account::default(), 5).await;
         device.write_all(&[1, 2]).await.unwrap();
+        drop(device);
+        while let Some(batch) = queue.recv().await {
+            seen.add(batch);
+        }
+        seen
     };
-    let (lost, ()) = tokio::join!(read(fake, &config, &mut outlet), device);
+    let reader = async {
+        let mut outlet = outlet;
+        read(fake, &config, &mut outlet).await
+    };
+    let (lost, seen) = tokio::join!(reader, device);
     assert!(matches!(lost.unwrap(), Lost::HungUp));
-    let seen = sum(&mut queue);
     seen.check();
     assert_eq!(seen.sequences(), (0..20).collect::<Vec<_>>());
     assert_eq!(seen.transport.line_errors, 5);
@@ -435,20 +449,25 @@ async fn a_garbled_line_is_told_with_its_cause_and_recovers() {
 #[tokio::test(start_paused = true)]
 async fn the_cause_is_taken_from_what_the_driver_counts() {
     let (mut outlet, mut queue) = outlet();
-    let (mut device, line) = tokio::io::duplex(64);
+    let (device, line) = tokio::io::duplex(64);
     let framing = Arc::new(AtomicU32::new(7));
     let fake = Fake { framing: Some(Arc::clone(&framing)), ..Fake::new(line) };
     let config = SerialConfig { garbled_after: 3, ..plain() };
-    let device = async move {
-        for _ in 0..3 {
+    let device = async {
+        let mut device = device;
+        let mut seen = Account::default();
+        for errors in [4, 8, 12] {
             framing.fetch_add(4, Relaxed);
             device.write_all(b"\x91\x80\xe3\x40\0").await.unwrap();
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            seen = errors_counted(&mut queue, seen, errors).await;
         }
+        seen
     };
-    let (lost, ()) = tokio::join!(read(fake, &config, &mut outlet), device);
+    let (lost, mut seen) = tokio::join!(read(fake, &config, &mut outlet), device);
     assert!(matches!(lost.unwrap(), Lost::HungUp));
-    let seen = sum(&mut queue);
+    while let Ok(batch) = queue.try_recv() {
+        seen.add(batch);
+    }
     assert_eq!(seen.transport.line_errors, 12);
     let detail = seen.detail();
     assert!(matches!(seen.links.last(), Some(Link::Garbled(_))), "{:?}", seen.links);

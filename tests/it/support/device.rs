@@ -18,6 +18,16 @@ use stillwell::wire::{
 
 use super::{Daemon, number};
 
+/// Configuration of a source that takes up whatever devices send to it.
+pub(crate) const PLANT: &str = r#"
+    [[source]]
+    name = "plant"
+    kind = "udp"
+    listen = "127.0.0.1:0"
+    format = "native"
+    unknown = "discover"
+"#;
+
 /// A device with one channel, number 0.
 #[derive(Debug)]
 pub(crate) struct Device {

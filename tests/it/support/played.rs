@@ -1,15 +1,18 @@
-//! A recorded log, played to the real program over a line, over the network, and as a file.
+//! A log, played to the real program over a line, over the network, and as a file.
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     net::{Ipv4Addr, UdpSocket},
     process::{Output, Stdio},
 };
 
 use serde_json::Value;
+use stillwell::{
+    limits::{MS, SECOND},
+    wire::{decode::Framing, log},
+};
 
-use super::{Daemon, Pty, number};
+use super::{Daemon, Pty, Random, number};
 use crate::process::{Scratch, stillwell};
 
 /// A window that holds a whole log, however it is played, and one that is told soon.
@@ -25,83 +28,127 @@ pub(crate) struct Played {
     pub(crate) summaries: BTreeMap<String, Value>,
 }
 
-/// Plays a log over a pty, in UDP datagrams that are cuts of a stream, and from a file, cut at
-/// other places each time; checks that all three say the same, and returns that.
-pub(crate) fn played_everywhere(name: &str, format: &str, bytes: &[u8]) -> Played {
-    let mut seed =
-        name.bytes().fold(0x5EED_u64, |seed, byte| seed.rotate_left(5) ^ u64::from(byte));
-    println!("{name}: {} bytes as {format}, seed {seed:#x}", bytes.len());
-    let by_file = by_file(format, &cut(bytes, &mut seed));
-    let by_pty = by_pty(format, &cut(bytes, &mut seed));
-    let by_udp = by_udp(format, &cut(bytes, &mut seed));
-    by_file.assert_same(&by_pty, &format!("{name} by pty"));
-    by_file.assert_same(&by_udp, &format!("{name} by UDP"));
-    by_file
+/// A log, and how it is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Log<'a> {
+    /// Its name, of which a seed is made.
+    pub(crate) name: &'a str,
+    /// Keys of the source that say what its bytes mean.
+    pub(crate) format: &'a str,
+    /// Its messages, as a device sends them one after the other.
+    pub(crate) messages: &'a [Vec<u8>],
+    /// Whether a pause is what ends a message.
+    pub(crate) paused: bool,
 }
 
-fn source(kind: &str, format: &str) -> String {
-    format!(
-        "{WINDOWS}[[source]]\nname = \"log\"\nunknown = \"discover\"\nidle = \"100ms\"\n\
-         format = \"{format}\"\n{kind}\n"
-    )
-}
-
-/// Cuts bytes into pieces of 1 to 600, by a linear congruential generator (Knuth's MMIX).
-fn cut<'a>(mut bytes: &'a [u8], seed: &mut u64) -> Vec<&'a [u8]> {
-    let mut pieces = Vec::new();
-    while !bytes.is_empty() {
-        *seed =
-            seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let length = 1 + (*seed >> 33) as usize % 600;
-        let (piece, rest) = bytes.split_at(length.min(bytes.len()));
-        pieces.push(piece);
-        bytes = rest;
+impl Log<'_> {
+    /// Plays it over a pty, in UDP datagrams that are cuts of a stream, and from a file, cut at
+    /// other places each time; checks that all three say the same, and returns that.
+    pub(crate) fn played_as_stream(&self) -> Played {
+        let mut random = Random::named(self.name);
+        let by_file = self.by_file(Framing::Stream, &self.cut(&mut random));
+        let by_pty = self.by_pty(&self.cut(&mut random));
+        let by_udp = self.by_udp(Framing::Stream, &self.cut(&mut random));
+        by_file.assert_same(&by_pty, &format!("{} by pty", self.name));
+        by_file.assert_same(&by_udp, &format!("{} by UDP", self.name));
+        by_file
     }
-    pieces
-}
 
-fn by_pty(format: &str, pieces: &[&[u8]]) -> Played {
-    let pty = Pty::open();
-    let path = pty.path();
-    let daemon = Daemon::start(&source(&format!("kind = \"serial\"\npath = {path:?}"), format));
-    daemon.until("log", "up", |source| source["state"] == "up");
-    pieces.iter().for_each(|piece| pty.write(piece));
-    Played::of(&daemon, pieces)
-}
-
-fn by_udp(format: &str, pieces: &[&[u8]]) -> Played {
-    let kind = "kind = \"udp\"\nlisten = \"127.0.0.1:0\"\nframing = \"stream\"";
-    let daemon = Daemon::start(&source(kind, format));
-    let address = daemon.address("log");
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
-    for piece in pieces {
-        socket.send_to(piece, address).expect("the loopback takes it");
+    /// Plays it in UDP datagrams of whole messages, and from a file of such datagrams; checks that
+    /// both say the same, and returns that.
+    pub(crate) fn played_as_datagrams(&self, messages_max: usize) -> Played {
+        let mut random = Random::named(self.name);
+        let mut datagrams = Vec::new();
+        let mut rest = self.messages;
+        while !rest.is_empty() {
+            let (some, behind) = rest.split_at(rest.len().min(1 + random.below(messages_max)));
+            datagrams.push(some.concat());
+            rest = behind;
+        }
+        let by_file = self.by_file(Framing::Datagram, &datagrams);
+        let by_udp = self.by_udp(Framing::Datagram, &datagrams);
+        by_file.assert_same(&by_udp, &format!("{} by UDP", self.name));
+        by_file
     }
-    Played::of(&daemon, pieces)
-}
 
-fn by_file(format: &str, pieces: &[&[u8]]) -> Played {
-    let dir = Scratch::new();
-    let mut log = "#stillwell-log 1 stream\n".to_owned();
-    for (record, piece) in pieces.iter().enumerate() {
-        let at_ns = 1_767_225_600_000_000_000 + record as u64 * 1_000_000;
-        write!(log, "{at_ns} ").expect("a string takes it");
-        piece.iter().for_each(|byte| write!(log, "{byte:02x}").expect("a string takes it"));
-        log.push('\n');
+    /// Pieces of 1 to 600 bytes; the messages themselves where pauses end them.
+    fn cut(&self, random: &mut Random) -> Vec<Vec<u8>> {
+        if self.paused {
+            return self.messages.to_vec();
+        }
+        let bytes = self.messages.concat();
+        let (mut rest, mut pieces) = (bytes.as_slice(), Vec::new());
+        while !rest.is_empty() {
+            let (piece, behind) = rest.split_at(rest.len().min(1 + random.below(600)));
+            pieces.push(piece.to_vec());
+            rest = behind;
+        }
+        pieces
     }
-    let log = dir.write("recorded.log", &log);
-    let kind = format!("kind = \"replay\"\npath = {log:?}");
-    let config = dir.write("config.toml", &source(&kind, format));
-    let mut command = stillwell();
-    command.arg("replay").arg(log).arg("--config").arg(config).arg("--ledger");
-    let Output { status, stdout, stderr } =
-        command.stdout(Stdio::piped()).output().expect("it starts");
-    assert_eq!(status.code(), Some(0), "{}", String::from_utf8_lossy(&stderr));
-    let lines = str::from_utf8(&stdout).expect("text").lines();
-    let lines = lines.map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-    let mut lines: Vec<Value> = lines.collect();
-    let ledger = lines.pop().expect("the ledger comes last");
-    Played { ledger, summaries: by_id(lines) }
+
+    fn by_pty(&self, pieces: &[Vec<u8>]) -> Played {
+        let pty = Pty::open();
+        let kind = format!("kind = \"serial\"\npath = {:?}", pty.path());
+        let daemon = Daemon::start(&self.source(&kind));
+        daemon.until("log", "up", |source| source["state"] == "up");
+        self.send(&daemon, pieces, |piece| pty.write(piece));
+        Played::of(&daemon, pieces)
+    }
+
+    fn by_udp(&self, framing: Framing, pieces: &[Vec<u8>]) -> Played {
+        let framing = match framing {
+            Framing::Stream => "stream",
+            Framing::Datagram => "datagram",
+        };
+        let kind = format!("kind = \"udp\"\nlisten = \"127.0.0.1:0\"\nframing = \"{framing}\"");
+        let daemon = Daemon::start(&self.source(&kind));
+        let address = daemon.address("log");
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+        self.send(&daemon, pieces, |piece| {
+            socket.send_to(piece, address).expect("the loopback takes it");
+        });
+        Played::of(&daemon, pieces)
+    }
+
+    fn send(&self, daemon: &Daemon, pieces: &[Vec<u8>], send: impl Fn(&[u8])) {
+        for (sent, piece) in pieces.iter().enumerate() {
+            send(piece);
+            if self.paused {
+                daemon.frames("log", sent as u64 + 1);
+            }
+        }
+    }
+
+    fn by_file(&self, framing: Framing, pieces: &[Vec<u8>]) -> Played {
+        let dir = Scratch::new();
+        let mut log = format!("{}\n", log::header(framing));
+        let step_ns = if self.paused { SECOND } else { MS };
+        for (record, piece) in pieces.iter().enumerate() {
+            let at_ns = 1_767_225_600 * SECOND + record as i64 * step_ns;
+            log::write_line(at_ns, piece, &mut log);
+        }
+        let log = dir.write("played.log", &log);
+        let kind = format!("kind = \"replay\"\npath = {log:?}");
+        let config = dir.write("config.toml", &self.source(&kind));
+        let mut command = stillwell();
+        command.arg("replay").arg(log).arg("--config").arg(config).arg("--ledger");
+        let Output { status, stdout, stderr } =
+            command.stdout(Stdio::piped()).output().expect("it starts");
+        assert_eq!(status.code(), Some(0), "{}", String::from_utf8_lossy(&stderr));
+        let lines = str::from_utf8(&stdout).expect("text").lines();
+        let lines = lines.map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let mut lines: Vec<Value> = lines.collect();
+        let ledger = lines.pop().expect("the ledger comes last");
+        Played { ledger, summaries: by_id(lines) }
+    }
+
+    fn source(&self, kind: &str) -> String {
+        format!(
+            "{WINDOWS}[[source]]\nname = \"log\"\nunknown = \"discover\"\nidle = \"100ms\"\n\
+             {kind}\n{}\n",
+            self.format
+        )
+    }
 }
 
 /// The last of the summaries of each channel.
@@ -112,8 +159,8 @@ fn by_id(summaries: Vec<Value>) -> BTreeMap<String, Value> {
 
 impl Played {
     /// Of a daemon that has been sent these pieces, when it has told all of them.
-    fn of(daemon: &Daemon, pieces: &[&[u8]]) -> Self {
-        let total: usize = pieces.iter().map(|piece| piece.len()).sum();
+    fn of(daemon: &Daemon, pieces: &[Vec<u8>]) -> Self {
+        let total: usize = pieces.iter().map(Vec::len).sum();
         daemon.until("log", "all bytes", |source| {
             number(&source["ledger"], "bytes_in") == total as u64
         });
