@@ -265,6 +265,8 @@ pub const TAP_HEX_BYTES_MAX: usize = 512;
 pub const TAP_FRAMES_WAITING: usize = 256;
 /// Bytes by which the format of a port or a file is told.
 pub const PROBE_BYTES_MAX: usize = 64 * 1_024;
+/// How long after a change of its rate what comes over a probed line is not listened to.
+pub const PROBE_STALE_NS: i64 = 100 * MS;
 /// How long someone who listens to a port by himself looks at it before he looks around.
 pub const LISTEN_LOOK_NS: i64 = 100 * MS;
 /// Blocks of [`REPLAY_BLOCK_BYTES`] that wait for one who records: 4 MiB of bytes.

@@ -131,7 +131,7 @@ fn port(place: &Place, args: &ProbeArgs) -> Result<Heard, ProbeFailure> {
         ));
     });
     let heard = heard.map_err(broken)?;
-    let silent = Heard { settings: first, bytes: 0, verdict: None };
+    let silent = Heard { settings: first, bytes: 0, bursts: 0, verdict: None };
     Ok(heard.into_iter().next().unwrap_or(silent))
 }
 
@@ -158,7 +158,7 @@ fn file(path: &Path) -> Result<Heard, ProbeFailure> {
             pieces.push(piece.to_vec());
         }
     }
-    Ok(Heard { settings, bytes, verdict: judge::best(&pieces, framing) })
+    Ok(Heard { settings, bytes, bursts: 1, verdict: judge::best(&pieces, framing) })
 }
 
 fn tell(subject: &Subject, verdict: &Verdict, json: bool) -> io::Result<()> {

@@ -24,8 +24,9 @@ pub(super) struct Candidate {
 pub(super) const CANDIDATES: &[Candidate] = &[
     of("native frames", "format = \"native\"", 32),
     of("NMEA 0183", "format = \"nmea\"", 12),
-    of("VE.Direct", "format = \"vedirect\"", 16),
-    of("DSMR P1", "format = \"dsmr\"", 20),
+    // One of these is much text of a certain form besides its checksum, and they are rare.
+    of("VE.Direct", "format = \"vedirect\"", 40),
+    of("DSMR P1", "format = \"dsmr\"", 40),
     of("frames of a PMS5003", "format = \"binary\"\npreset = \"pms5003\"", 48),
     of("frames of an SDS011", "format = \"binary\"\npreset = \"sds011\"", 32),
     of("SenML", "format = \"senml\"", 24),

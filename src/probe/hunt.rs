@@ -15,7 +15,7 @@ use super::{
     until::Until,
 };
 use crate::{
-    limits::{PROBE_BYTES_MAX, SECOND},
+    limits::{PROBE_BYTES_MAX, PROBE_STALE_NS, SECOND},
     wire::decode::Framing,
 };
 
@@ -32,11 +32,21 @@ const PRINTABLE_MIN: f64 = 0.8;
 /// Bytes whose parity is no chance.
 const PARITY_BYTES: usize = 64;
 
+/// Bits of a frame from which on its format is named as soon as it explains what came: what looks
+/// like lines of text at first may be part of a longer frame.
+const STRONG_BITS: u32 = 12;
+/// Bytes, or bursts of bytes, that are heard before any other format is named: more than two blocks
+/// of VE.Direct.
+const WEAK_BYTES: usize = 640;
+const WEAK_BURSTS: usize = 3;
+
 /// What was heard at one setting.
 #[derive(Debug)]
 pub(super) struct Heard {
     pub(super) settings: Settings,
     pub(super) bytes: usize,
+    /// How often bytes came behind a pause.
+    pub(super) bursts: usize,
     pub(super) verdict: Option<Verdict>,
 }
 
@@ -57,10 +67,15 @@ pub(super) fn hunt(
         if port.set(settings).is_err() {
             continue;
         }
+        // What was received at the rate before may still be on its way through the driver.
+        let stale = Until::after_ns(PROBE_STALE_NS);
+        while 0 < at && !stale.is_over() {
+            port.listen()?;
+        }
         let heard = listen(port, settings, Until::after_ns(seconds.saturating_mul(SECOND)))?;
-        let is_plain = heard.verdict.as_ref().is_some_and(Verdict::is_plain);
+        let is_enough = heard.is_enough();
         all.push(heard);
-        if is_plain {
+        if is_enough {
             break;
         }
     }
@@ -75,31 +90,43 @@ pub(super) fn hunt(
 pub(super) fn listen(port: &mut Port, settings: Settings, until: Until) -> io::Result<Heard> {
     let framing = port.framing();
     let mut pieces: Vec<Vec<u8>> = Vec::new();
-    let mut heard = Heard { settings, bytes: 0, verdict: None };
+    let mut heard = Heard { settings, bytes: 0, bursts: 0, verdict: None };
     // Bytes that were judged, and with how many more it is worth doing again.
     let (mut judged, mut due) = (0, 0);
+    let mut paused = true;
     loop {
         let is_over = until.is_over() || PROBE_BYTES_MAX <= heard.bytes;
-        if !is_over && let Some((_, bytes)) = port.listen()? {
+        let came = if is_over { None } else { port.listen()? };
+        if let Some((_, bytes)) = came {
             heard.bytes += bytes.len();
+            heard.bursts += usize::from(paused);
+            paused = false;
             pieces.push(bytes.to_vec());
             if heard.bytes < due {
                 continue;
             }
+        } else {
+            paused = true;
         }
         if judged < heard.bytes {
             judged = heard.bytes;
             due = judged + judged / JUDGED_AGAIN;
             heard.judge(&pieces, framing);
         }
-        let is_plain = heard.verdict.as_ref().is_some_and(Verdict::is_plain);
-        if is_over || is_plain || is_hopeless(&heard, &pieces, framing) {
+        if is_over || heard.is_enough() || is_hopeless(&heard, &pieces, framing) {
             return Ok(heard);
         }
     }
 }
 
 impl Heard {
+    /// Whether nothing more need be heard.
+    fn is_enough(&self) -> bool {
+        let long = WEAK_BYTES <= self.bytes || WEAK_BURSTS <= self.bursts;
+        let verdict = self.verdict.as_ref().filter(|verdict| verdict.is_plain());
+        verdict.is_some_and(|verdict| long || STRONG_BITS <= verdict.candidate.bits)
+    }
+
     fn judge(&mut self, pieces: &[Vec<u8>], framing: Framing) {
         let (bits, stripped) = match parity(pieces, framing) {
             None => (Bits::EightNone, None),
@@ -148,6 +175,30 @@ mod tests {
     fn with_parity(text: &str, odd: u32) -> Vec<Vec<u8>> {
         let set = |byte: u8| byte | u8::from(byte.count_ones() % 2 != odd) << 7;
         vec![text.bytes().map(set).collect()]
+    }
+
+    #[test]
+    fn lines_that_may_be_part_of_a_block_name_nothing_yet() {
+        let settings = Settings { baud: 19_200, bits: Bits::EightNone };
+        let heard = |bytes: &[u8], bursts| {
+            let mut heard = Heard { settings, bytes: bytes.len(), bursts, verdict: None };
+            heard.judge(&[bytes.to_vec()], Framing::Stream);
+            (heard.is_enough(), heard.verdict.expect("something came").candidate.name)
+        };
+        // A battery monitor that is joined in the middle of a block, and what follows.
+        let part = b"Relay\tOFF\r\nH3\t-149322\r\nH4\t1\r\nH5\t0\r\nH6\t-82854\r\nH7\t8\r\nH8\t9\r\nH9\t0\r\n\
+                     H10\t1\r\nH11\t0\r\nH12\t0";
+        assert_eq!(heard(part, 2), (false, "text"));
+        let mut block = b"\r\nPID\t0x203\r\nV\t12065\r\nI\t-7625\r\nChecksum\t".to_vec();
+        let sum = block.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+        block.push(sum.wrapping_neg());
+        let both = [&part[..], b"\r\nChecksum\tx", &block.repeat(12)].concat();
+        assert_eq!(heard(&both, 2), (true, "VE.Direct"));
+        // Lines that are lines.
+        let lines = "t:21.5 h:45\n".repeat(8);
+        assert_eq!(heard(lines.as_bytes(), 1), (false, "text"));
+        assert_eq!(heard(lines.as_bytes(), 3), (true, "text"), "one after the other");
+        assert_eq!(heard(lines.repeat(8).as_bytes(), 1), (true, "text"), "so many at once");
     }
 
     #[test]
