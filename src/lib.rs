@@ -14,9 +14,9 @@
 //!
 //!   udp ---+
 //!   modbus |
-//!   serial +-> Decoder -> Outlet ==mpsc==> validate -> normalize -> rolling ==watch==> query
-//!   replay +   bytes to   frames to        accepts     units        panes to  latest   socket
-//!   simulator  frames     batches          or refuses               windows   Snapshot
+//!   serial +-> Decoder -> Outlet ==mpsc==> validate -> normalize -> qc -> rolling ==watch==> query
+//!   replay +   bytes to   frames to        accepts     units     tests  panes to  latest   socket
+//!   simulator  frames     batches          or refuses                     windows   Snapshot
 //! ```
 //!
 //! What crosses the queue is a [`engine::Batch`]: frames of one source, what the wire counted
@@ -79,11 +79,11 @@
 //! ## [`engine`]
 //!
 //! The core. [`engine::validate`] decides which readings are accepted and moves the watermarks,
-//! [`engine::normalize`] turns raw values into published units, [`engine::rolling`] closes panes
-//! and emits results; [`engine::split`] divides that among several aggregators, and
-//! [`engine::edition`] makes one snapshot of what they answer. Panes are shared by all windows of
-//! a channel; a window is a ring of partials ([`engine::ring`]) that merge and are never
-//! subtracted.
+//! [`engine::normalize`] turns raw values into published units, [`engine::qc`] judges them, and
+//! [`engine::rolling`] closes panes and emits results; [`engine::split`] divides that among
+//! several aggregators, and [`engine::edition`] makes one snapshot of what they answer. Panes are
+//! shared by all windows of a channel; a window is a ring of partials ([`engine::ring`]) that
+//! merge and are never subtracted.
 //!
 //! **Invariant:** no clock, file, socket, environment or random number: time comes with each
 //! batch, and the same input gives the same snapshots, however it is cut into batches.
