@@ -114,21 +114,31 @@ impl Decimal {
 #[inline(always)]
 fn digits(bytes: &[u8], at: usize, mantissa: &mut u64) -> usize {
     let mut end = at;
-    while let Some(eight) = bytes.get(end..).and_then(|rest| rest.first_chunk()) {
-        let (value, count) = up_to_eight(*eight);
+    loop {
+        let (value, count) = up_to_eight(word_at(bytes, end));
         *mantissa = mantissa.wrapping_mul(WHOLE_POWERS[count]).wrapping_add(value);
         end += count;
         if count < 8 {
             return end;
         }
     }
-    while let Some(digit) = bytes.get(end).map(|byte| byte.wrapping_sub(b'0'))
-        && digit < 10
-    {
-        *mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
-        end += 1;
+}
+
+/// The eight bytes from `at` on, the first of them lowest; zeros for those that are not there.
+///
+/// Numbers often end a line or are a field on their own: fewer bytes are read as two halves that
+/// overlap, not one by one.
+#[inline(always)]
+fn word_at(bytes: &[u8], at: usize) -> u64 {
+    let rest = bytes.get(at..).unwrap_or_default();
+    match (rest.first_chunk(), rest.first_chunk(), rest.last_chunk()) {
+        (Some(eight), ..) => u64::from_le_bytes(*eight),
+        (None, Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            u64::from(first) | u64::from(last) << (8 * (rest.len() - 4))
+        }
+        _ => rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
     }
-    end
 }
 
 const WHOLE_POWERS: [u64; 9] =
@@ -140,8 +150,7 @@ const WHOLE_POWERS: [u64; 9] =
 /// eight digits", 2018). A number whose digits are counted one by one costs a wrong guess of the
 /// processor wherever it is longer or shorter than the last.
 #[inline(always)]
-fn up_to_eight(bytes: [u8; 8]) -> (u64, usize) {
-    let word = u64::from_le_bytes(bytes);
+fn up_to_eight(word: u64) -> (u64, usize) {
     let count = leading_digits(word);
     (value_of(word, count), count)
 }
@@ -151,7 +160,7 @@ fn up_to_eight(bytes: [u8; 8]) -> (u64, usize) {
 /// digits, those before the point, and those behind it if there is one.
 #[inline(always)]
 fn short(bytes: &[u8], at: usize) -> Option<(u64, usize, Option<usize>)> {
-    let word = u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?);
+    let word = word_at(bytes, at);
     let whole = leading_digits(word);
     if whole == 8 {
         return None;
@@ -337,12 +346,23 @@ mod tests {
         }
 
         #[test]
+        fn a_word_has_zeros_where_the_bytes_end(
+            bytes in prop::collection::vec(any::<u8>(), 0..12),
+            at in 0..14_usize,
+        ) {
+            let mut eight = [0; 8];
+            let rest = bytes.iter().skip(at);
+            eight.iter_mut().zip(rest).for_each(|(to, &byte)| *to = byte);
+            prop_assert_eq!(word_at(&bytes, at), u64::from_le_bytes(eight));
+        }
+
+        #[test]
         fn digits_are_counted_up_to_the_first_other_byte(bytes: [u8; 8], digits in "[0-9]{0,8}") {
             let mut eight = bytes;
             eight[..digits.len()].copy_from_slice(digits.as_bytes());
             let count = eight.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(8);
             let expected = eight[..count].iter().fold(0, |sum, b| 10 * sum + u64::from(b - b'0'));
-            prop_assert_eq!(up_to_eight(eight), (expected, count));
+            prop_assert_eq!(up_to_eight(u64::from_le_bytes(eight)), (expected, count));
         }
     }
 }

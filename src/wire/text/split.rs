@@ -29,9 +29,10 @@ impl Separator {
         let line = line.as_bytes();
         let Some(first) = memchr3(b',', b';', b'\t', line) else { return Self::Space };
         let rest = &line[first..];
+        let has = |byte| rest[0] == byte || memchr(byte, rest).is_some();
         match () {
-            () if memchr(b',', rest).is_some() => Self::Comma,
-            () if memchr(b';', rest).is_some() => Self::Semicolon,
+            () if has(b',') => Self::Comma,
+            () if has(b';') => Self::Semicolon,
             () => Self::Tab,
         }
     }
@@ -124,8 +125,13 @@ impl<'a> Parts<'a> {
 
     /// Takes parts up to the first that has a label; whether there is one.
     pub(super) fn any_label(&mut self) -> bool {
-        let may_label = |rest: &str| memchr2(b':', b'=', rest.as_bytes()).is_some();
-        while let Some(rest) = self.rest.filter(|rest| may_label(rest)) {
+        while let Some(rest) = self.rest {
+            if plain_label(rest.as_bytes()).is_some() {
+                return true;
+            }
+            if memchr2(b':', b'=', rest.as_bytes()).is_none() {
+                return false;
+            }
             // What begins as a number is no label.
             let begins = rest.as_bytes()[spaces(rest.as_bytes(), 0)..].first();
             if let Some(b'0'..=b'9' | b'-' | b'+' | b'.') = begins
@@ -134,9 +140,6 @@ impl<'a> Parts<'a> {
                 let end = memchr(separator, rest.as_bytes());
                 self.rest = end.map(|end| &rest[end + 1..]);
                 continue;
-            }
-            if plain_label(rest.as_bytes()).is_some() {
-                return true;
             }
             match self.next() {
                 Some(part) if label(part).is_some() => return true,
@@ -166,7 +169,10 @@ impl<'a> Parts<'a> {
 #[inline]
 fn plain_label(bytes: &[u8]) -> Option<(usize, usize)> {
     let start = spaces(bytes, 0);
-    let mut sign = start;
+    if !bytes.get(start).is_some_and(|&first| begins_name(first)) {
+        return None;
+    }
+    let mut sign = start + 1;
     while let Some(&byte) = bytes.get(sign)
         && byte != b' '
         && is_in_name(byte)
@@ -174,7 +180,6 @@ fn plain_label(bytes: &[u8]) -> Option<(usize, usize)> {
         sign += 1;
     }
     let is_label = matches!(bytes.get(sign), Some(b':' | b'='))
-        && begins_name(bytes[start])
         && sign - start <= limits::FIELD_NAME_BYTES_MAX;
     is_label.then_some((start, sign))
 }
@@ -292,9 +297,12 @@ const IN_NAMES: [Option<bool>; 256] = {
 /// in the spellings of [`f64::from_str`](std::str::FromStr), or `true` and `false`, which are
 /// 1 and 0.
 pub(super) fn number(text: &str) -> Option<f64> {
-    let decimal = Decimal::at_start_of(text.as_bytes());
-    if let Some(decimal) = decimal.filter(|decimal| decimal.length == text.len()) {
-        return Some(decimal.value);
+    // A word is none, and is most that is none.
+    if text.starts_with(|first: char| !first.is_ascii_alphabetic()) {
+        let decimal = Decimal::at_start_of(text.as_bytes());
+        if let Some(decimal) = decimal.filter(|decimal| decimal.length == text.len()) {
+            return Some(decimal.value);
+        }
     }
     match text.as_bytes() {
         // All but infinities and the like has been read.
