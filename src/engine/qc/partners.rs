@@ -1,6 +1,6 @@
 //! The latest values of channels that others are judged by.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{plan::Partner, rate::Slope};
 
@@ -10,7 +10,7 @@ use super::{plan::Partner, rate::Slope};
 /// named today.
 #[derive(Debug, Default)]
 pub(super) struct Partners {
-    numbers: HashMap<Arc<str>, u32, foldhash::quality::RandomState>,
+    numbers: BTreeMap<Arc<str>, u32>,
     latest: Vec<Latest>,
 }
 
