@@ -47,6 +47,9 @@ use self::{
 /// The limits found up to now: a highest rate, and the CPU time of a reading.
 type Limits = HashMap<(Payload, usize, bool), (Highest, String)>;
 
+/// How often it is tried whether a daemon that has just met its channels keeps up.
+const WARM_UP_TRIALS: usize = 10;
+
 fn main() -> io::Result<()> {
     let mut arguments = env::args().skip(1);
     match arguments.next().as_deref() {
@@ -127,11 +130,18 @@ fn daemon(row: &Row, effort: Effort) -> io::Result<Seen> {
     })
 }
 
-/// Every channel is met once, gently.
+/// Every channel is met once, gently, and the daemon is through with that.
 fn warm_up(row: &Row, daemon: &mut Daemon, load: &mut Load) -> io::Result<()> {
     let rate = row.gentle();
     let for_ns = (1.1 * row.channels as f64 / rate * SECOND as f64) as i64;
-    trial(daemon, load, rate, for_ns.max(SECOND / 10)).map(drop)
+    let mut met = trial(daemon, load, rate, for_ns.max(SECOND / 10))?;
+    for _ in 0..WARM_UP_TRIALS {
+        if met.is_sustained() {
+            break;
+        }
+        met = trial(daemon, load, rate / 10.0, SECOND / 10)?;
+    }
+    Ok(())
 }
 
 /// Sends at a rate below the highest; what is lost then is told.

@@ -62,36 +62,45 @@ impl Taken {
     }
 }
 
-/// CPU time of a process, nanoseconds.
+/// CPU time of a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cpu {
-    pub(crate) user_ns: f64,
-    pub(crate) system_ns: f64,
+    /// As the scheduler counts each thread, to a nanosecond.
+    pub(crate) total_ns: f64,
+    /// Hundredths of a second in the program and in the kernel.
+    user: f64,
+    system: f64,
 }
 
 impl Cpu {
-    /// What a process has used up to now: the sum to a nanosecond, as the scheduler counts each
-    /// thread, and its parts in the proportion of their hundredths of a second.
+    /// What a process has used up to now.
     pub(crate) fn of(pid: u32) -> io::Result<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         // The name of the process, in parentheses, may hold spaces.
         let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         let ticks = |n: usize| number(after_name.split_ascii_whitespace().nth(n));
-        let (user, system) = (ticks(11)?, ticks(12)?);
         let mut total_ns = 0.0;
         for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
             let spent = fs::read_to_string(thread?.path().join("schedstat"))?;
             total_ns += number(spent.split_ascii_whitespace().next())?;
         }
-        let user_share = if user + system == 0.0 { 0.5 } else { user / (user + system) };
-        Ok(Self { user_ns: total_ns * user_share, system_ns: total_ns * (1.0 - user_share) })
+        Ok(Self { total_ns, user: ticks(11)?, system: ticks(12)? })
     }
 
     pub(crate) fn since(self, before: Self) -> Self {
         Self {
-            user_ns: self.user_ns - before.user_ns,
-            system_ns: self.system_ns - before.system_ns,
+            total_ns: self.total_ns - before.total_ns,
+            user: self.user - before.user,
+            system: self.system - before.system,
         }
+    }
+
+    /// The exact sum, in the proportion of its coarse parts: nanoseconds in the program and in
+    /// the kernel.
+    pub(crate) fn user_and_system_ns(&self) -> (f64, f64) {
+        let ticks = self.user + self.system;
+        let share = if ticks == 0.0 { 0.5 } else { self.user / ticks };
+        (self.total_ns * share, self.total_ns * (1.0 - share))
     }
 }
 

@@ -44,7 +44,8 @@ impl Measured {
     /// CPU time of a reading: user and system apart.
     pub(crate) fn cpu_of_a_reading(&self) -> String {
         let readings = self.trial.sent.readings.max(1) as f64;
-        format!("{:.0} + {:.0}", self.cpu.user_ns / readings, self.cpu.system_ns / readings)
+        let (user_ns, system_ns) = self.cpu.user_and_system_ns();
+        format!("{:.0} + {:.0}", user_ns / readings, system_ns / readings)
     }
 }
 
@@ -121,7 +122,7 @@ fn highest(line: &Line) -> Option<Vec<String>> {
 
 fn cost(line: &Line) -> Option<Vec<String>> {
     let Seen { measured: Measured { trial, cpu }, status, .. } = &line.daemon;
-    let percent = (cpu.user_ns + cpu.system_ns) / trial.sent.elapsed_ns as f64 * 100.0;
+    let percent = cpu.total_ns / trial.sent.elapsed_ns as f64 * 100.0;
     Some(vec![
         line.name.clone(),
         figure(trial.sent.rate()),
@@ -167,7 +168,7 @@ fn ledger(line: &Line) -> Option<Vec<String>> {
         sent.readings.to_string(),
         taken.accepted.to_string(),
         refused.to_string(),
-        if is_balanced { "exact" } else { "OFF" }.to_owned(),
+        if is_balanced { "exact" } else { "not within 5 s" }.to_owned(),
     ])
 }
 

@@ -7,7 +7,7 @@
 //! | argument | effect |
 //! |---|---|
 //! | `--row TEXT` | only rows whose name contains the text; may be given more than once |
-//! | `--instructions` | one column more: counted by `valgrind --tool=callgrind`, without the set-up |
+//! | `--instructions` | one column more, by `valgrind --tool=callgrind`, without the set-up |
 //! | `--markdown` | tables for docs/performance.md |
 //! | `--test` | a moment of each row, to see that it runs; the figures mean nothing |
 //!
