@@ -31,7 +31,7 @@ pub struct DeviceReport {
     pub received: u64,
     /// Readings that entered a pane.
     pub accepted: u64,
-    /// Place of what else was counted, in [`DeviceNews::counts`].
+    /// Place of what else was counted, in `DeviceNews::counts`.
     pub counts: Option<u32>,
 }
 

@@ -3,7 +3,7 @@
 //!
 //! A request that is not answered in time quarantines a serial line: nothing is asked until its
 //! late reply has come and gone, or could have. What comes later still is refused, since the next
-//! request to that device is one that it does not fit ([`super::schedule`]). A device that never
+//! request to that device is one that it does not fit (`schedule.rs`). A device that never
 //! answers quarantines nobody else: it is asked ever more rarely, and its address is in a reply.
 
 use super::{
