@@ -93,6 +93,11 @@ impl<'a> Draft<'a> {
         self.out.samples.push(Sample { field, at_ns, value });
     }
 
+    /// As [`Self::push`] for a field whose name has been looked up before.
+    pub(super) fn push_known(&mut self, field: u32, value: f64) {
+        self.out.samples.push(Sample { field, at_ns: 0, value });
+    }
+
     /// Number of samples so far.
     pub(super) fn len(&self) -> usize {
         self.out.samples.len() - self.start

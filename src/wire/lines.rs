@@ -6,6 +6,7 @@ use super::{
     FieldTable, FrameRefusal, Frames, WireTally,
     decode::{Decode, Framing},
     delimited::Delimited,
+    whole::Whole,
 };
 use crate::limits;
 
@@ -20,10 +21,12 @@ pub(super) enum Line {
 
 /// Makes frames of lines.
 pub(super) trait ReadLine: Debug + Send {
-    /// Reads one line, without its end, and appends what it says to `out`: all of it or nothing.
+    /// Reads one line of a read, without its end, and appends what it says to `out`: all of it or
+    /// nothing.
     fn read(
         &mut self,
         line: &[u8],
+        whole: Whole<'_>,
         arrived_ns: i64,
         out: &mut Frames,
     ) -> Result<Line, FrameRefusal>;
@@ -59,9 +62,9 @@ impl<R: ReadLine> Lines<R> {
 impl<R: ReadLine> Decode for Lines<R> {
     fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
         tally.bytes_in += bytes.len() as u64;
-        let reader = &mut self.reader;
+        let (reader, whole) = (&mut self.reader, Whole::of(bytes));
         let take = |line: &[u8], bytes, tally: &mut _| {
-            read(reader, line, bytes, arrived_ns, out, tally);
+            read(reader, line, whole, bytes, arrived_ns, out, tally);
         };
         match self.framing {
             Framing::Stream => self.cutter.feed(bytes, tally, take),
@@ -78,7 +81,7 @@ impl<R: ReadLine> Decode for Lines<R> {
     fn finish(&mut self, arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
         let reader = &mut self.reader;
         self.cutter.finish(tally, |line, bytes, tally| {
-            read(reader, line, bytes, arrived_ns, out, tally);
+            read(reader, line, Whole::of(line), bytes, arrived_ns, out, tally);
         });
     }
 
@@ -104,13 +107,14 @@ impl<R: ReadLine> Decode for Lines<R> {
 fn read(
     reader: &mut impl ReadLine,
     line: &[u8],
+    whole: Whole<'_>,
     bytes: usize,
     arrived_ns: i64,
     out: &mut Frames,
     tally: &mut WireTally,
 ) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    match reader.read(line, arrived_ns, out) {
+    match reader.read(line, whole, arrived_ns, out) {
         Ok(Line::Frame(samples)) => tally.accept(bytes, samples),
         Ok(Line::Nothing) => tally.bytes_skipped += bytes as u64,
         Err(why) => tally.refuse(why, bytes),

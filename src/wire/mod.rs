@@ -35,6 +35,7 @@ mod slip;
 pub mod text;
 mod time;
 pub mod vedirect;
+mod whole;
 mod window;
 
 use crate::limits::EVENT_TIME_ABS_MAX_NS;

@@ -25,6 +25,7 @@ use super::{
     lines::{Line, ReadLine},
     names::Names,
     number::Decimal,
+    whole::Whole,
 };
 
 /// How StatsD lines are read.
@@ -168,10 +169,11 @@ impl ReadLine for StatsdReader {
     fn read(
         &mut self,
         line: &[u8],
+        whole: Whole<'_>,
         arrived_ns: i64,
         out: &mut Frames,
     ) -> Result<Line, FrameRefusal> {
-        let line = str::from_utf8(line).map_err(|_| FrameRefusal::NotText)?;
+        let line = whole.text_of(line).ok_or(FrameRefusal::NotText)?;
         if line.trim_start().is_empty() {
             return Ok(Line::Nothing);
         }

@@ -27,6 +27,7 @@
 //! Not done: commas inside of quotes, decimal commas, hexadecimal numbers. Where a stream is
 //! joined in the middle of a line, the tail of that line is read as if it were a line.
 
+mod form;
 mod position;
 mod split;
 
@@ -36,6 +37,7 @@ mod tests;
 use std::sync::Arc;
 
 use self::{
+    form::{Form, Kind},
     position::Position,
     split::{Separator, is_missing, is_name, label, number},
 };
@@ -46,6 +48,7 @@ use super::{
     lines::{Line, ReadLine},
     names::Names,
     time,
+    whole::Whole,
 };
 use crate::limits;
 
@@ -88,6 +91,7 @@ struct Shape {
     /// The last header of each separator: chatter between spaces does not rename a CSV.
     headers: [Header; Separator::COUNT],
     time: Option<TimeField>,
+    form: Form,
 }
 
 /// The field that holds the time of a line.
@@ -122,7 +126,7 @@ struct Malformed;
 impl TextReader {
     pub(super) fn new(options: &TextOptions) -> Self {
         let time = options.timestamp.as_ref().map(TimeField::new);
-        let shape = Shape { headers: Default::default(), time };
+        let shape = Shape { headers: Default::default(), time, form: Form::default() };
         Self { names: Names::new(&options.naming), shape }
     }
 }
@@ -134,24 +138,34 @@ impl ReadLine for TextReader {
     fn read(
         &mut self,
         line: &[u8],
+        whole: Whole<'_>,
         arrived_ns: i64,
         out: &mut Frames,
     ) -> Result<Line, FrameRefusal> {
-        let line = str::from_utf8(line).map_err(|_| FrameRefusal::NotText)?;
+        let mut draft = Draft::new(&mut self.names, out);
+        if let Some(time_ns) = self.shape.form.read(line, &mut draft) {
+            return Ok(Line::Frame(draft.keep_at(time_ns, arrived_ns)));
+        }
+        draft.truncate(0);
+        let line = whole.text_of(line).ok_or(FrameRefusal::NotText)?;
         // Spreadsheets begin their files with a byte order mark.
         let line = line.strip_prefix('\u{feff}').unwrap_or(line);
         if matches!(line.trim_start().bytes().next(), None | Some(b'#')) {
             return Ok(Line::Nothing);
         }
-        let mut draft = Draft::new(&mut self.names, out);
         let read = self.shape.take(line, &mut draft);
         let time_ns = read.map_err(|Malformed| FrameRefusal::Malformed)?;
-        Ok(Line::Frame(draft.keep_at(time_ns, arrived_ns)))
+        let count = draft.keep_at(time_ns, arrived_ns);
+        self.shape.form.learn(&out.samples[out.samples.len() - count..]);
+        Ok(Line::Frame(count))
     }
 
-    /// Forgets the headers.
+    /// Forgets the headers. The form of a line that has none is that of every sender.
     fn forget(&mut self) {
-        self.shape.headers = Default::default();
+        if self.shape.headers.iter().any(|header| !header.is_empty()) {
+            self.shape.headers = Default::default();
+            self.shape.form.forget();
+        }
     }
 
     fn fields(&self) -> &Arc<FieldTable> {
@@ -167,6 +181,7 @@ impl Shape {
     /// Adds the samples of a line, without their times, and returns its time.
     fn take(&mut self, line: &str, draft: &mut Draft<'_>) -> Result<Option<i64>, Malformed> {
         let separator = Separator::of(line);
+        self.form.begin(line, separator);
         let read = if separator.parts(line).any_label() {
             self.read_labelled(line, separator, draft)?
         } else {
@@ -177,6 +192,7 @@ impl Shape {
             Read::Header(mut header) => {
                 self.keep_positions(&mut header, draft.names);
                 self.headers[separator as usize] = header;
+                self.form.forget();
                 None
             }
         })
@@ -195,7 +211,7 @@ impl Shape {
     }
 
     fn read_labelled(
-        &self,
+        &mut self,
         line: &str,
         separator: Separator,
         draft: &mut Draft<'_>,
@@ -223,9 +239,12 @@ impl Shape {
             only_labels &= text.is_empty();
             if self.is_time(name, index) {
                 time_ns = time::parse(text);
+                self.form.add(Some(Kind::Time), line, text);
             } else if name.is_empty() {
                 return Err(Malformed);
             } else {
+                let kind = if number.is_some() { Some(Kind::Number) } else { Kind::of(text) };
+                self.form.add(kind, line, text);
                 draft.push(name, number.or_else(|| value(text)).ok_or(Malformed)?);
             }
         }
@@ -241,7 +260,7 @@ impl Shape {
     }
 
     fn read_columns(
-        &self,
+        &mut self,
         line: &str,
         separator: Separator,
         draft: &mut Draft<'_>,
@@ -261,11 +280,14 @@ impl Shape {
         for index in 0..count {
             let name = header.and_then(|names| names.get(index)).map_or("", |name| &**name);
             if self.is_time(name, index) {
-                time_ns = parts.next().and_then(time::parse);
+                let text = parts.next().unwrap_or_default();
+                time_ns = time::parse(text);
+                self.form.add(Some(Kind::Time), line, text);
                 continue;
             }
-            let value = if let Some(number) = parts.number() {
+            let value = if let Some((text, number)) = parts.number() {
                 values += 1;
+                self.form.add(Some(Kind::Number), line, text);
                 number
             } else {
                 let Some(text) = parts.next() else { break };
@@ -277,6 +299,7 @@ impl Shape {
                     continue;
                 }
                 values += usize::from(!value.is_nan() || !is_missing(text));
+                self.form.add(Kind::of(text), line, text);
                 value
             };
             match name {

@@ -8,6 +8,8 @@ use jiff::{
     tz::TimeZone,
 };
 
+use super::number::parse_whole;
+
 /// A time in seconds is below this, one in milliseconds is not.
 const SECONDS_END: i64 = 100_000_000_000;
 /// A time in milliseconds is below this, one in microseconds is not.
@@ -26,7 +28,12 @@ pub(super) const THIS_CENTURY: Range<i64> = 978_307_200_000_000_000..4_133_980_8
 ///   year 5138), below 1e14 milliseconds, below 1e17 microseconds, else nanoseconds. Decimals are
 ///   exact; what is below a nanosecond is cut off.
 pub(super) fn parse(text: &str) -> Option<i64> {
-    plain_calendar(text.as_bytes()).or_else(|| number(text)).or_else(|| calendar(text))
+    parse_plain(text.as_bytes()).or_else(|| calendar(text))
+}
+
+/// As [`parse`] for what nearly all times are; `None` is not the last word.
+pub(super) fn parse_plain(text: &[u8]) -> Option<i64> {
+    plain_calendar(text).or_else(|| number(text))
 }
 
 /// Whether the text is a date, a time of day, or both: something that a text column may hold and
@@ -116,17 +123,18 @@ fn fraction_ns(text: &[u8]) -> Option<(i64, &[u8])> {
     (0 < count).then_some((value, rest))
 }
 
-fn number(text: &str) -> Option<i64> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
+fn number(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [sign @ (b'+' | b'-'), digits @ ..] => (*sign == b'-', digits),
+        _ => (false, text),
     };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) {
+    let is_point = |byte: &u8| *byte == b'.';
+    let point = digits.iter().position(is_point).unwrap_or(digits.len());
+    let (whole, fraction) = (&digits[..point], digits.get(point + 1..).unwrap_or_default());
+    if matches!(whole, [] | [b'+' | b'-', ..]) || !fraction.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let whole: i64 = whole.parse().ok()?;
+    let whole = parse_whole(whole)?;
     let (unit_ns, decimals) = match whole {
         0..SECONDS_END => (1_000_000_000_i64, 9),
         SECONDS_END..MILLIS_END => (1_000_000, 6),
@@ -134,8 +142,8 @@ fn number(text: &str) -> Option<i64> {
         _ => (1, 0),
     };
     let fraction_ns = fraction
-        .bytes()
-        .chain(std::iter::repeat(b'0'))
+        .iter()
+        .chain(std::iter::repeat(&b'0'))
         .take(decimals)
         .fold(0_i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
     let time_ns = whole.checked_mul(unit_ns)?.checked_add(fraction_ns)?;

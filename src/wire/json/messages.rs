@@ -9,6 +9,7 @@ use crate::{
         FieldTable, FrameRefusal, Frames, WireTally,
         decode::{Decode, Framing},
         delimited::Delimited,
+        whole::Whole,
     },
 };
 
@@ -50,22 +51,22 @@ impl<R: ReadJson> Messages<R> {
 impl<R: ReadJson> Decode for Messages<R> {
     fn feed(&mut self, bytes: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
         tally.bytes_in += bytes.len() as u64;
-        let reader = &mut self.reader;
+        let (reader, whole) = (&mut self.reader, Whole::of(bytes));
         if self.framing == Framing::Stream {
             self.cutter.feed(bytes, tally, |line, bytes, tally| {
-                read_line(reader, line, bytes, arrived_ns, out, tally);
+                read_line(reader, line, whole, bytes, arrived_ns, out, tally);
             });
             return;
         }
         if bytes.is_empty() {
             tally.refuse(FrameRefusal::Empty, 0);
         }
-        match str::from_utf8(bytes) {
-            Ok(text) if text.len() <= JSON_BYTES_MAX => {
+        match whole.text_of(bytes) {
+            Some(text) if text.len() <= JSON_BYTES_MAX => {
                 texts(reader, text, 0, arrived_ns, out, tally);
             }
             _ => self.cutter.feed_whole(bytes, tally, |line, bytes, tally| {
-                read_line(reader, line, bytes, arrived_ns, out, tally);
+                read_line(reader, line, whole, bytes, arrived_ns, out, tally);
             }),
         }
     }
@@ -73,7 +74,7 @@ impl<R: ReadJson> Decode for Messages<R> {
     fn finish(&mut self, arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
         let reader = &mut self.reader;
         self.cutter.finish(tally, |line, bytes, tally| {
-            read_line(reader, line, bytes, arrived_ns, out, tally);
+            read_line(reader, line, Whole::of(line), bytes, arrived_ns, out, tally);
         });
     }
 
@@ -94,14 +95,15 @@ impl<R: ReadJson> Decode for Messages<R> {
 fn read_line(
     reader: &mut impl ReadJson,
     line: &[u8],
+    whole: Whole<'_>,
     bytes: usize,
     arrived_ns: i64,
     out: &mut Frames,
     tally: &mut WireTally,
 ) {
-    match str::from_utf8(line) {
-        Ok(text) => texts(reader, text, bytes - line.len(), arrived_ns, out, tally),
-        Err(_) => tally.refuse(FrameRefusal::NotText, bytes),
+    match whole.text_of(line) {
+        Some(text) => texts(reader, text, bytes - line.len(), arrived_ns, out, tally),
+        None => tally.refuse(FrameRefusal::NotText, bytes),
     }
 }
 

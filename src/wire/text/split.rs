@@ -59,7 +59,7 @@ impl Separator {
     }
 
     /// The byte that it is, if it is one.
-    fn byte(self) -> Option<u8> {
+    pub(super) fn byte(self) -> Option<u8> {
         match self {
             Self::Comma => Some(b','),
             Self::Semicolon => Some(b';'),
@@ -99,8 +99,8 @@ impl<'a> Iterator for Parts<'a> {
 /// What nearly all parts are, read without looking for their ends first. Whatever is not quite as
 /// plain is left for [`Parts::next`].
 impl<'a> Parts<'a> {
-    /// Takes the next part if it is a number.
-    pub(super) fn number(&mut self) -> Option<f64> {
+    /// Takes the next part if it is a number: as text too.
+    pub(super) fn number(&mut self) -> Option<(&'a str, f64)> {
         let rest = self.rest?;
         let start = spaces(rest.as_bytes(), 0);
         // Most that is none begins with a letter.
@@ -108,7 +108,8 @@ impl<'a> Parts<'a> {
             return None;
         }
         let decimal = Decimal::at_start_of(&rest.as_bytes()[start..])?;
-        self.pass(rest, start + decimal.length).then_some(decimal.value)
+        let end = start + decimal.length;
+        self.pass(rest, end).then(|| (&rest[start..end], decimal.value))
     }
 
     /// Takes the next part if it is a name and a number: the name, and the number also as text.
@@ -304,13 +305,19 @@ pub(super) fn number(text: &str) -> Option<f64> {
             return Some(decimal.value);
         }
     }
-    match text.as_bytes() {
+    match truth_at_start_of(text.as_bytes()) {
+        Some((value, length)) if length == text.len() => Some(value),
         // All but infinities and the like has been read.
-        [b'0'..=b'9' | b'.', ..] => None,
-        text if text.eq_ignore_ascii_case(b"true") => Some(1.0),
-        text if text.eq_ignore_ascii_case(b"false") => Some(0.0),
+        _ if text.starts_with(|first: char| first.is_ascii_digit() || first == '.') => None,
         _ => text.parse().ok(),
     }
+}
+
+/// 1 or 0 if the bytes begin with `true` or `false`, and the length of that.
+pub(super) fn truth_at_start_of(bytes: &[u8]) -> Option<(f64, usize)> {
+    let begins_with =
+        |word: &[u8]| bytes.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
+    if begins_with(b"true") { Some((1.0, 4)) } else { begins_with(b"false").then_some((0.0, 5)) }
 }
 
 /// Whether the text says that there is no value: nothing at all, or one of the marks in use.
@@ -414,7 +421,7 @@ mod tests {
                         (text, value)
                     })
                 } else {
-                    quick.number().map(|value| (part, value))
+                    quick.number().inspect(|(text, _)| assert_eq!(*text, part))
                 };
                 match read {
                     Some((text, value)) => prop_assert_eq!(number(text), Some(value)),

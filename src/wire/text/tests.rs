@@ -335,7 +335,98 @@ fn any_text() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// Lines that are put together alike, more or less.
+fn similar_lines() -> impl Strategy<Value = Vec<String>> {
+    const BEFORE: &[&str] = &["", "", "t:", "h=", "t: ", "x = ", "\"", " ", "#", "2010-12-29 "];
+    const NUMBERS: &[&str] = &["5", "21.625", "-1.5e3", "+.5", "5.", "1293632100", "1e999"];
+    const OTHERS: &[&str] = &[
+        "2010-12-29 14:15:00",
+        "2010-12-29T14:15:00.5Z",
+        "2010-12-29T14:15",
+        "true",
+        "False",
+        "truer",
+        "",
+        "-",
+        "n/a",
+        "nan",
+        "inf",
+        "1e",
+        "5C",
+        "0x10",
+        "5 ",
+        "5\"",
+        "a:5",
+        "=5",
+        "5,6",
+        "5:",
+        "on",
+        "é",
+        "--5",
+        "5..2",
+    ];
+    let text = prop_oneof![
+        5 => prop::sample::select(NUMBERS),
+        2 => prop::sample::select(&OTHERS[..5]),
+        2 => prop::sample::select(OTHERS),
+    ];
+    let before = prop::collection::vec(prop::sample::select(BEFORE), 1..4);
+    let texts = prop::collection::vec(text, 1..4);
+    let separator = prop::sample::select(&[",", ",", ";", "\t", " ", " : ", ", "][..]);
+    let end = prop::sample::select(&["", "", "", ",", " ", "\""][..]);
+    (before, separator, prop::collection::vec((texts, end), 2..9)).prop_map(
+        |(before, separator, lines)| {
+            let line = |(texts, end): (Vec<_>, &str)| {
+                let parts = before.iter().zip(texts.iter().cycle());
+                let parts: Vec<_> = parts.map(|(before, text)| format!("{before}{text}")).collect();
+                parts.join(separator) + end
+            };
+            lines.into_iter().map(line).collect()
+        },
+    )
+}
+
+#[test]
+fn a_line_of_the_last_ones_form_needs_no_second_look() {
+    for (timestamp, lines) in [
+        (None, ["t:21.5,h:45", "t:-3.25,h:1e2"]),
+        (None, ["t = 21.5 h = 45", "t = 7 h = 8"]),
+        (None, ["98 3.8", "99 +.5"]),
+        (Some("1"), ["2010-12-29 14:15:00,,False", "2010-12-30 00:00:00.5Z,,true"]),
+        (Some("1"), ["1293632100;n/a;\"5\";", "1293632160.25;n/a;\"6\";"]),
+    ] {
+        let mut reader = TextReader::new(&options(&[], 9, timestamp));
+        let mut out = Frames::default();
+        let read = reader.read(lines[0].as_bytes(), Whole::of(b""), 0, &mut out);
+        assert!(matches!(read, Ok(Line::Frame(_))), "{lines:?}");
+        let mut draft = Draft::new(&mut reader.names, &mut out);
+        assert!(reader.shape.form.read(lines[1].as_bytes(), &mut draft).is_some(), "{lines:?}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_form_gives_what_reading_with_care_gives(
+        lines in similar_lines(),
+        header in prop::sample::select(&["", "a,t", "t;t;x", "t 1"][..]),
+        discover in prop::sample::select(&[0_usize, 1, 100][..]),
+        timestamp in prop::sample::select(&[None, Some("1"), Some("t")][..]),
+    ) {
+        let options = options(&["t"], discover, timestamp);
+        let (mut quick, mut careful) = (TextReader::new(&options), TextReader::new(&options));
+        for line in std::iter::once(header).chain(lines.iter().map(String::as_str)) {
+            careful.shape.form.forget();
+            let (mut quick_out, mut careful_out) = (Frames::default(), Frames::default());
+            let (line, whole) = (line.as_bytes(), Whole::of(line.as_bytes()));
+            let read = quick.read(line, whole, 0, &mut quick_out);
+            prop_assert_eq!(careful.read(line, whole, 0, &mut careful_out), read);
+            // Compared as text, because NaN is not equal to itself.
+            prop_assert_eq!(format!("{:?}", quick_out), format!("{:?}", careful_out));
+            prop_assert_eq!(quick.fields(), careful.fields());
+            prop_assert_eq!(quick.header(), careful.header());
+        }
+    }
+
     #[test]
     fn any_split_of_a_stream_gives_the_same_lines(
         bytes in any_text(),
