@@ -63,12 +63,14 @@ impl<'a> Draft<'a> {
     }
 
     /// Adds a value, NaN where there is none, without a time.
+    #[inline]
     pub(super) fn push(&mut self, name: &str, value: f64) {
         self.push_with(name, None, 0, value);
     }
 
     /// Adds a value with the unit of its field and with its time. A name that is empty or beyond
     /// the bound is unknown.
+    #[inline]
     pub(super) fn push_with(&mut self, name: &str, unit: Option<&str>, at_ns: i64, value: f64) {
         self.push_new(name, || unit, at_ns, value);
     }
@@ -117,6 +119,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The frame is good and was made as a whole at this time, if it says so: as [`Self::keep`].
+    #[inline]
     pub(super) fn keep_at(mut self, time_ns: Option<i64>, arrived_ns: i64) -> usize {
         let Some(time_ns) = time_ns else { return self.keep(DeviceClock::None, arrived_ns) };
         self.stamp_from(0, time_ns);
@@ -141,6 +144,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The frame is good: learns its names, closes it, and returns the number of its samples.
+    #[inline]
     pub(super) fn keep(mut self, clock: DeviceClock, arrived_ns: i64) -> usize {
         if !self.names.strangers.met.is_empty() {
             self.learn();

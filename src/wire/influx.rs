@@ -18,6 +18,7 @@ use super::{
     decode::{Decode, Framing, Naming, Tags},
     draft::Draft,
     names::Names,
+    whole::Whole,
 };
 use crate::limits;
 
@@ -117,7 +118,7 @@ impl InfluxDecoder {
         out: &mut Frames,
         tally: &mut WireTally,
     ) -> usize {
-        let mut start = 0;
+        let (mut start, mut whole) = (0, None);
         loop {
             let end = position(text, self.searched, b'\n');
             let until = end.map_or(text.len(), |end| end + 1);
@@ -129,7 +130,10 @@ impl InfluxDecoder {
                 start = self.refuse_long(text, start, end, tally);
             } else if let Some(end) = end {
                 self.searched = until;
-                if !self.reader.read(&text[start..end], until - start, arrived_ns, out, tally) {
+                // Bytes that are no line yet are not looked at again and again.
+                let whole = *whole.get_or_insert_with(|| Whole::of(text));
+                let (line, bytes) = (&text[start..end], until - start);
+                if !self.reader.read(line, whole, bytes, arrived_ns, out, tally) {
                     continue;
                 }
                 start = until;
@@ -148,7 +152,7 @@ impl InfluxDecoder {
     /// Reads what has begun, behind which nothing comes.
     fn end(&mut self, mut rest: &[u8], arrived_ns: i64, out: &mut Frames, tally: &mut WireTally) {
         while !rest.is_empty() {
-            if self.reader.read(rest, rest.len(), arrived_ns, out, tally) {
+            if self.reader.read(rest, Whole::of(rest), rest.len(), arrived_ns, out, tally) {
                 break;
             }
             // A string that is not closed costs the line that it begins in.
@@ -238,17 +242,19 @@ impl Reader {
     fn read(
         &mut self,
         line: &[u8],
+        whole: Whole<'_>,
         bytes: usize,
         arrived_ns: i64,
         out: &mut Frames,
         tally: &mut WireTally,
     ) -> bool {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let Ok(line) = str::from_utf8(line) else {
+        let Some(line) = whole.text_of(line) else {
             tally.refuse(FrameRefusal::NotText, bytes);
             return true;
         };
-        let line = line.trim_start_matches([' ', '\r', '\n']);
+        let begin = line.bytes().position(|byte| !matches!(byte, b' ' | b'\r' | b'\n'));
+        let line = &line[begin.unwrap_or(line.len())..];
         let is_remark = line.starts_with('#') && !line.bytes().any(|byte| byte.is_ascii_control());
         if line.is_empty() || is_remark {
             tally.bytes_skipped += bytes as u64;
@@ -270,9 +276,12 @@ impl Reader {
             self.tags_read.push(tag);
         }
         let key = |tag: &Tag| &line[tag.key.clone()];
-        self.tags_read.sort_unstable_by(|one, other| key(one).cmp(key(other)));
-        if self.tags_read.windows(2).any(|two| key(&two[0]) == key(&two[1])) {
-            return Err(Fault::Malformed);
+        // As the authors of the protocol advise senders to sort them.
+        if !self.tags_read.is_sorted_by(|one, other| key(one) < key(other)) {
+            self.tags_read.sort_unstable_by(|one, other| key(one).cmp(key(other)));
+            if self.tags_read.windows(2).any(|two| key(&two[0]) == key(&two[1])) {
+                return Err(Fault::Malformed);
+            }
         }
         self.name.clear();
         measurement.append_to(&mut self.name);

@@ -21,6 +21,7 @@ pub(super) struct Decimal {
 
 /// The number that is the whole text: digits with a sign and a point where they may have one, and
 /// nothing else; `None` for all other texts, the empty one among them.
+#[inline]
 pub(super) fn parse(text: &[u8]) -> Option<f64> {
     if text.is_empty() {
         return None;
@@ -30,6 +31,7 @@ pub(super) fn parse(text: &[u8]) -> Option<f64> {
 }
 
 /// The whole number that is the whole text: digits, with a sign if it has one.
+#[inline]
 pub(super) fn parse_whole(text: &[u8]) -> Option<i64> {
     let start = usize::from(matches!(text.first(), Some(b'+' | b'-')));
     let mut magnitude = 0;
@@ -64,7 +66,7 @@ impl Decimal {
         let sign = bytes.first().copied().filter(|byte| matches!(byte, b'+' | b'-'));
         let start = usize::from(sign.is_some());
         if let Some((mantissa, whole, fraction)) = short(bytes, start) {
-            let value = mantissa as f64 / POWERS[fraction.unwrap_or(0)];
+            let value = f64::from(mantissa) / POWERS[fraction.unwrap_or(0)];
             return Some(Self {
                 value: if sign == Some(b'-') { -value } else { value },
                 length: start + whole + fraction.map_or(0, |digits| 1 + digits),
@@ -159,7 +161,7 @@ fn up_to_eight(word: u64) -> (u64, usize) {
 /// before, among or behind them or without; read as one word of which the point is taken out. All
 /// digits, those before the point, and those behind it if there is one.
 #[inline(always)]
-fn short(bytes: &[u8], at: usize) -> Option<(u64, usize, Option<usize>)> {
+fn short(bytes: &[u8], at: usize) -> Option<(u32, usize, Option<usize>)> {
     let word = word_at(bytes, at);
     let whole = leading_digits(word);
     if whole == 8 {
@@ -178,7 +180,7 @@ fn short(bytes: &[u8], at: usize) -> Option<(u64, usize, Option<usize>)> {
     if count == 0 || 7 <= count || matches!(bytes.get(end), Some(b'e' | b'E')) {
         return None;
     }
-    Some((value_of(word, count), whole, has_point.then(|| count - whole)))
+    Some((value_of(word, count) as u32, whole, has_point.then(|| count - whole)))
 }
 
 /// How many of the bytes are digits, up to the first that is none.

@@ -25,6 +25,7 @@ pub(super) enum Found<F> {
 impl<F> Found<F> {
     /// Counts what was found in so many bytes. A frame is read, which gives the number of its
     /// readings.
+    #[inline]
     pub(super) fn count(
         self,
         bytes: usize,

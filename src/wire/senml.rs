@@ -233,10 +233,21 @@ fn unknown(path: &Path) -> Result<(), FrameRefusal> {
 
 /// Whether a name is one by section 4.5.1.
 fn is_name(name: &str) -> bool {
-    let is_inside =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b'.' | b'/' | b'_');
-    name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.bytes().all(is_inside)
+    name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+        && name.bytes().all(|byte| IN_NAMES[usize::from(byte)])
 }
+
+/// Which bytes may be in a name.
+const IN_NAMES: [bool; 256] = {
+    let mut bytes = [false; 256];
+    let mut byte = 0;
+    while byte < bytes.len() {
+        bytes[byte] = (byte as u8).is_ascii_alphanumeric()
+            || matches!(byte as u8, b'-' | b':' | b'.' | b'/' | b'_');
+        byte += 1;
+    }
+    bytes
+};
 
 #[cfg(test)]
 mod tests;

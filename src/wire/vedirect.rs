@@ -43,6 +43,8 @@ pub(super) struct VedirectReader {
     torn: bool,
     /// A block without its HEX messages.
     clean: Vec<u8>,
+    /// Finds the last label.
+    last_label: memmem::Finder<'static>,
 }
 
 impl VedirectReader {
@@ -52,6 +54,7 @@ impl VedirectReader {
             first_label: Vec::new(),
             torn: false,
             clean: Vec::new(),
+            last_label: memmem::Finder::new(LAST_LABEL),
         }
     }
 
@@ -98,7 +101,8 @@ impl VedirectReader {
         let text = str::from_utf8(lines);
         let mut start = 0;
         for line in lines.split(|&byte| byte == b'\n') {
-            if let Some(tab) = memchr(b'\t', line) {
+            // It is near: a search for many bytes at once would cost more than it finds.
+            if let Some(tab) = line.iter().position(|&byte| byte == b'\t') {
                 let name = match text {
                     Ok(text) => text.get(start..start + tab),
                     Err(_) => str::from_utf8(&line[..tab]).ok(),
@@ -138,7 +142,7 @@ impl Seek for VedirectReader {
                 Hex::Begun => return Cut::More(bytes.len() + 1),
                 Hex::Other => 1,
             },
-            [b'\r', b'\n', ..] => match memmem::find(bytes, LAST_LABEL) {
+            [b'\r', b'\n', ..] => match self.last_label.find(bytes) {
                 // The checksum follows at once, whatever it looks like.
                 Some(at) if at + LAST_LABEL.len() < bytes.len() => {
                     let block = &bytes[..=at + LAST_LABEL.len()];

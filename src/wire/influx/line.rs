@@ -24,16 +24,24 @@ pub(super) struct Escaped<'a> {
     written: &'a str,
     /// Which characters a backslash stands before in vain.
     special: &'static [u8],
-    /// Where the first backslash is, if there is one.
-    first: Option<usize>,
+    /// Whether there is a backslash.
+    has_escapes: bool,
 }
 
 impl<'a> Escaped<'a> {
     /// Appends what it stands for.
+    #[inline]
     pub(super) fn append_to(self, out: &mut String) {
+        if self.has_escapes {
+            self.append_unescaped_to(out);
+        } else {
+            out.push_str(self.written);
+        }
+    }
+
+    fn append_unescaped_to(self, out: &mut String) {
         let mut rest = self.written;
-        let mut first = self.first;
-        while let Some(at) = first {
+        while let Some(at) = memchr(b'\\', rest.as_bytes()) {
             let next = rest.as_bytes().get(at + 1);
             let escapes = next.is_some_and(|next| self.special.contains(next));
             let end = at + usize::from(!escapes);
@@ -43,7 +51,6 @@ impl<'a> Escaped<'a> {
                 out.push_str(&rest[..1]);
                 rest = &rest[1..];
             }
-            first = memchr(b'\\', rest.as_bytes());
         }
         out.push_str(rest);
     }
@@ -74,6 +81,24 @@ impl Part {
             Self::Key | Self::TagValue => b",= ",
         }
     }
+
+    /// Where the bytes from `at` on are none that stand for themselves any more.
+    #[inline(always)]
+    fn plain(self, bytes: &[u8], mut at: usize) -> usize {
+        while at < bytes.len() && MARKS[usize::from(bytes[at])] & (ESCAPE | 1 << self as u8) == 0 {
+            at += 1;
+        }
+        at
+    }
+
+    /// Where the part ends that goes on with a backslash at `at`.
+    fn escaped(self, bytes: &[u8], mut at: usize) -> usize {
+        while bytes.get(at) == Some(&b'\\') {
+            let escapes = bytes.get(at + 1).is_some_and(|next| self.special().contains(next));
+            at = self.plain(bytes, at + 1 + usize::from(escapes));
+        }
+        at
+    }
 }
 
 /// What each byte is in a name: a bit for each [`Part`] that it ends, and one for a backslash.
@@ -102,6 +127,7 @@ const ESCAPE: u8 = 1 << 7;
 pub(super) struct Tag {
     pub(super) key: Range<usize>,
     pub(super) value: Range<usize>,
+    has_escapes: bool,
 }
 
 /// Walks through a line.
@@ -123,6 +149,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next tag; `None` if fields follow.
+    #[inline]
     pub(super) fn tag(&mut self) -> Result<Option<Tag>, Fault> {
         if !self.take(b',') {
             self.space()?;
@@ -131,17 +158,18 @@ impl<'a> Walk<'a> {
         let start = self.at;
         self.key()?;
         let between = self.at;
-        self.part(Part::TagValue)?;
-        Ok(Some(Tag { key: start..between - 1, value: between..self.at }))
+        let Escaped { has_escapes, .. } = self.part(Part::TagValue)?;
+        Ok(Some(Tag { key: start..between - 1, value: between..self.at, has_escapes }))
     }
 
     /// What the tag says.
     pub(super) fn tag_value(&self, tag: &Tag) -> Escaped<'a> {
         let (written, special) = (&self.text[tag.value.clone()], Part::TagValue.special());
-        Escaped { written, special, first: memchr(b'\\', written.as_bytes()) }
+        Escaped { written, special, has_escapes: tag.has_escapes }
     }
 
     /// The next field, its key and its value, and whether another follows.
+    #[inline]
     pub(super) fn field(&mut self) -> Result<(Escaped<'a>, Value, bool), Fault> {
         let key = self.key()?;
         let value = if self.take(b'"') { self.string()? } else { self.value()? };
@@ -149,19 +177,21 @@ impl<'a> Walk<'a> {
     }
 
     /// The time behind the fields, if there is one, and the end.
+    #[inline]
     pub(super) fn time(&mut self) -> Result<Option<i64>, Fault> {
         if self.at == self.text.len() {
             return Ok(None);
         }
         self.space()?;
-        let rest = self.text[self.at..].trim_end_matches(' ');
-        if rest.is_empty() {
-            return Ok(None);
+        let mut rest = &self.text.as_bytes()[self.at..];
+        while let [before @ .., b' '] = rest {
+            rest = before;
         }
-        if rest.starts_with('+') {
-            return Err(Fault::Malformed);
+        match rest {
+            [] => Ok(None),
+            [b'+', ..] => Err(Fault::Malformed),
+            _ => number::parse_whole(rest).map(Some).ok_or(Fault::Malformed),
         }
-        number::parse_whole(rest.as_bytes()).map(Some).ok_or(Fault::Malformed)
     }
 
     fn key(&mut self) -> Result<Escaped<'a>, Fault> {
@@ -170,26 +200,21 @@ impl<'a> Walk<'a> {
     }
 
     /// Text, at least one byte of it, up to a byte that ends it.
+    // Into each place that asks, where it is known what ends it.
+    #[inline(always)]
     fn part(&mut self, part: Part) -> Result<Escaped<'a>, Fault> {
         let bytes = self.text.as_bytes();
-        let (start, stop) = (self.at, ESCAPE | 1 << part as u8);
-        let (mut at, mut first) = (start, None);
-        while let Some(&byte) = bytes.get(at) {
-            let mark = MARKS[usize::from(byte)] & stop;
-            if mark == ESCAPE {
-                first = first.or(Some(at - start));
-                let escapes = bytes.get(at + 1).is_some_and(|next| part.special().contains(next));
-                at += usize::from(escapes);
-            } else if mark != 0 {
-                break;
-            }
-            at += 1;
+        let start = self.at;
+        let mut at = part.plain(bytes, start);
+        let has_escapes = bytes.get(at) == Some(&b'\\');
+        if has_escapes {
+            at = part.escaped(bytes, at);
         }
         self.at = at;
         if at == start {
             return Err(Fault::Malformed);
         }
-        Ok(Escaped { written: &self.text[start..at], special: part.special(), first })
+        Ok(Escaped { written: &self.text[start..at], special: part.special(), has_escapes })
     }
 
     /// A string, whose first quote has been taken.
@@ -207,6 +232,7 @@ impl<'a> Walk<'a> {
         Ok(Value::Text)
     }
 
+    #[inline]
     fn value(&mut self) -> Result<Value, Fault> {
         let bytes = &self.text.as_bytes()[self.at..];
         let Some(decimal) = Decimal::at_start_of(bytes) else { return self.truth() };

@@ -4,8 +4,6 @@
 //! halves of surrogate pairs, which stand for nothing, are refused. The text has been found to be
 //! UTF-8 before.
 
-use memchr::memchr;
-
 use crate::{
     limits::JSON_DEPTH_MAX,
     wire::{FrameRefusal, number::Decimal},
@@ -225,6 +223,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
+    #[inline]
     fn number(&mut self) -> Walked<Scalar<'a>> {
         let decimal = Decimal::at_start_of(&self.text.as_bytes()[self.at..]);
         let decimal = decimal.filter(|decimal| decimal.is_json() && decimal.value.is_finite());
@@ -335,15 +334,17 @@ fn unicode_escape(bytes: &[u8]) -> Option<(char, usize)> {
     char::from_u32(code).map(|character| (character, 12))
 }
 
-/// Appends what a string stands for that has been found to be one.
+/// Appends what a string stands for that has been found to be one: only escapes in it are not
+/// plain.
+#[inline]
 pub(in crate::wire) fn append_unescaped(mut written: &str, out: &mut String) {
-    while let Some(at) = memchr(b'\\', written.as_bytes()) {
-        out.push_str(&written[..at]);
-        let (character, length) = escape(&written.as_bytes()[at..]).expect("was checked");
+    loop {
+        let (before, rest) = written.split_at(plain(written.as_bytes()));
+        out.push_str(before);
+        let Some((character, length)) = escape(rest.as_bytes()) else { break };
         out.push(character);
-        written = &written[at + length..];
+        written = &rest[length..];
     }
-    out.push_str(written);
 }
 
 #[cfg(test)]

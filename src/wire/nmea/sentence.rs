@@ -17,6 +17,7 @@ pub(super) struct Sentence<'a> {
 }
 
 impl<'a> Sentence<'a> {
+    #[inline]
     fn new(text: &'a [u8], is_checked: bool) -> Self {
         let comma = text.iter().position(|&byte| byte == b',').unwrap_or(text.len());
         let data = text.get(comma + 1..).unwrap_or_default();
@@ -46,6 +47,7 @@ impl<'a> Sentence<'a> {
 /// A sentence ends with its line. Another `$` within it is where the next one begins: what was
 /// begun is refused, its end is lost. Binary data may well contain a `$` or a `!`: what follows
 /// it must look like an address, or be sound, to count as a sentence at all.
+#[inline]
 pub(super) fn find(bytes: &[u8], line: bool, ended: bool) -> Found<Sentence<'_>> {
     match bytes[0] {
         b'$' | b'!' => sentence(bytes, ended),
