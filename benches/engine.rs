@@ -199,6 +199,8 @@ impl Engine {
             met += batch.frames.samples.len();
             engine.stages.take(batch);
         }
+        // The first snapshot of all has the directory of all of them made anew.
+        (0..2).for_each(|_| while !engine.stages.take(engine.feed.batch()) {});
         engine.feed.random = load.random;
         engine
     }
@@ -216,10 +218,11 @@ impl Stages {
         Self { validate, normalize, rolling: Rolling::new(plan, PUBLISH_NS, 1) }
     }
 
-    fn take(&mut self, batch: Batch) {
+    /// Whether a snapshot came of it.
+    fn take(&mut self, batch: Batch) -> bool {
         let checked = self.validate.step(Input { now_ns: batch.now_ns, batch: Some(batch) });
         let checked = checked.and_then(|checked| self.normalize.step(checked));
-        drop(checked.and_then(|checked| self.rolling.step(checked)));
+        checked.and_then(|checked| self.rolling.step(checked)).is_some()
     }
 }
 

@@ -16,6 +16,7 @@ use stillwell::{
         snapshot::{ChannelInfo, Live},
         summary::{Figures, Flag},
         verdict::Tests,
+        windows::Latest,
     },
     limits::{MS, SECOND},
     query::{
@@ -241,12 +242,14 @@ impl Stage {
         };
         for &channel in channels {
             self.gallery.show_live(channel, live);
-            self.gallery.show_summary(channel, 0, Some(figures), &[]);
+            let (figures, percentiles) = (Some(figures), &[][..]);
+            self.gallery.show_result(&Latest { place: channel, window: 0, figures, percentiles });
         }
     }
 
     fn publish(&mut self) -> Arc<Snapshot> {
         self.seq += 1;
+        self.gallery.call(self.seq);
         Arc::new(Snapshot {
             seq: self.seq,
             epoch: 1,

@@ -168,6 +168,9 @@ pub const VALUE_ABS_MAX: f64 = 1e140;
 /// Open panes a lane keeps in its flat arena; further ones, which only a frame that spans a long
 /// time brings about, are kept in a map until the frame is done.
 pub const OPEN_SLOTS_MAX: usize = 16;
+/// Channels for which panes are closed and results worked out in one go, with each batch and while
+/// there is none: a millisecond or two, which readings that come meanwhile have to wait.
+pub const CHANNELS_PER_SLICE: usize = 2_048;
 /// Event times are kept within this many nanoseconds of 1970, 146 years either way, so that no
 /// sum of times and lengths overflows.
 pub const EVENT_TIME_ABS_MAX_NS: i64 = 1 << 62;
@@ -359,7 +362,7 @@ const _: () = assert!(PUBLISH_MIN_NS <= PUBLISH_DEFAULT_NS);
 const _: () = assert!(REOPEN_FIRST_NS <= REOPEN_LAST_NS);
 const _: () = assert!(SEQUENCE_WINDOW == u64::BITS);
 const _: () = assert!(2 * WINDOW_MAX_NS < i64::MAX - EVENT_TIME_ABS_MAX_NS);
-const _: () = assert!(OPEN_SLOTS_MAX.is_power_of_two());
+const _: () = assert!(3 <= OPEN_SLOTS_MAX);
 const _: () = assert!(PANES_PER_WINDOW_MAX <= 1 << u16::BITS);
 const _: () = assert!(EXACT_CAPACITY_DEFAULT <= EXACT_CAPACITY_MAX);
 const _: () = assert!(EXACT_SLICES <= PANE_MIN_NS);

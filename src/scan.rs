@@ -4,7 +4,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use futures::{Stream, stream::FusedStream};
@@ -27,6 +27,23 @@ pub trait Step {
 
     /// The input has ended: says what is still to be said, once.
     fn finish(&mut self) -> Option<Self::Out>;
+
+    /// Goes on with what was put off, for as long as an item may have to wait; asked while there
+    /// is no item. Most steps put nothing off.
+    fn go_on(&mut self) -> Rest<Self::Out> {
+        Rest::Nothing
+    }
+}
+
+/// What is left of the work that a step has put off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rest<T> {
+    /// There is none.
+    Nothing,
+    /// There is more.
+    More,
+    /// There may be more, and meanwhile there is something to say.
+    Says(T),
 }
 
 /// The combinators of this crate, for every stream.
@@ -40,7 +57,9 @@ pub trait StreamExt: Stream {
     /// * `None` from a step means "nothing to say yet" and not "end of the stream";
     /// * when the input ends, [`Step::finish`] may yield one more item, so that what has
     ///   gathered is not lost;
-    /// * the stream is fused: after its end it stays at its end, whatever the input does.
+    /// * the stream is fused: after its end it stays at its end, whatever the input does;
+    /// * while the input has nothing, [`Step::go_on`] does what the step has put off, so that a
+    ///   long job need not be done in one piece.
     ///
     /// One item of input gives at most one item of output, and order is kept.
     ///
@@ -54,7 +73,7 @@ pub trait StreamExt: Stream {
     /// A step that says nothing makes the combinator ask its input again at once. An input that
     /// is always ready would so hold the task for ever; therefore one poll takes a bounded
     /// number of items ([`STEPS_PER_POLL_MAX`]), wakes its own task and returns
-    /// [`Poll::Pending`].
+    /// [`Poll::Pending`]. So it does after each piece of work that was put off.
     ///
     /// # Examples
     ///
@@ -136,16 +155,24 @@ where
             return Poll::Ready(None);
         }
         for _ in 0..STEPS_PER_POLL_MAX {
-            let Some(item) = ready!(this.stream.as_mut().poll_next(cx)) else {
-                *this.finished = true;
-                return Poll::Ready(this.step.finish());
+            let said = match this.stream.as_mut().poll_next(cx) {
+                Poll::Ready(Some(item)) => this.step.step(item),
+                Poll::Ready(None) => {
+                    *this.finished = true;
+                    return Poll::Ready(this.step.finish());
+                }
+                Poll::Pending => match this.step.go_on() {
+                    Rest::Nothing => return Poll::Pending,
+                    Rest::More => break,
+                    Rest::Says(out) => Some(out),
+                },
             };
-            if let Some(out) = this.step.step(item) {
-                return Poll::Ready(Some(out));
+            if said.is_some() {
+                return Poll::Ready(said);
             }
         }
-        // Much input and no output: the input may have registered no waker, so this task asks
-        // for its own next turn and lets the others have theirs.
+        // Much input and no output, or work that goes on without: the input may have registered
+        // no waker, so this task asks for its own next turn and lets the others have theirs.
         cx.waker().wake_by_ref();
         Poll::Pending
     }

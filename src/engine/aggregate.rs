@@ -3,6 +3,10 @@
 //! One aggregator has all channels, or each of several has some ([`super::split`]). An aggregator
 //! is a [`Step`]: it takes [`Work`], answers each publication that it is asked for, and answers
 //! once more at the end of its input.
+//!
+//! What a publication shows is settled when it is asked for. To close the panes before it and to
+//! work out the results takes a while where channels are many, and is done a slice at a time with
+//! each batch, and while there is none, so that the next batch need not wait for all of it.
 
 use std::sync::Arc;
 
@@ -17,7 +21,10 @@ use super::{
     validate::{Advance, Entry, Reading},
     windows::{Count, Found, Windows},
 };
-use crate::scan::Step;
+use crate::{
+    limits::CHANNELS_PER_SLICE,
+    scan::{Rest, Step},
+};
 
 /// Takes accepted readings and watermarks of some channels, and gives what a snapshot shows of
 /// them.
@@ -30,8 +37,22 @@ pub struct Aggregator {
     windows: Windows,
     gallery: Gallery,
     closed: Closed,
+    /// Channels of a slice.
+    slice: usize,
+    /// The publication under way.
+    under_way: Option<UnderWay>,
+    /// What came of it, if that is yet to be told.
+    answer: Option<Answer>,
     /// Of the latest publication.
     seq: u64,
+}
+
+/// A publication that was asked for and not answered.
+#[derive(Debug)]
+struct UnderWay {
+    seq: u64,
+    /// When it was asked for.
+    watermarks: Vec<(usize, i64)>,
 }
 
 /// What an aggregator is to do.
@@ -77,11 +98,21 @@ impl Aggregator {
     /// Nothing to aggregate yet.
     #[must_use]
     pub fn new() -> Self {
+        Self::in_slices(CHANNELS_PER_SLICE)
+    }
+
+    /// As [`Self::new`], and panes are closed and results worked out for so many channels at a
+    /// time; what comes of it is the same however many these are.
+    #[must_use]
+    pub fn in_slices(channels: usize) -> Self {
         Self {
             // How much is too much is decided over all aggregators: see `bins::relief`.
             windows: Windows::new(u64::MAX),
             gallery: Gallery::default(),
             closed: Closed::default(),
+            slice: channels,
+            under_way: None,
+            answer: None,
             seq: 0,
         }
     }
@@ -94,66 +125,99 @@ impl Aggregator {
 
     /// Takes readings that arrived about `arrived_ns`, and the watermarks between them.
     pub fn take(&mut self, arrived_ns: i64, readings: &[Reading], advances: &[Advance]) {
-        let Self { windows, gallery, closed, .. } = self;
-        in_order(readings, advances, |event| match event {
-            Event::Reading(&Reading { channel, flag, entry, tests, at_ns, value }) => {
-                if entry != Entry::Preview {
-                    windows.push(channel, at_ns, value, flag, None);
-                }
-                if entry.is_shown() {
-                    gallery.show_live(channel, Live { value, at_ns, arrived_ns, flag, tests });
-                }
+        let mut taken = 0;
+        for &Advance { after, lane, watermark_ns } in advances {
+            self.enter(arrived_ns, &readings[taken..after]);
+            taken = after;
+            if self.windows.advance(lane, watermark_ns) {
+                while self.catch_up(usize::MAX) {}
             }
-            Event::Advance(&Advance { lane, watermark_ns, .. }) => {
-                windows.advance(lane, watermark_ns, closed);
-            }
-        });
+        }
+        self.enter(arrived_ns, &readings[taken..]);
     }
 
-    /// The channels as they are now; what changed is marked with the number of the publication.
-    pub fn publish(&mut self, turn: &Turn) -> Answer {
-        let weights = self.windows.relieve(&turn.relief);
-        self.refresh();
-        self.answer(turn.seq, weights)
+    /// Takes readings between which no watermark moves.
+    fn enter(&mut self, arrived_ns: i64, readings: &[Reading]) {
+        let Self { windows, gallery, .. } = self;
+        for &Reading { channel, flag, entry, tests, at_ns, value } in readings {
+            if entry != Entry::Preview {
+                windows.push(channel, at_ns, value, flag, None);
+            }
+            if entry.is_shown() {
+                gallery.show_live(channel, Live { value, at_ns, arrived_ns, flag, tests });
+            }
+        }
+    }
+
+    /// Asks for what the channels are now; what changed will be marked with the number of the
+    /// publication. [`Self::go_on`] answers. One that was asked for earlier and not answered is
+    /// answered first.
+    pub fn ask(&mut self, turn: &Turn) -> Option<Answer> {
+        let earlier = self.complete();
+        let Self { windows, gallery, seq, .. } = self;
+        *seq = turn.seq;
+        gallery.call(turn.seq);
+        windows.call(turn.relief.clone(), &mut |latest| gallery.show_result(&latest));
+        let watermarks = windows.watermarks().collect();
+        self.under_way = Some(UnderWay { seq: turn.seq, watermarks });
+        earlier
+    }
+
+    /// Closes panes and works out results for a slice of the channels; at the end of what was put
+    /// off it answers.
+    pub fn go_on(&mut self) -> Rest<Answer> {
+        let more = self.answer.is_none() && self.catch_up(self.slice);
+        match self.answer.take() {
+            Some(answer) => Rest::Says(answer),
+            None if more => Rest::More,
+            None => Rest::Nothing,
+        }
+    }
+
+    /// Answers at once if it was asked and has not answered.
+    pub fn complete(&mut self) -> Option<Answer> {
+        while self.under_way.is_some() {
+            self.catch_up(usize::MAX);
+        }
+        self.answer.take()
     }
 
     /// The input has ended: closes every pane, and answers with the last result of each window
-    /// for the publication after the latest.
-    pub fn end(&mut self) -> Answer {
+    /// for the publication after the latest. One that was asked for and not answered is answered
+    /// first.
+    pub fn end(&mut self) -> (Option<Answer>, Answer) {
         // What is shown last must follow from the channel alone: beyond the watermark of its lane
         // nothing is shown but the first result that holds its newest reading.
-        self.refresh();
+        let turn = Turn { seq: self.seq + 1, relief: Relief::None };
+        let earlier = self.ask(&turn);
+        let mut last = self.complete().expect("it was asked for");
         let Self { windows, gallery, closed, .. } = self;
-        windows.finish(false, closed, &mut |found: Found<'_>| {
-            let Found { place, window, figures, percentiles, .. } = found;
-            gallery.show_summary(place, window, Some(figures), percentiles);
-        });
-        windows.finish_exact(|channel, window, figures, percentiles| {
-            gallery.show_summary(channel, window, figures, percentiles);
-        });
-        self.answer(self.seq + 1, Weights::default())
+        windows.finish(false, closed, &mut |found: Found<'_>| gallery.show_result(&found.into()));
+        windows.finish_exact(&mut |latest| gallery.show_result(&latest));
+        last.part = gallery.publish(turn.seq);
+        closed.add_to(&mut last.closed);
+        last.watermarks = windows.watermarks().collect();
+        last.load = windows.percentile_load();
+        (earlier, last)
     }
 
-    /// Shows the latest results up to the watermarks.
-    fn refresh(&mut self) {
-        let Self { windows, gallery, .. } = self;
-        let moved: Vec<u32> = windows.moved().collect();
-        for channel in moved {
-            windows.refresh(channel, |window, figures, percentiles| {
-                gallery.show_summary(channel, window, figures, percentiles);
-            });
+    /// Does what was put off, for so many channels; whether there may be more.
+    fn catch_up(&mut self, channels: usize) -> bool {
+        let Self { windows, gallery, closed, .. } = self;
+        match windows.go_on(channels, closed, &mut |latest| gallery.show_result(&latest)) {
+            Rest::Nothing => return false,
+            Rest::More => {}
+            Rest::Says(weights) => self.answer = Some(self.answer(weights)),
         }
-        windows.refresh_exact(|channel, window, figures, percentiles| {
-            gallery.show_summary(channel, window, figures, percentiles);
-        });
+        true
     }
 
-    fn answer(&mut self, seq: u64, weights: Weights) -> Answer {
-        self.seq = seq;
+    fn answer(&mut self, weights: Weights) -> Answer {
+        let UnderWay { seq, watermarks } = self.under_way.take().expect("a show is called for one");
         Answer {
             part: self.gallery.publish(seq),
             closed: std::mem::take(&mut self.closed.0),
-            watermarks: self.windows.watermarks().collect(),
+            watermarks,
             load: self.windows.percentile_load(),
             weights,
         }
@@ -171,18 +235,36 @@ impl Step for Aggregator {
                 self.take(portion.arrived_ns, &portion.readings, &portion.advances);
                 None
             }
-            Work::Publish(turn) => Some(self.publish(&turn)),
+            Work::Publish(turn) => self.ask(&turn),
         }
+        .or_else(|| match self.go_on() {
+            Rest::Says(answer) => Some(answer),
+            Rest::Nothing | Rest::More => None,
+        })
+    }
+
+    fn go_on(&mut self) -> Rest<Answer> {
+        Self::go_on(self)
     }
 
     fn finish(&mut self) -> Option<Answer> {
-        Some(self.end())
+        let (earlier, last) = self.end();
+        debug_assert!(earlier.is_none(), "who asks waits for the answer");
+        Some(last)
     }
 }
 
 /// Accepted readings that went into closed panes, by source.
 #[derive(Debug, Default)]
 struct Closed(Vec<u64>);
+
+impl Closed {
+    /// Adds them to those that were told.
+    fn add_to(&mut self, told: &mut Vec<u64>) {
+        told.resize(told.len().max(self.0.len()), 0);
+        told.iter_mut().zip(self.0.drain(..)).for_each(|(told, n)| *told += n);
+    }
+}
 
 impl Count for Closed {
     fn closed(&mut self, source: usize, n: u64) {

@@ -154,6 +154,13 @@ impl<T: Copy + Default> Draft<T> {
         &mut spare.cells[spare.places.of(at)]
     }
 
+    /// The cells of a channel as the latest column shows them; none if it does not have it.
+    #[must_use]
+    pub fn latest(&self, channel: usize) -> &[T] {
+        let (chunk, at) = place(channel);
+        self.shown.get(chunk).map_or(&[], |chunk| &chunk.cells[chunk.places.of(at)])
+    }
+
     /// What was written, with what was not, as a column that shows it from now on.
     pub fn publish(&mut self) -> Column<T> {
         if !self.open.is_empty() {

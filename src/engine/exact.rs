@@ -39,7 +39,11 @@ use self::{
     queue::Queue,
     reorder::{Noted, Reorder},
 };
-use super::{rules::Rules, snapshot::ChannelInfo, summary::Figures, windows::Found};
+use super::{
+    rules::Rules,
+    snapshot::ChannelInfo,
+    windows::{Found, Latest},
+};
 
 /// The exact windows of the channels of one lane.
 #[derive(Debug, Default)]
@@ -112,13 +116,8 @@ impl Exact {
         }
     }
 
-    /// The latest result of each window whose last answer no longer holds at this watermark, be
-    /// it that there is none any more: channel, number of the window, result, percentiles.
-    pub fn refresh(
-        &mut self,
-        watermark_ns: i64,
-        shown: &mut impl FnMut(u32, usize, Option<Figures>, &[f64]),
-    ) {
+    /// The latest result of each window whose last answer no longer holds at this watermark.
+    pub fn refresh(&mut self, watermark_ns: i64, shown: &mut impl FnMut(Latest<'_>)) {
         for channel in &mut self.channels {
             channel.refresh(watermark_ns, &mut self.given, shown);
         }

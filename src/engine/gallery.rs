@@ -1,10 +1,17 @@
 //! What snapshots show of the channels, kept so that a new one shares what did not change.
+//!
+//! A snapshot is made in two moves: [`Gallery::call`] settles the values it shows, and
+//! [`Gallery::publish`] gives it, with the results that were shown in between. Values that come
+//! in between are those of the next.
+
+use std::mem;
 
 use super::{
     column::{Column, Draft, bits},
     rules::Rules,
     snapshot::Live,
     summary::Figures,
+    windows::Latest,
 };
 use crate::limits::CHANNELS_PER_CHUNK;
 
@@ -16,8 +23,12 @@ use crate::limits::CHANNELS_PER_CHUNK;
 pub struct Gallery {
     /// The latest value of each channel: flat, because every reading comes by.
     lives: Vec<Option<Live>>,
-    /// One bit a channel that shows something new; a word is a chunk.
+    /// One bit a channel that has a new value; a word is a chunk.
     changed: Vec<u64>,
+    /// One bit a channel whose value was settled for the snapshot under way.
+    settled: Vec<u64>,
+    /// One bit a channel that has a new result.
+    moved: Vec<u64>,
     shown: Draft<Shown>,
     levels: Vec<Level>,
 }
@@ -79,7 +90,11 @@ impl Gallery {
                 level.add(0, 0);
             }
         }
-        self.mark(channel);
+        let chunks = self.lives.len().div_ceil(CHANNELS_PER_CHUNK);
+        for bits in [&mut self.changed, &mut self.settled, &mut self.moved] {
+            bits.resize(chunks, 0);
+        }
+        mark(&mut self.changed, channel);
     }
 
     /// Shows a value as the latest unless a younger one is shown.
@@ -87,36 +102,43 @@ impl Gallery {
         let shown = &mut self.lives[channel as usize];
         if shown.is_none_or(|shown| shown.at_ns <= live.at_ns) {
             *shown = Some(live);
-            self.mark(channel as usize);
+            mark(&mut self.changed, channel as usize);
         }
     }
 
-    /// Shows the latest result of a window, be it that there is none; with one for each of the
-    /// channel's percentiles, or none if it has no value.
-    pub fn show_summary(
-        &mut self,
-        channel: u32,
-        window: usize,
-        figures: Option<Figures>,
-        percentiles: &[f64],
-    ) {
-        let channel = channel as usize;
+    /// Shows the latest result of a window.
+    pub fn show_result(&mut self, latest: &Latest<'_>) {
+        let Latest { place, window, figures, percentiles } = *latest;
+        let channel = place as usize;
         let level = &mut self.levels[window];
         level.figures.write(channel)[0] = figures;
         if !percentiles.is_empty() {
             level.percentiles.write(channel).copy_from_slice(percentiles);
         }
-        self.mark(channel);
+        mark(&mut self.moved, channel);
     }
 
-    /// The channels as they are now; what changed is marked with `seq`.
-    pub fn publish(&mut self, seq: u64) -> Part {
-        for (chunk, changed) in self.changed.iter_mut().enumerate() {
-            let changed = std::mem::take(changed);
-            for at in bits(changed) {
+    /// Settles the values as they are now for the snapshot with this number.
+    pub fn call(&mut self, seq: u64) {
+        mem::swap(&mut self.changed, &mut self.settled);
+        for (chunk, &settled) in self.settled.iter().enumerate() {
+            for at in bits(settled) {
                 let channel = chunk * CHANNELS_PER_CHUNK + at;
                 self.shown.write(channel)[0] =
                     Shown { live: self.lives[channel], changed_seq: seq };
+            }
+        }
+    }
+
+    /// The channels with the values that were settled and the results that were shown; what
+    /// changed is marked with `seq`.
+    pub fn publish(&mut self, seq: u64) -> Part {
+        let words = self.moved.iter_mut().zip(&mut self.settled);
+        for (chunk, (moved, settled)) in words.enumerate() {
+            for at in bits(mem::take(moved) & !mem::take(settled)) {
+                let channel = chunk * CHANNELS_PER_CHUNK + at;
+                let live = self.shown.latest(channel).first().and_then(|shown| shown.live);
+                self.shown.write(channel)[0] = Shown { live, changed_seq: seq };
             }
         }
         Part {
@@ -124,14 +146,11 @@ impl Gallery {
             windows: self.levels.iter_mut().map(Level::publish).collect(),
         }
     }
+}
 
-    fn mark(&mut self, channel: usize) {
-        let chunk = channel / CHANNELS_PER_CHUNK;
-        if self.changed.len() <= chunk {
-            self.changed.resize(chunk + 1, 0);
-        }
-        self.changed[chunk] |= 1 << (channel % CHANNELS_PER_CHUNK);
-    }
+/// Sets the bit of a channel.
+fn mark(words: &mut [u64], channel: usize) {
+    words[channel / CHANNELS_PER_CHUNK] |= 1 << (channel % CHANNELS_PER_CHUNK);
 }
 
 impl Level {
@@ -160,6 +179,11 @@ mod tests {
         Live { value, at_ns, arrived_ns: at_ns, flag: Flag::Pass, tests: Tests::NONE }
     }
 
+    fn publish(gallery: &mut Gallery, seq: u64) -> Part {
+        gallery.call(seq);
+        gallery.publish(seq)
+    }
+
     #[test]
     fn the_latest_value_is_the_one_with_the_largest_event_time() {
         let mut gallery = Gallery::default();
@@ -167,6 +191,8 @@ mod tests {
         gallery.show_live(0, live(1.0, 10));
         gallery.show_live(0, live(2.0, 9));
         gallery.show_live(0, live(3.0, 10));
+        gallery.call(1);
+        gallery.show_live(0, live(4.0, 11));
         let part = gallery.publish(1);
         assert_eq!(part.shown.cells(0)[0].live, Some(live(3.0, 10)));
     }
@@ -188,7 +214,7 @@ mod tests {
             }
             let snapshot = Snapshot {
                 directory: listing.publish(),
-                parts: galleries.iter_mut().map(|gallery| gallery.publish(1)).collect(),
+                parts: galleries.iter_mut().map(|gallery| publish(gallery, 1)).collect(),
                 ..Snapshot::default()
             };
             for index in 0..300 {
@@ -215,14 +241,16 @@ mod tests {
         let mut snapshot = |gallery: &mut Gallery, seq| Snapshot {
             seq,
             directory: listing.publish(),
-            parts: [gallery.publish(seq)].into(),
+            parts: [publish(gallery, seq)].into(),
             ..Snapshot::default()
         };
-        gallery.show_summary(0, 0, figures(10, 3), &[1.0, 2.0]);
+        let result =
+            |window, figures, percentiles| Latest { place: 0, window, figures, percentiles };
+        gallery.show_result(&result(0, figures(10, 3), &[1.0, 2.0]));
         let first = snapshot(&mut gallery, 1);
-        gallery.show_summary(0, 1, figures(20, 4), &[3.0, 4.0]);
+        gallery.show_result(&result(1, figures(20, 4), &[3.0, 4.0]));
         let second = snapshot(&mut gallery, 2);
-        gallery.show_summary(0, 0, None, &[]);
+        gallery.show_result(&result(0, None, &[]));
         let third = snapshot(&mut gallery, 3);
         let shown = |snapshot: &Snapshot| {
             [0, 1].map(|window| {

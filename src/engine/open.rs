@@ -1,8 +1,10 @@
 //! Panes that still take readings, for all channels of one lane.
 //!
 //! A slot holds one pane of all channels, side by side, and bits that tell which channels it was
-//! touched by. A pane that finds its slot taken, which needs a frame that spans more time than
-//! the lane's lateness, waits in a map: everything accepted has a place.
+//! touched by. A pane that is *sealed* takes no more readings, and keeps its slot until it is
+//! closed, a few channels at a time. A pane that finds its slot taken, which needs a frame that
+//! spans more time than the lane's lateness, or panes that are sealed faster than closed, waits in
+//! a map: everything accepted has a place.
 
 use std::collections::BTreeMap;
 
@@ -18,21 +20,38 @@ pub struct OpenPanes {
     pane_ns: i64,
     channels: usize,
     slots: Box<[Slot]>,
-    /// The slot that took the latest reading: most readings follow one of the same pane.
-    recent: usize,
+    /// The pane that took the latest reading: most readings follow one of the same pane.
+    recent: Pane,
     /// Panes that found their slot taken, by start and channel.
     spilled: BTreeMap<(i64, u32), OpenPartial>,
+    /// Panes that start before this instant are sealed.
+    sealed_ns: i64,
 }
 
 #[derive(Clone, Debug)]
 struct Slot {
-    /// Number of the pane it holds.
-    pane: i64,
     /// Start of that pane, or [`Slot::FREE`].
     start_ns: i64,
     panes: Vec<OpenPartial>,
     /// One bit a channel that the pane holds something of.
     touched: Vec<u64>,
+}
+
+/// Which pane of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pane {
+    /// Counted by panes since 1970.
+    pub number: i64,
+    /// Which of the lane's slots is its.
+    pub slot: u32,
+}
+
+impl Pane {
+    /// The pane with this number in a lane with so many slots.
+    #[must_use]
+    pub fn new(number: i64, slots: usize) -> Self {
+        Self { number, slot: number.rem_euclid(slots as i64) as u32 }
+    }
 }
 
 /// A pane that takes no more readings.
@@ -48,9 +67,17 @@ impl OpenPanes {
     /// A lane with panes of `pane_ns` and room for readings that are `lateness_ns` late.
     #[must_use]
     pub fn new(pane_ns: i64, lateness_ns: i64) -> Self {
-        let slot = Slot { pane: 0, start_ns: Slot::FREE, panes: Vec::new(), touched: Vec::new() };
+        let (panes, touched) = (Vec::new(), Vec::new());
+        let slot = Slot { start_ns: Slot::FREE, panes, touched };
         let slots = vec![slot; open_slots(pane_ns, lateness_ns)].into();
-        Self { pane_ns, channels: 0, slots, recent: 0, spilled: BTreeMap::new() }
+        Self {
+            pane_ns,
+            channels: 0,
+            slots,
+            recent: Pane { number: 0, slot: 0 },
+            spilled: BTreeMap::new(),
+            sealed_ns: i64::MIN,
+        }
     }
 
     /// Bytes that each channel of such a lane holds all the time.
@@ -70,39 +97,44 @@ impl OpenPanes {
         u32::try_from(channel).expect("CHANNELS_MAX holds")
     }
 
-    /// Takes a reading, and gives the number of its pane.
+    /// Takes a reading, which lies in no pane that is sealed, and tells its pane.
     #[inline]
-    pub fn push(&mut self, channel: u32, at_ns: i64, value: f64, flag: Flag) -> i64 {
-        let slot = &mut self.slots[self.recent];
+    pub fn push(&mut self, channel: u32, at_ns: i64, value: f64, flag: Flag) -> Pane {
+        let slot = &mut self.slots[self.recent.slot as usize];
         // Below the start it wraps around and is too large; a free slot starts where no time is.
         let after_ns = at_ns.wrapping_sub(slot.start_ns).cast_unsigned();
         if after_ns < self.pane_ns.cast_unsigned() && self.spilled.is_empty() {
             slot.pane_mut(channel).push(at_ns, value, flag);
-            return slot.pane;
+            return self.recent;
         }
-        let pane = at_ns.div_euclid(self.pane_ns);
+        let pane = self.pane_at(at_ns);
         self.pane_mut(channel, pane).push(at_ns, value, flag);
         pane
     }
 
     /// Counts a value of an open pane that is beyond the percentile bins.
-    pub fn note_out_of_range(&mut self, channel: u32, pane: i64) {
+    pub fn note_out_of_range(&mut self, channel: u32, pane: Pane) {
         self.pane_mut(channel, pane).note_out_of_range();
     }
 
     #[inline(never)]
-    fn pane_mut(&mut self, channel: u32, pane: i64) -> &mut OpenPartial {
-        let start_ns = pane * self.pane_ns;
-        let number = pane.rem_euclid(self.slots.len() as i64) as usize;
-        let slot = &mut self.slots[number];
+    fn pane_mut(&mut self, channel: u32, pane: Pane) -> &mut OpenPartial {
+        let start_ns = pane.number * self.pane_ns;
+        let slot = &mut self.slots[pane.slot as usize];
         // A pane that began in the map stays there, though its slot may be free by now.
         let waits = !self.spilled.is_empty() && self.spilled.contains_key(&(start_ns, channel));
         if waits || (slot.start_ns != Slot::FREE && slot.start_ns != start_ns) {
             return self.spilled.entry((start_ns, channel)).or_insert(OpenPartial::EMPTY);
         }
-        (slot.pane, slot.start_ns) = (pane, start_ns);
-        self.recent = number;
+        slot.start_ns = start_ns;
+        self.recent = pane;
         slot.pane_mut(channel)
+    }
+
+    /// The pane that an instant lies in.
+    #[must_use]
+    pub fn pane_at(&self, at_ns: i64) -> Pane {
+        Pane::new(at_ns.div_euclid(self.pane_ns), self.slots.len())
     }
 
     /// Length of a pane, nanoseconds.
@@ -111,29 +143,55 @@ impl OpenPanes {
         self.pane_ns
     }
 
-    /// Start of the earliest pane that holds something.
+    /// Start of the earliest pane that holds something and is not sealed.
     #[must_use]
     pub fn earliest_ns(&self) -> Option<i64> {
-        let spilled = self.spilled.keys().next().map(|(start_ns, _)| *start_ns);
-        self.held_ns().chain(spilled).min()
+        let spilled = self.spilled.range((self.sealed_ns, 0)..).next();
+        self.held_ns().chain(spilled.map(|((start_ns, _), _)| *start_ns)).min()
     }
 
-    /// End of the latest pane that holds something.
+    /// End of the latest pane that holds something and is not sealed.
     #[must_use]
     pub fn latest_end_ns(&self) -> Option<i64> {
-        let spilled = self.spilled.keys().next_back().map(|(start_ns, _)| *start_ns);
-        self.held_ns().chain(spilled).max().map(|start_ns| start_ns + self.pane_ns)
+        let spilled = self.spilled.range((self.sealed_ns, 0)..).next_back();
+        let latest_ns = self.held_ns().chain(spilled.map(|((start_ns, _), _)| *start_ns)).max();
+        latest_ns.map(|start_ns| start_ns + self.pane_ns)
     }
 
     fn held_ns(&self) -> impl Iterator<Item = i64> {
-        self.slots.iter().map(|slot| slot.start_ns).filter(|start_ns| *start_ns != Slot::FREE)
+        let starts_ns = self.slots.iter().map(|slot| slot.start_ns);
+        starts_ns.filter(|start_ns| *start_ns != Slot::FREE && self.sealed_ns <= *start_ns)
     }
 
-    /// Closes the pane that starts at `start_ns`, in the order of channels.
-    pub fn close(&mut self, start_ns: i64, mut closed: impl FnMut(ClosedPane)) {
-        if let Some(number) = self.slots.iter().position(|slot| slot.start_ns == start_ns) {
-            let slot = &mut self.slots[number];
-            for word in 0..slot.touched.len() {
+    /// The pane that starts at `start_ns` takes no more readings, nor does any before.
+    pub fn seal(&mut self, start_ns: i64) {
+        self.sealed_ns = start_ns + self.pane_ns;
+    }
+
+    /// Whether so many sealed panes hold slots that panes to come may find theirs taken.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        let sealed = |slot: &&Slot| slot.start_ns != Slot::FREE && slot.start_ns < self.sealed_ns;
+        SEALED_SLOTS < self.slots.iter().filter(sealed).count()
+    }
+
+    /// Closes the pane that starts at `start_ns` for the channels from `from` on, for about so
+    /// many of those that it holds something of, in their order; the channel to go on with, unless
+    /// it is closed for all.
+    pub fn close_some(
+        &mut self,
+        start_ns: i64,
+        from: u32,
+        most: usize,
+        mut closed: impl FnMut(ClosedPane),
+    ) -> Option<u32> {
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.start_ns == start_ns) {
+            let mut left = most;
+            for word in (from / u64::BITS) as usize..slot.touched.len() {
+                if left == 0 {
+                    return Some(word as u32 * u64::BITS);
+                }
+                left = left.saturating_sub(slot.touched[word].count_ones() as usize);
                 slot.close(word, &mut closed);
             }
             slot.start_ns = Slot::FREE;
@@ -144,6 +202,7 @@ impl OpenPanes {
             let ((_, channel), open) = entry.remove_entry();
             closed(ClosedPane { channel, partial: open.close() });
         }
+        None
     }
 }
 
@@ -170,10 +229,13 @@ impl Slot {
     }
 }
 
-/// Panes of a channel that are open at a time, rounded up to a power of two; at most
+/// Slots for panes that are sealed and not closed yet.
+const SEALED_SLOTS: usize = 1;
+
+/// Slots of a channel: panes that are open at a time, and some that are being closed; at most
 /// [`OPEN_SLOTS_MAX`].
 #[must_use]
 pub fn open_slots(pane_ns: i64, lateness_ns: i64) -> usize {
     let panes = usize::try_from(lateness_ns / pane_ns + 2).unwrap_or(usize::MAX);
-    panes.min(OPEN_SLOTS_MAX).next_power_of_two()
+    panes.saturating_add(SEALED_SLOTS).min(OPEN_SLOTS_MAX)
 }

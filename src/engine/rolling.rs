@@ -10,7 +10,7 @@ use super::{
     validate::{Advance, Checked, Entry, Reading},
     windows::{Emitted, Found, Windows},
 };
-use crate::scan::Step;
+use crate::scan::{Rest, Step};
 
 /// Rolls windows and gives a snapshot each period: what the daemon runs, with one aggregator for
 /// all channels.
@@ -19,21 +19,30 @@ pub struct Rolling {
     editor: Editor,
     aggregator: Aggregator,
     binder: Binder,
+    /// What the aggregator was asked for and has not answered.
+    under_way: Option<Edition>,
 }
 
 impl Rolling {
     /// A stage that publishes every `publish_ns`.
     #[must_use]
     pub fn new(plan: &Plan, publish_ns: i64, epoch: u64) -> Self {
+        Self::with(plan, publish_ns, epoch, Aggregator::new())
+    }
+
+    /// As [`Self::new`], with this aggregator.
+    #[must_use]
+    pub fn with(plan: &Plan, publish_ns: i64, epoch: u64, aggregator: Aggregator) -> Self {
         Self {
             editor: Editor::new(plan, publish_ns, epoch),
-            aggregator: Aggregator::new(),
+            aggregator,
             binder: Binder::new(plan),
+            under_way: None,
         }
     }
 
-    fn bind(&mut self, edition: Edition, answer: Answer) -> Arc<Snapshot> {
-        self.binder.bind(edition, vec![answer])
+    fn bind(&mut self, answer: Answer) -> Option<Arc<Snapshot>> {
+        Some(self.binder.bind(self.under_way.take()?, vec![answer]))
     }
 }
 
@@ -42,18 +51,39 @@ impl Step for Rolling {
     type Out = Arc<Snapshot>;
 
     fn step(&mut self, mut checked: Checked) -> Option<Arc<Snapshot>> {
-        let Self { editor, aggregator, binder } = self;
+        let Self { editor, aggregator, .. } = self;
         let arrived_ns = editor.enter(&mut checked);
         checked.added.drain(..).for_each(|added| aggregator.add(added.info));
         aggregator.take(arrived_ns, &checked.readings, &checked.advances);
-        let edition = editor.due()?;
-        let answer = aggregator.publish(&edition.turn(binder.relief()));
-        Some(self.bind(edition, answer))
+        let edition = editor.due();
+        let mut said = None;
+        if let Some(edition) = edition {
+            said = self.aggregator.complete().and_then(|answer| self.bind(answer));
+            self.aggregator.ask(&edition.turn(self.binder.relief()));
+            self.under_way = Some(edition);
+        }
+        said.or_else(|| match self.go_on() {
+            Rest::Says(snapshot) => Some(snapshot),
+            Rest::Nothing | Rest::More => None,
+        })
+    }
+
+    fn go_on(&mut self) -> Rest<Arc<Snapshot>> {
+        match self.aggregator.go_on() {
+            Rest::Nothing => Rest::Nothing,
+            Rest::More => Rest::More,
+            Rest::Says(answer) => self.bind(answer).map_or(Rest::More, Rest::Says),
+        }
     }
 
     fn finish(&mut self) -> Option<Arc<Snapshot>> {
-        let (edition, answer) = (self.editor.edition(), self.aggregator.end());
-        Some(self.bind(edition, answer))
+        // One that is under way is overtaken by the last, but what it counts is to be booked.
+        let (earlier, last) = self.aggregator.end();
+        if let Some(earlier) = earlier {
+            drop(self.bind(earlier));
+        }
+        self.under_way = Some(self.editor.edition());
+        self.bind(last)
     }
 }
 

@@ -1,22 +1,32 @@
 //! All panes and windows of all channels.
 
+mod agenda;
+mod banks;
+mod found;
+mod lane;
+
 use std::{collections::BTreeMap, sync::Arc};
 
+pub use self::found::{Emitted, Found, Latest};
+use self::{
+    agenda::{Agenda, Job, Sealed, Show},
+    banks::{Banks, Channel},
+    lane::Lane,
+};
 use super::{
     bins::{
-        Counting,
         budget::Load,
-        counting::Counter,
         relief::{Relief, Weights},
     },
-    chain::{Chains, NEVER, Route},
+    chain::{Chains, NEVER},
     exact::{Exact, reorder::Noted},
     gallery::Gallery,
-    open::{ClosedPane, OpenPanes},
+    open::{OpenPanes, Pane},
     rules::{Rules, Window},
     snapshot::ChannelInfo,
-    summary::{Figures, Flag, Summary},
+    summary::Flag,
 };
+use crate::scan::Rest;
 
 /// The state of aggregation: takes accepted readings and watermarks, gives results.
 #[derive(Debug)]
@@ -30,6 +40,7 @@ pub struct Windows {
     banks: Banks,
     /// Chains by the lane and the windows that their channels share.
     shared: BTreeMap<(usize, Arc<[Window]>), u32>,
+    agenda: Agenda,
 }
 
 /// Where a channel's open panes are.
@@ -53,78 +64,6 @@ enum Besides {
     Exact,
     /// Into both.
     BinsAndExact,
-}
-
-#[derive(Debug)]
-struct Lane {
-    /// Its number for everybody.
-    number: usize,
-    source: usize,
-    open: OpenPanes,
-    exact: Exact,
-    watermark_ns: i64,
-    /// Channels by their number within the lane.
-    members: Vec<u32>,
-    /// No member is due before this instant.
-    due_ns: i64,
-}
-
-/// What is kept of closed panes.
-#[derive(Debug)]
-struct Banks {
-    chains: Vec<Chains>,
-    channels: Vec<Channel>,
-    counting: Counting,
-    /// For each channel, the next instant at which it must be refreshed: dense, because every
-    /// snapshot scans it.
-    look_ns: Vec<i64>,
-    /// Percentiles of the latest result.
-    ranked: Vec<f64>,
-}
-
-#[derive(Debug)]
-struct Channel {
-    /// Which chains it is in, and which of them is its own.
-    chains: u32,
-    nth: u32,
-    /// Where the percentiles are counted, if there are any.
-    counter: Option<Counter>,
-    info: Arc<ChannelInfo>,
-}
-
-/// A result, as it is handed out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Emitted {
-    /// Which channel.
-    pub channel: Arc<ChannelInfo>,
-    /// Number of the window in the channel's rules.
-    pub window: usize,
-    /// The result.
-    pub summary: Summary,
-}
-
-/// A result, as it is found.
-#[derive(Clone, Copy, Debug)]
-pub struct Found<'a> {
-    /// Which channel.
-    pub channel: &'a Arc<ChannelInfo>,
-    /// Its number here: see [`Windows::add`].
-    pub place: u32,
-    /// Number of the window in the channel's rules.
-    pub window: usize,
-    /// The result.
-    pub figures: Figures,
-    /// One for each of the channel's percentiles, or none if there is no value.
-    pub percentiles: &'a [f64],
-}
-
-impl From<Found<'_>> for Emitted {
-    fn from(found: Found<'_>) -> Self {
-        let Found { channel, window, figures, percentiles, .. } = found;
-        let rules = &channel.rules;
-        let summary = Summary::of(&figures, percentiles, rules.window(window), rules);
-        Self { channel: Arc::clone(channel), window, summary }
-    }
 }
 
 /// What became of accepted readings, per source.
@@ -152,19 +91,13 @@ impl Windows {
     /// Nothing to aggregate yet, and so many bytes for percentiles.
     #[must_use]
     pub fn new(percentile_bytes: u64) -> Self {
-        let banks = Banks {
-            chains: Vec::new(),
-            channels: Vec::new(),
-            counting: Counting::new(percentile_bytes),
-            look_ns: Vec::new(),
-            ranked: Vec::new(),
-        };
         Self {
             lanes: Vec::new(),
             lane_places: Vec::new(),
             seats: Vec::new(),
-            banks,
+            banks: Banks::new(percentile_bytes),
             shared: BTreeMap::new(),
+            agenda: Agenda::default(),
         }
     }
 
@@ -174,12 +107,6 @@ impl Windows {
         self.banks.counting.load()
     }
 
-    /// Does what was decided about percentiles, and names the channels that take most if it was
-    /// asked for.
-    pub fn relieve(&mut self, relief: &Relief) -> Weights {
-        self.banks.counting.relieve(relief)
-    }
-
     /// Adds a channel, which takes the next number here. Its index and the number of its lane
     /// are those that it has for everybody; neither need be dense.
     pub fn add(&mut self, info: Arc<ChannelInfo>) {
@@ -187,8 +114,7 @@ impl Windows {
         let lane = self.lane_for(&info);
         let Self { lanes, seats, banks, shared, .. } = self;
         let Rules { pane_ns, windows, exact, percentiles, .. } = &info.rules;
-        let member = lanes[lane].open.add_channel();
-        lanes[lane].members.push(place);
+        let member = lanes[lane].add(place);
         let counted = !percentiles.is_empty() && !windows.is_empty();
         let besides = match (counted, exact.is_empty()) {
             (false, true) => Besides::Nowhere,
@@ -217,15 +143,7 @@ impl Windows {
             return place;
         }
         let place = self.lanes.len();
-        self.lanes.push(Lane {
-            number: *number,
-            source: *source,
-            open: OpenPanes::new(rules.pane_ns, rules.lateness_ns),
-            exact: Exact::default(),
-            watermark_ns: i64::MIN,
-            members: Vec::new(),
-            due_ns: NEVER,
-        });
+        self.lanes.push(Lane::new(*number, *source, rules));
         if self.lane_places.len() <= *number {
             self.lane_places.resize(number + 1, None);
         }
@@ -268,7 +186,7 @@ impl Windows {
     }
 
     /// Counts a value of a channel with percentiles.
-    fn note(&mut self, channel: u32, pane: i64, value: f64) {
+    fn note(&mut self, channel: u32, pane: Pane, value: f64) {
         let Seat { lane, member, .. } = self.seats[channel as usize];
         let Banks { channels, counting, .. } = &mut self.banks;
         if let Some(counter) = &channels[channel as usize].counter
@@ -278,20 +196,69 @@ impl Windows {
         }
     }
 
-    /// Moves a lane's watermark and closes the panes below it; results are asked for later. A
-    /// lane without channels here is nothing to it.
-    pub fn advance(&mut self, lane: usize, watermark_ns: i64, count: &mut impl Count) {
-        let Some(lane) = self.lane_place(lane) else { return };
-        let Self { lanes, banks, .. } = self;
-        let state = &mut lanes[lane];
+    /// Moves a lane's watermark. Panes below it take no more readings, and [`Self::go_on`] closes
+    /// them; whether so many wait for that now that all of them should be closed before more
+    /// readings are taken. A lane without channels here is nothing to it.
+    pub fn advance(&mut self, lane: usize, watermark_ns: i64) -> bool {
+        let Some(place) = self.lane_place(lane) else { return false };
+        let Self { lanes, agenda, .. } = self;
+        let state = &mut lanes[place];
         state.watermark_ns = watermark_ns;
-        while let Some(start_ns) = state.open.earliest_ns()
-            && start_ns + state.open.pane_ns() <= watermark_ns
-        {
-            state.close(start_ns, banks, count);
+        while let Some(start_ns) = state.passed_ns() {
+            state.open.seal(start_ns);
+            agenda.seal(place, start_ns);
         }
         state.exact.advance(watermark_ns, false);
-        banks.counting.reach(lane, watermark_ns);
+        state.open.is_crowded()
+    }
+
+    /// Calls for a show of the latest results up to the watermarks as they are now, after what is
+    /// to be done about percentiles: [`Self::go_on`] gives it. Those of exact windows are shown at
+    /// once. While a show is under way, no other can be called for.
+    pub fn call(&mut self, relief: Relief, shown: &mut impl FnMut(Latest<'_>)) {
+        for Lane { exact, watermark_ns, .. } in &mut self.lanes {
+            exact.refresh(*watermark_ns, shown);
+        }
+        let watermarks_ns = self.lanes.iter().map(|lane| lane.watermark_ns).collect();
+        self.agenda.call(watermarks_ns, relief);
+    }
+
+    /// Closes panes and shows results of about so many channels. When a show is over, it says
+    /// which channels take most for their percentiles, if it was asked for.
+    pub fn go_on(
+        &mut self,
+        channels: usize,
+        count: &mut impl Count,
+        shown: &mut impl FnMut(Latest<'_>),
+    ) -> Rest<Weights> {
+        let Self { lanes, seats, banks, agenda, .. } = self;
+        let mut left = channels;
+        while 0 < left {
+            let done = match agenda.next() {
+                None => return Rest::Nothing,
+                Some(Job::Close(sealed, show_ns)) => {
+                    let lane = &mut lanes[sealed.lane];
+                    let done = close_some(sealed, lane, left, banks, (show_ns, &mut *shown));
+                    if done.is_last
+                        && let Some(sealed) = agenda.closed()
+                    {
+                        count.closed(lane.source, sealed.accepted);
+                    }
+                    done
+                }
+                Some(Job::Show(show)) => {
+                    let done = show_some(show, seats, left, banks, &mut *shown);
+                    if done.is_last
+                        && let Some(Show { weights, .. }) = agenda.shown()
+                    {
+                        return Rest::Says(weights);
+                    }
+                    done
+                }
+            };
+            left = left.saturating_sub(done.channels);
+        }
+        Rest::More
     }
 
     /// Moves a lane's watermark, closes the panes below it and gives every result that falls
@@ -304,9 +271,9 @@ impl Windows {
         count: &mut impl Count,
         emit: &mut impl FnMut(Found<'_>),
     ) {
-        let Some(lane) = self.lane_place(lane) else { return };
+        let Some(place) = self.lane_place(lane) else { return };
         let Self { lanes, banks, .. } = self;
-        let state = &mut lanes[lane];
+        let state = &mut lanes[place];
         state.watermark_ns = watermark_ns;
         state.exact.advance(watermark_ns, true);
         loop {
@@ -320,69 +287,33 @@ impl Windows {
             if let Some(start_ns) = start_ns
                 && end_ns == next_ns
             {
-                state.close(start_ns, banks, count);
+                count.closed(state.source, state.close(start_ns, banks));
             }
             if state.due_ns == next_ns {
                 state.emit_due(next_ns, banks, emit);
             }
         }
-        banks.counting.reach(lane, watermark_ns);
-    }
-
-    /// The latest result of each window of a channel whose last answer no longer holds; for
-    /// snapshots, which show the latest and not every one.
-    pub fn refresh(&mut self, channel: u32, mut shown: impl FnMut(usize, Option<Figures>, &[f64])) {
-        let Self { lanes, seats, banks, .. } = self;
-        let watermark_ns = lanes[seats[channel as usize].lane as usize].watermark_ns;
-        let Channel { chains, nth, .. } = banks.channels[channel as usize];
-        for window in 0..banks.chains[chains as usize].windows() {
-            if let Some(at_ns) = banks.chains[chains as usize].look_at(nth, window, watermark_ns) {
-                let figures = banks.result(channel, window, at_ns);
-                shown(window, figures, &banks.ranked);
-            }
-        }
-        banks.look_ns[channel as usize] = banks.chains[chains as usize].next_look_ns(nth);
-    }
-
-    /// The latest result of each exact window whose last answer no longer holds, with its channel
-    /// and the number of the window; for snapshots, beside [`Self::refresh`].
-    pub fn refresh_exact(&mut self, mut shown: impl FnMut(u32, usize, Option<Figures>, &[f64])) {
-        for Lane { exact, watermark_ns, .. } in &mut self.lanes {
-            exact.refresh(*watermark_ns, &mut shown);
-        }
+        banks.counting.reach(place, watermark_ns);
     }
 
     /// The input has ended, and [`Self::finish`] has closed all: the result of each exact window
     /// at its newest reading, unless it was shown, however far the watermark went for others.
-    pub fn finish_exact(&mut self, mut shown: impl FnMut(u32, usize, Option<Figures>, &[f64])) {
+    pub fn finish_exact(&mut self, shown: &mut impl FnMut(Latest<'_>)) {
         for Lane { exact, .. } in &mut self.lanes {
-            exact.refresh(i64::MIN, &mut shown);
+            exact.refresh(i64::MIN, shown);
         }
-    }
-
-    /// Channels whose windows have moved on since they were last refreshed, ascending.
-    pub fn moved(&self) -> impl Iterator<Item = u32> {
-        let newest_ns = self.watermarks().map(|(_, at_ns)| at_ns).max().unwrap_or(i64::MIN);
-        (0..).zip(&self.banks.look_ns).zip(&self.seats).filter_map(
-            move |((channel, look_ns), seat)| {
-                // Most are not due in any lane, and theirs need not be looked up.
-                (*look_ns <= newest_ns && *look_ns <= self.lanes[seat.lane as usize].watermark_ns)
-                    .then_some(channel)
-            },
-        )
     }
 
     /// The input has ended, and nothing can be late any more: closes every pane and gives the
     /// first result of each window that holds the channel's newest reading, in the order of
     /// time, channel and window. Results before that are given only with `through`, as by
-    /// [`Self::advance_through`].
+    /// [`Self::advance_through`]. No show is under way.
     pub fn finish(
         &mut self,
         through: bool,
         count: &mut impl Count,
         emit: &mut impl FnMut(Found<'_>),
     ) {
-        let mut last = Vec::new();
         for place in 0..self.lanes.len() {
             let Lane { number, open, .. } = &self.lanes[place];
             let number = *number;
@@ -390,91 +321,77 @@ impl Windows {
                 if through {
                     self.advance_through(number, end_ns, count, emit);
                 } else {
-                    self.advance(number, end_ns, count);
+                    self.advance(number, end_ns);
                 }
             }
         }
-        let Self { banks, .. } = self;
-        for (index, &Channel { chains, nth, .. }) in (0..).zip(&banks.channels) {
-            let chains = &banks.chains[chains as usize];
-            for window in 0..chains.windows() {
-                if let Some(at_ns) = chains.last_instant(nth, window) {
-                    last.push((at_ns, index, window));
-                }
-            }
-        }
-        last.sort_unstable();
-        for (at_ns, channel, window) in last {
-            banks.emit(channel, window, at_ns, emit);
+        while self.go_on(usize::MAX, count, &mut |_| {}) != Rest::Nothing {}
+        for (at_ns, place, window) in self.banks.last_instants() {
+            self.banks.emit(place, window, at_ns, emit);
         }
     }
 }
 
-impl Banks {
-    /// Result of a window, as by [`Chains::result`]; its percentiles replace what `ranked` holds.
-    fn result(&mut self, channel: u32, window: usize, at_ns: i64) -> Option<Figures> {
-        let Self { chains, channels, counting, ranked, .. } = self;
-        ranked.clear();
-        let Channel { chains: of, nth, counter, info } = &channels[channel as usize];
-        let mut figures = chains[*of as usize].result(*nth, window, at_ns)?;
-        if let Some(counter) = counter
-            && 0 < figures.n
-        {
-            let extremes = (figures.min, figures.max);
-            let ask = (window, at_ns);
-            figures.precision = counting.ask(counter, &info.rules, ask, extremes, ranked);
-        }
-        Some(figures)
-    }
-
-    fn emit(&mut self, channel: u32, window: usize, at_ns: i64, emit: &mut impl FnMut(Found<'_>)) {
-        if let Some(figures) = self.result(channel, window, at_ns) {
-            let info = &self.channels[channel as usize].info;
-            let percentiles = &self.ranked;
-            emit(Found { channel: info, place: channel, window, figures, percentiles });
-        }
-    }
+/// What a slice of work came to.
+#[derive(Clone, Copy, Debug)]
+struct Done {
+    /// Channels that were worked for; at least one, so that there is an end.
+    channels: usize,
+    /// Whether that was all.
+    is_last: bool,
 }
 
-impl Lane {
-    fn close(&mut self, start_ns: i64, banks: &mut Banks, count: &mut impl Count) {
-        let Self { source, open, members, due_ns, .. } = self;
-        let Banks { chains, channels, counting, look_ns, .. } = banks;
-        // Neighbours mostly have the same windows, hence the same way up.
-        let mut route: Option<(u32, Route)> = None;
-        let mut accepted = 0;
-        let pane = start_ns.div_euclid(open.pane_ns());
-        open.close(start_ns, |ClosedPane { channel, partial }| {
-            let index = members[channel as usize] as usize;
-            let Channel { chains: of, nth, counter, .. } = &channels[index];
-            let chains = &mut chains[*of as usize];
-            let (_, route) = match &mut route {
-                Some(known) if known.0 == *of => known,
-                other => other.insert((*of, chains.route(start_ns))),
-            };
-            accepted += partial.accepted();
-            chains.push(*nth, route, &partial);
-            if let Some(counter) = counter {
-                counting.close(counter, pane, start_ns);
-            }
-            *due_ns = (*due_ns).min(chains.next_due_ns(*nth));
-            look_ns[index] = chains.next_look_ns(*nth);
-        });
-        count.closed(*source, accepted);
-    }
-
-    fn emit_due(&mut self, at_ns: i64, banks: &mut Banks, emit: &mut impl FnMut(Found<'_>)) {
-        self.due_ns = NEVER;
-        for &member in &self.members {
-            let Channel { chains, nth, .. } = banks.channels[member as usize];
-            for window in 0..banks.chains[chains as usize].windows() {
-                if banks.chains[chains as usize].is_due(nth, window, at_ns) {
-                    banks.emit(member, window, at_ns, emit);
-                }
-            }
-            self.due_ns = self.due_ns.min(banks.chains[chains as usize].next_due_ns(nth));
+/// Closes a pane for so many channels, and shows their results at once if an instant is given.
+fn close_some(
+    sealed: &mut Sealed,
+    lane: &mut Lane,
+    most: usize,
+    banks: &mut Banks,
+    (show_ns, shown): (Option<i64>, &mut impl FnMut(Latest<'_>)),
+) -> Done {
+    let slice = lane.close_some(sealed.start_ns, (sealed.next, most), banks, |banks, place| {
+        if let Some(watermark_ns) = show_ns {
+            banks.refresh(place, watermark_ns, shown);
         }
+    });
+    sealed.accepted += slice.accepted;
+    sealed.next = slice.next.unwrap_or_default();
+    Done { channels: slice.channels.max(1), is_last: slice.next.is_none() }
+}
+
+/// Shows the results of so many channels whose windows have moved on since they were last shown.
+fn show_some(
+    show: &mut Show,
+    seats: &[Seat],
+    most: usize,
+    banks: &mut Banks,
+    shown: &mut impl FnMut(Latest<'_>),
+) -> Done {
+    if let relief @ (Relief::Weigh { .. } | Relief::Coarsen(_) | Relief::Withhold(_)) =
+        std::mem::take(&mut show.relief)
+    {
+        for (lane, watermark_ns) in show.watermarks_ns.iter().enumerate() {
+            banks.counting.reach(lane, *watermark_ns);
+        }
+        show.weights = banks.counting.relieve(&relief);
     }
+    let newest_ns = show.newest_ns();
+    let mut channels = 0;
+    while let Some(look_ns) = banks.look_ns.get(show.next).copied() {
+        if channels == most {
+            return Done { channels, is_last: false };
+        }
+        // Most are not due in any lane, and theirs need not be looked up.
+        if look_ns <= newest_ns {
+            let watermark_ns = show.watermark_ns(seats[show.next].lane as usize);
+            if look_ns <= watermark_ns {
+                banks.refresh(show.next as u32, watermark_ns, shown);
+                channels += 1;
+            }
+        }
+        show.next += 1;
+    }
+    Done { channels: channels.max(1), is_last: true }
 }
 
 #[cfg(test)]

@@ -274,6 +274,7 @@ pub(crate) mod tests {
     use crate::{
         engine::{
             directory::Listing, gallery::Gallery, snapshot::Live, summary::Flag, verdict::Tests,
+            windows::Latest,
         },
         limits::SECOND,
         query::summary::tests::{figures, info},
@@ -309,7 +310,9 @@ pub(crate) mod tests {
             scene.change(0..scene.channels);
             for (channel, window) in (0..scene.channels).flat_map(|c| [(c, 0), (c, 1)]) {
                 let figures = Some(figures(at_ns));
-                scene.gallery.show_summary(channel, window, figures, &[62.7, 63.3]);
+                let percentiles = &[62.7, 63.3];
+                let latest = Latest { place: channel, window, figures, percentiles };
+                scene.gallery.show_result(&latest);
             }
             scene
         }
@@ -332,6 +335,7 @@ pub(crate) mod tests {
         }
 
         pub(crate) fn snapshot(&mut self, seq: u64) -> Snapshot {
+            self.gallery.call(seq);
             Snapshot {
                 seq,
                 epoch: 3,

@@ -126,7 +126,10 @@ impl Sharded {
         }
         let edition = editor.due()?;
         let turn = edition.turn(binder.relief());
-        let answers = shards.iter_mut().map(|shard| shard.aggregator.publish(&turn));
+        let answers = shards.iter_mut().map(|shard| {
+            assert!(shard.aggregator.ask(&turn).is_none(), "one at a time");
+            shard.aggregator.complete().expect("it was asked")
+        });
         Some(binder.bind(edition, answers.collect()))
     }
 }

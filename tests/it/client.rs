@@ -33,6 +33,7 @@ use stillwell::{
         snapshot::{ChannelInfo, Live},
         summary::{Figures, Flag},
         verdict::Tests,
+        windows::Latest,
     },
     limits::{MS, SECOND},
 };
@@ -140,9 +141,11 @@ fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
         gallery.add(&rules);
         gallery.show_live(index, live);
         for window in 0..2 {
-            gallery.show_summary(index, window, Some(figures), &[63.3]);
+            let (figures, percentiles) = (Some(figures), &[63.3][..]);
+            gallery.show_result(&Latest { place: index, window, figures, percentiles });
         }
     }
+    gallery.call(1);
     Snapshot {
         seq: 1,
         epoch: 1,

@@ -9,6 +9,7 @@ mod exact;
 mod history;
 mod oracle;
 mod shards;
+mod sliced;
 
 use std::collections::BTreeMap;
 

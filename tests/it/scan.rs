@@ -8,7 +8,7 @@ use std::{
 use futures::{Stream, StreamExt as _, channel::mpsc, stream, stream::FusedStream};
 use stillwell::{
     limits::STEPS_PER_POLL_MAX,
-    scan::{Step, StreamExt as _},
+    scan::{Rest, Step, StreamExt as _},
 };
 use tokio_test::{assert_pending, assert_ready_eq, task};
 
@@ -52,6 +52,41 @@ impl Step for Mute {
     }
 }
 
+/// Puts off a piece of work for each unit of an item, and says the item once it is all done.
+#[derive(Default)]
+struct Later {
+    item: u32,
+    left: u32,
+}
+
+impl Step for Later {
+    type In = u32;
+    type Out = u32;
+
+    fn step(&mut self, item: u32) -> Option<u32> {
+        (self.item, self.left) = (item, item);
+        None
+    }
+
+    fn finish(&mut self) -> Option<u32> {
+        (self.left != 0).then_some(self.item)
+    }
+
+    fn go_on(&mut self) -> Rest<u32> {
+        match self.left {
+            0 => Rest::Nothing,
+            1 => {
+                self.left = 0;
+                Rest::Says(self.item)
+            }
+            _ => {
+                self.left -= 1;
+                Rest::More
+            }
+        }
+    }
+}
+
 #[test]
 fn gives_what_the_steps_say_and_flushes_at_the_end() {
     let mut sums = task::spawn(stream::iter(1..=7).scan_with(Threes::default()));
@@ -85,6 +120,29 @@ fn waits_for_its_input_and_is_woken_by_it() {
     drop(items);
     assert!(sums.is_woken(), "the end of the input is news");
     assert_ready_eq!(sums.poll_next(), None);
+}
+
+#[test]
+fn goes_on_with_what_was_put_off_while_the_input_has_nothing() {
+    let (mut items, input) = mpsc::channel(8);
+    let mut later = task::spawn(input.scan_with(Later::default()));
+    items.try_send(3).expect("room");
+    for _ in 0..2 {
+        assert_pending!(later.poll_next());
+        assert!(later.is_woken(), "there is more to do, after others had their turn");
+    }
+    assert_ready_eq!(later.poll_next(), Some(3));
+    assert_pending!(later.poll_next());
+    assert!(!later.is_woken(), "nothing is left to do");
+    items.try_send(2).expect("room");
+    assert_pending!(later.poll_next());
+    items.try_send(1).expect("room");
+    assert_ready_eq!(later.poll_next(), Some(1));
+    items.try_send(4).expect("room");
+    assert_pending!(later.poll_next());
+    drop(items);
+    assert_ready_eq!(later.poll_next(), Some(4));
+    assert_ready_eq!(later.poll_next(), None);
 }
 
 #[test]

@@ -10,7 +10,10 @@ use super::{
     relief::{Relief, Weights},
     tally::Tally,
 };
-use crate::engine::{open::open_slots, rules::Rules};
+use crate::engine::{
+    open::{Pane, open_slots},
+    rules::Rules,
+};
 
 /// The counts of all channels that have percentiles.
 ///
@@ -106,9 +109,9 @@ impl Counting {
         Counter { scale, place, channel, lane }
     }
 
-    /// Notes a value in the pane with this number; whether it lies within the range of the bins.
+    /// Notes a value in this pane; whether it lies within the range of the bins.
     #[inline]
-    pub fn note(&mut self, counter: &Counter, pane: i64, value: f64) -> bool {
+    pub fn note(&mut self, counter: &Counter, pane: Pane, value: f64) -> bool {
         let (bin, within) = counter.scale.bin(value);
         self.open.note(counter.place, pane, bin, &mut self.tally);
         within
@@ -121,8 +124,8 @@ impl Counting {
         }
     }
 
-    /// Closes the pane with this number, which begins at `start_ns`.
-    pub fn close(&mut self, counter: &Counter, pane: i64, start_ns: i64) {
+    /// Closes this pane, which begins at `start_ns`.
+    pub fn close(&mut self, counter: &Counter, pane: Pane, start_ns: i64) {
         let Self { channels, open, tally, packed, nested, budget, reached_ns } = self;
         reached_ns[counter.lane as usize] = start_ns;
         let channel = &mut channels[counter.channel as usize];
@@ -300,15 +303,16 @@ mod tests {
             let rules = rules(3);
             let mut counting = Counting::new(budget);
             let counter = counting.add(0, 0, &rules);
+            let slots = open_slots(rules.pane_ns, rules.lateness_ns);
             let mut readings: Vec<(i64, f64)> = Vec::new();
             let mut pane = -5;
             for (step, (gap, values)) in panes.iter().enumerate() {
                 pane += gap;
                 for &value in values {
-                    counting.note(&counter, pane, value);
+                    counting.note(&counter, Pane::new(pane, slots), value);
                     readings.push((pane, value));
                 }
-                counting.close(&counter, pane, pane * PANE_NS);
+                counting.close(&counter, Pane::new(pane, slots), pane * PANE_NS);
                 prop_assert!(!counting.budget.is_broken());
                 if asks >> (step % 64) & 1 == 0 {
                     continue;
@@ -341,6 +345,7 @@ mod tests {
             budget in 500..20_000_u64,
         ) {
             let rules = rules(3);
+            let slots = open_slots(rules.pane_ns, rules.lateness_ns);
             let play = |asked: bool| {
                 let mut counting = Counting::new(budget);
                 let counters = [0, 1, 2].map(|index| counting.add(index, 0, &rules));
@@ -349,10 +354,10 @@ mod tests {
                 for (gap, values) in &panes {
                     pane += gap;
                     for (i, &value) in values.iter().enumerate() {
-                        counting.note(&counters[i * i % 3], pane, value);
+                        counting.note(&counters[i * i % 3], Pane::new(pane, slots), value);
                     }
                     for counter in &counters {
-                        counting.close(counter, pane, pane * PANE_NS);
+                        counting.close(counter, Pane::new(pane, slots), pane * PANE_NS);
                         loads.push(counting.load());
                     }
                     counting.reach(0, (pane + 1) * PANE_NS);
@@ -404,9 +409,9 @@ mod tests {
         let widths = [40, 400, 4];
         for (counter, width) in counters.iter().zip(widths) {
             (0..width).for_each(|i| {
-                counting.note(counter, 0, 10.0 + f64::from(i));
+                counting.note(counter, Pane::new(0, 1), 10.0 + f64::from(i));
             });
-            counting.close(counter, 0, 0);
+            counting.close(counter, Pane::new(0, 1), 0);
         }
         let precisions =
             |counting: &Counting| [0, 1, 2].map(|at: usize| counting.channels[at].precision());

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{Bin, packed::Entries, packed::push_number, packed::take_number, tally::Tally};
-use crate::limits::OPEN_BIN_BYTES;
+use crate::{engine::open::Pane, limits::OPEN_BIN_BYTES};
 
 /// The open panes of all channels that are counted.
 #[derive(Clone, Debug, Default)]
@@ -19,13 +19,9 @@ pub struct OpenBins {
     scratch: Vec<u8>,
 }
 
-/// Where the open panes of one channel are.
+/// Where the open panes of one channel are: the first of its slots.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
-    first: u32,
-    /// Slots, a power of two, less one.
-    mask: u32,
-}
+pub struct Place(u32);
 
 /// The bins of one open pane.
 #[derive(Clone, Debug)]
@@ -43,12 +39,11 @@ const NOTED_BINS: usize = 47;
 const _: () = assert!(size_of::<Open>() == 128);
 
 impl OpenBins {
-    /// Makes room for a channel with so many panes open at a time, a power of two.
+    /// Makes room for a channel with so many panes open at a time.
     pub fn add_channel(&mut self, slots: usize) -> Place {
-        debug_assert!(slots.is_power_of_two());
         let first = u32::try_from(self.slots.len()).expect("CHANNELS_MAX and OPEN_SLOTS_MAX hold");
         self.slots.resize(self.slots.len() + slots, Open::EMPTY);
-        Place { first, mask: slots as u32 - 1 }
+        Place(first)
     }
 
     /// Bytes that a channel with so many slots takes.
@@ -57,36 +52,32 @@ impl OpenBins {
         slots * size_of::<Open>()
     }
 
-    /// Notes a reading of the pane with this number.
+    /// Notes a reading of this pane.
     #[inline]
-    pub fn note(&mut self, place: Place, pane: i64, bin: Bin, tally: &mut Tally) {
-        let open = &mut self.slots[place.slot(pane)];
-        if open.pane == pane || open.is_empty() {
-            open.pane = pane;
+    pub fn note(&mut self, place: Place, pane: Pane, bin: Bin, tally: &mut Tally) {
+        let Pane { number, slot } = pane;
+        let open = &mut self.slots[(place.0 + slot) as usize];
+        if open.pane == number || open.is_empty() {
+            open.pane = number;
             return open.note(bin, tally, &mut self.scratch);
         }
-        let key = (place.first, pane);
-        let open = self.spilled.entry(key).or_insert(Open { pane, ..Open::EMPTY });
+        let key = (place.0, number);
+        let open = self.spilled.entry(key).or_insert(Open { pane: number, ..Open::EMPTY });
         open.note(bin, tally, &mut self.scratch);
     }
 
-    /// Counts the bins of the pane with this number, which is open no longer, in the table.
-    pub fn close(&mut self, place: Place, pane: i64, tally: &mut Tally) {
-        let open = &mut self.slots[place.slot(pane)];
-        if open.pane == pane {
+    /// Counts the bins of this pane, which is open no longer, in the table.
+    pub fn close(&mut self, place: Place, pane: Pane, tally: &mut Tally) {
+        let Pane { number, slot } = pane;
+        let open = &mut self.slots[(place.0 + slot) as usize];
+        if open.pane == number {
             open.close(tally);
         }
         if !self.spilled.is_empty()
-            && let Some(mut open) = self.spilled.remove(&(place.first, pane))
+            && let Some(mut open) = self.spilled.remove(&(place.0, number))
         {
             open.close(tally);
         }
-    }
-}
-
-impl Place {
-    fn slot(self, pane: i64) -> usize {
-        (self.first + (pane as u32 & self.mask)) as usize
     }
 }
 
@@ -152,16 +143,17 @@ mod tests {
             readings in proptest::collection::vec((0..3_usize, 0..6_i64, -300..300_i16), 0..3_000),
         ) {
             let (mut open, mut tally) = (OpenBins::default(), Tally::new());
-            let places = [1, 2, 4].map(|slots| open.add_channel(slots));
+            let places = [1, 2, 3].map(|slots| (slots, open.add_channel(slots)));
             for &(channel, pane, bin) in &readings {
-                open.note(places[channel], pane - 3, bin, &mut tally);
+                let (slots, place) = places[channel];
+                open.note(place, Pane::new(pane - 3, slots), bin, &mut tally);
             }
             for pane in 0..6 {
-                for (channel, place) in places.iter().enumerate() {
+                for (channel, (slots, place)) in places.iter().enumerate() {
                     let mine = readings.iter().filter(|(c, p, _)| (*c, *p) == (channel, pane));
                     let mut expected: Vec<Bin> = mine.map(|(_, _, bin)| *bin).collect();
                     expected.sort_unstable();
-                    open.close(*place, pane - 3, &mut tally);
+                    open.close(*place, Pane::new(pane - 3, *slots), &mut tally);
                     let mut packed = Vec::new();
                     tally.pack(&mut packed);
                     let got = Entries::new(&packed)

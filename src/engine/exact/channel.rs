@@ -8,7 +8,7 @@ use super::{
     queue::Queue,
     reorder::{Noted, Reorder},
 };
-use crate::engine::{snapshot::ChannelInfo, summary::Figures};
+use crate::engine::{snapshot::ChannelInfo, windows::Latest};
 
 /// The exact windows of one channel, and what waits for them.
 #[derive(Debug)]
@@ -101,22 +101,23 @@ impl Channel {
         &mut self,
         watermark_ns: i64,
         scratch: &mut Given,
-        shown: &mut impl FnMut(u32, usize, Option<Figures>, &[f64]),
+        shown: &mut impl FnMut(Latest<'_>),
     ) {
+        let place = self.place;
         let Slide { windows, newest_ns, has_moved, .. } = &mut self.slide;
         let has_moved = mem::take(has_moved);
-        for (number, Window { queue, is_shown }) in (self.info.rules.windows.len()..).zip(windows) {
+        for (window, Window { queue, is_shown }) in (self.info.rules.windows.len()..).zip(windows) {
             // Before the watermark all is known: nothing came since the newest.
             let is_empty = newest_ns.saturating_add(queue.length_ns()) < watermark_ns;
             if is_empty {
                 if mem::take(is_shown) {
-                    shown(self.place, number, None, &[]);
+                    shown(Latest { place, window, figures: None, percentiles: &[] });
                 }
             } else if has_moved {
                 let figures = queue.result(*newest_ns);
                 if figures.is_some() || *is_shown {
-                    let ranked = scratch.ranked(queue, &self.info.rules.percentiles);
-                    shown(self.place, number, figures, ranked);
+                    let percentiles = scratch.ranked(queue, &self.info.rules.percentiles);
+                    shown(Latest { place, window, figures, percentiles });
                 }
                 *is_shown = figures.is_some();
             }

@@ -69,7 +69,7 @@ impl Sharded {
 
 /// The plan of the model with its channels far apart, so that each is in a chunk of its own; the
 /// second device is met on the way.
-fn spread(setting: &Setting) -> Plan {
+pub(super) fn spread(setting: &Setting) -> Plan {
     let mut plan = plan(setting);
     plan.sources[0].unknown = Unknown::Discover { max: 100 };
     let configured = std::mem::take(&mut plan.channels).into_iter().take(3);
@@ -86,7 +86,7 @@ fn spread(setting: &Setting) -> Plan {
 }
 
 /// All that a snapshot says: two that say the same are of the same numbers, bit for bit.
-fn said(snapshot: &Snapshot) -> String {
+pub(super) fn said(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     let Snapshot { seq, epoch, at_ns, oldest_arrival_ns, oldest_due_ns, .. } = snapshot;
     let head = (seq, epoch, at_ns, oldest_arrival_ns, oldest_due_ns);
@@ -161,9 +161,8 @@ proptest! {
     }
 }
 
-/// What the random histories may miss: so little memory that all that can be done is done.
-#[test]
-fn a_budget_that_is_far_too_small_is_met_in_the_same_way_by_all() {
+/// Many readings in order, and so many bytes for percentiles.
+pub(super) fn busy(percentile_bytes: u64) -> (Setting, Vec<Move>) {
     let frame = |n: u32| Move::Frame {
         device: 1 + n % 2,
         gap_ms: 30,
@@ -176,7 +175,7 @@ fn a_budget_that_is_far_too_small_is_met_in_the_same_way_by_all() {
         length_ns: length * 1_000 * MS,
         every_ns: length * 100 * MS,
     };
-    let setting = |percentile_bytes| Setting {
+    let setting = Setting {
         pane_ns: 100 * MS,
         lateness_ns: 0,
         future_ns: 0,
@@ -186,8 +185,15 @@ fn a_budget_that_is_far_too_small_is_met_in_the_same_way_by_all() {
         figures: 3,
         percentile_bytes,
     };
+    (setting, moves)
+}
+
+/// What the random histories may miss: so little memory that all that can be done is done.
+#[test]
+fn a_budget_that_is_far_too_small_is_met_in_the_same_way_by_all() {
     let load = |bytes| {
-        let snapshots = same_for_all(&setting(bytes), &moves, &[7, 3, 11], 100 * MS);
+        let (setting, moves) = busy(bytes);
+        let snapshots = same_for_all(&setting, &moves, &[7, 3, 11], 100 * MS);
         snapshots.last().expect("a last snapshot").percentiles
     };
     let enough = load(1 << 30);

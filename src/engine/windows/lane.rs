@@ -1,0 +1,109 @@
+//! The channels of one lane: their open panes, and the watermark that closes them.
+
+use super::{
+    banks::{Banks, Channel, Closing},
+    found::Found,
+};
+use crate::engine::{
+    chain::NEVER,
+    exact::Exact,
+    open::{ClosedPane, OpenPanes},
+    rules::Rules,
+};
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// Its number for everybody.
+    pub(super) number: usize,
+    pub(super) source: usize,
+    pub(super) open: OpenPanes,
+    pub(super) exact: Exact,
+    pub(super) watermark_ns: i64,
+    /// Channels by their number within the lane.
+    members: Vec<u32>,
+    /// No member is due before this instant.
+    pub(super) due_ns: i64,
+}
+
+/// How far the closing of a pane has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slice {
+    /// Channels for which it was closed.
+    pub(super) channels: usize,
+    /// Readings that were in it.
+    pub(super) accepted: u64,
+    /// The member to go on with, unless it is closed for all.
+    pub(super) next: Option<u32>,
+}
+
+impl Lane {
+    /// A lane without channels.
+    pub(super) fn new(number: usize, source: usize, rules: &Rules) -> Self {
+        Self {
+            number,
+            source,
+            open: OpenPanes::new(rules.pane_ns, rules.lateness_ns),
+            exact: Exact::default(),
+            watermark_ns: i64::MIN,
+            members: Vec::new(),
+            due_ns: NEVER,
+        }
+    }
+
+    /// Adds a channel by its place among those of all lanes, and returns its number here.
+    pub(super) fn add(&mut self, place: u32) -> u32 {
+        self.members.push(place);
+        self.open.add_channel()
+    }
+
+    /// Start of the earliest pane that is not sealed, if all of it lies below the watermark.
+    pub(super) fn passed_ns(&self) -> Option<i64> {
+        let start_ns = self.open.earliest_ns()?;
+        (start_ns + self.open.pane_ns() <= self.watermark_ns).then_some(start_ns)
+    }
+
+    /// Closes the pane that starts at `start_ns` for about so many channels from member `from` on;
+    /// `each` is told of those, by their places.
+    pub(super) fn close_some(
+        &mut self,
+        start_ns: i64,
+        (from, most): (u32, usize),
+        banks: &mut Banks,
+        mut each: impl FnMut(&mut Banks, u32),
+    ) -> Slice {
+        let Self { open, members, due_ns, .. } = self;
+        let mut closing = Closing::new(start_ns, open.pane_at(start_ns));
+        let mut channels = 0;
+        let next = open.close_some(start_ns, from, most, |closed: ClosedPane| {
+            let place = members[closed.channel as usize];
+            *due_ns = (*due_ns).min(banks.close(place, &closed, &mut closing));
+            channels += 1;
+            each(banks, place);
+        });
+        Slice { channels, accepted: closing.accepted, next }
+    }
+
+    /// Closes the pane that starts at `start_ns`, and says how many readings were in it.
+    pub(super) fn close(&mut self, start_ns: i64, banks: &mut Banks) -> u64 {
+        self.close_some(start_ns, (0, usize::MAX), banks, |_, _| {}).accepted
+    }
+
+    /// Gives the results that are due at `at_ns`.
+    pub(super) fn emit_due(
+        &mut self,
+        at_ns: i64,
+        banks: &mut Banks,
+        emit: &mut impl FnMut(Found<'_>),
+    ) {
+        self.due_ns = NEVER;
+        for &member in &self.members {
+            let Channel { chains, nth, .. } = banks.channels[member as usize];
+            for window in 0..banks.chains[chains as usize].windows() {
+                if banks.chains[chains as usize].is_due(nth, window, at_ns) {
+                    banks.emit(member, window, at_ns, emit);
+                }
+            }
+            self.due_ns = self.due_ns.min(banks.chains[chains as usize].next_due_ns(nth));
+        }
+    }
+}
