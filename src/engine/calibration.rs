@@ -16,7 +16,7 @@ use super::{
 use crate::limits::VALUE_ABS_MAX;
 
 pub use self::{
-    counter::{Count, Counter, Gives, OnReset},
+    counter::{Count, Counter, Gives, OnReset, Step},
     current_loop::CurrentLoop,
     curve::{Outside, Table, TableError, polynomial},
     junction::{Cold, Junction},

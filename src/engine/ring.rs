@@ -10,11 +10,42 @@
 
 use super::partial::Partial;
 
+/// What a ring holds: the aggregate of a pane, or of several.
+pub trait Entry: Copy {
+    /// The aggregate of nothing: merging it changes nothing.
+    const EMPTY: Self;
+
+    /// Adds the aggregate of a later interval; leaves the mark alone.
+    fn merge(&mut self, later: &Self);
+
+    /// What the ring knows the entry by.
+    fn mark(&self) -> u16;
+
+    /// Gives it another mark.
+    fn set_mark(&mut self, mark: u16);
+}
+
+impl Entry for Partial {
+    const EMPTY: Self = Self::EMPTY;
+
+    fn merge(&mut self, later: &Self) {
+        self.merge(later);
+    }
+
+    fn mark(&self) -> u16 {
+        self.mark
+    }
+
+    fn set_mark(&mut self, mark: u16) {
+        self.mark = mark;
+    }
+}
+
 /// What a ring keeps besides its entries, which lie in an arena with those of other channels.
 #[derive(Clone, Copy, Debug)]
-pub struct RingState {
+pub struct RingState<E = Partial> {
     /// Aggregate of the entries that are not folded.
-    back: Partial,
+    back: E,
     /// Number of the newest pane; without meaning while there is none.
     newest: i64,
     /// Position of the oldest entry.
@@ -28,14 +59,14 @@ pub struct RingState {
 
 /// A bounded queue of panes, oldest first: as many entries as a window has panes.
 #[derive(Debug)]
-pub struct Ring<'a> {
+pub struct Ring<'a, E = Partial> {
     /// What the ring keeps of itself.
-    pub state: &'a mut RingState,
+    pub state: &'a mut RingState<E>,
     /// Its part of the arena.
-    pub entries: &'a mut [Partial],
+    pub entries: &'a mut [E],
 }
 
-impl RingState {
+impl<E: Entry> RingState<E> {
     /// An empty ring of `panes` entries for the n-th channel.
     ///
     /// Rings that fill at the same time would fold at the same time for ever, all channels in
@@ -44,7 +75,7 @@ impl RingState {
     #[must_use]
     pub fn new(panes: usize, nth: usize) -> Self {
         let fold_at = u32::try_from(nth % panes + 1).expect("PANES_PER_WINDOW_MAX holds");
-        Self { back: Partial::EMPTY, newest: 0, head: 0, len: 0, folded: 0, fold_at }
+        Self { back: E::EMPTY, newest: 0, head: 0, len: 0, folded: 0, fold_at }
     }
 }
 
@@ -54,18 +85,20 @@ impl Ring<'_> {
     pub fn bytes(panes: usize) -> usize {
         panes * size_of::<Partial>()
     }
+}
 
+impl<E: Entry> Ring<'_, E> {
     /// Appends a pane, which must be younger than all before; [`Self::evict_below`] has made
     /// room.
     ///
     /// # Panics
     /// If the ring is full: more panes than a window has cannot lie within one.
-    pub fn push(&mut self, pane: i64, partial: &Partial) {
+    pub fn push(&mut self, pane: i64, partial: &E) {
         assert!(self.len() < self.entries.len(), "a window holds no more panes than it has");
         debug_assert!(self.len() == 0 || self.state.newest < pane);
         let at = self.at(self.len());
         self.entries[at] = *partial;
-        self.entries[at].mark = pane as u16;
+        self.entries[at].set_mark(pane as u16);
         self.state.newest = pane;
         self.state.len += 1;
         self.state.back.merge(partial);
@@ -88,7 +121,7 @@ impl Ring<'_> {
 
     /// Aggregate of all panes held.
     #[must_use]
-    pub fn aggregate(&self) -> Partial {
+    pub fn aggregate(&self) -> E {
         if self.state.folded == 0 {
             return self.state.back;
         }
@@ -102,20 +135,20 @@ impl Ring<'_> {
     ///
     /// [`PANES_PER_WINDOW_MAX`]: crate::limits::PANES_PER_WINDOW_MAX
     fn oldest(&self) -> i64 {
-        let behind = (self.state.newest as u16).wrapping_sub(self.entries[self.at(0)].mark);
+        let behind = (self.state.newest as u16).wrapping_sub(self.entries[self.at(0)].mark());
         self.state.newest - i64::from(behind)
     }
 
     /// Turns the panes as they came into suffix aggregates.
     fn fold(&mut self) {
-        let mut suffix = Partial::EMPTY;
+        let mut suffix = E::EMPTY;
         for i in (0..self.len()).rev() {
             let at = self.at(i);
             self.entries[at].merge(&suffix);
             suffix = self.entries[at];
         }
         self.state.folded = self.state.len;
-        self.state.back = Partial::EMPTY;
+        self.state.back = E::EMPTY;
     }
 
     fn len(&self) -> usize {

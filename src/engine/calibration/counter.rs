@@ -82,14 +82,37 @@ impl Counter {
     }
 
     fn between(&self, before: f64, now: f64) -> Graded {
-        if before <= now {
-            return Graded::good(now - before);
+        match (Step::between(before, now, self.modulus, self.wrap_max), self.on_reset) {
+            (Step::Forward(by) | Step::Wrap(by), _) => Graded::good(by),
+            (Step::Reset(by), OnReset::FromZero) => Graded::suspect(by, Test::CounterReset),
+            (Step::Reset(_), OnReset::Unknown) => Graded::fail(Test::CounterReset),
         }
-        let over_the_end = self.modulus.map(|modulus| now + (modulus - before));
-        match (over_the_end, self.on_reset) {
-            (Some(step), _) if step <= self.wrap_max => Graded::good(step),
-            (_, OnReset::FromZero) => Graded::suspect(now, Test::CounterReset),
-            (_, OnReset::Unknown) => Graded::fail(Test::CounterReset),
+    }
+}
+
+/// What happened to a counter between two readings of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Step {
+    /// It went on by so much.
+    Forward(f64),
+    /// It went over the end of its range, by so much in all.
+    Wrap(f64),
+    /// It began anew at 0, and has counted so much since.
+    Reset(f64),
+}
+
+impl Step {
+    /// What most likely happened to a counter that goes from 0 up to `modulus`, if it has one,
+    /// and over to 0: of a smaller reading it is a wrap if the step over the end is at most
+    /// `wrap_max`.
+    #[must_use]
+    pub fn between(before: f64, now: f64, modulus: Option<f64>, wrap_max: f64) -> Self {
+        if before <= now {
+            return Self::Forward(now - before);
+        }
+        match modulus.map(|modulus| now + (modulus - before)) {
+            Some(step) if step <= wrap_max => Self::Wrap(step),
+            _ => Self::Reset(now),
         }
     }
 }
