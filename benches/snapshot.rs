@@ -191,6 +191,7 @@ impl Stage {
             expected_rate: Some(10.0),
             stale_ns: 10 * SECOND,
             silent_ns: 60 * SECOND,
+            statistics: stillwell::engine::statistics::Statistics::none(),
         };
         let (mut gallery, mut listing) = (Gallery::default(), Listing::default());
         for index in 0..channels {
@@ -243,7 +244,9 @@ impl Stage {
         for &channel in channels {
             self.gallery.show_live(channel, live);
             let (figures, percentiles) = (Some(figures), &[][..]);
-            self.gallery.show_result(&Latest { place: channel, window: 0, figures, percentiles });
+            let details = [].as_slice();
+            let latest = Latest { place: channel, window: 0, figures, percentiles, details };
+            self.gallery.show_result(&latest);
         }
     }
 

@@ -160,6 +160,19 @@ pub const BOOTS_REMEMBERED: usize = 4;
 pub const CLIMATOLOGY_MEMBERS_MAX: usize = 64;
 /// Slices in which a quality test remembers a stretch of time.
 pub const QC_SLICES: i64 = 64;
+/// States of a channel that are told apart.
+pub const STATES_MAX: usize = 16;
+/// Lengths for which a channel has an Allan deviation.
+pub const ALLAN_LENGTHS_MAX: usize = 8;
+/// Readings within the running mean of gusts at most.
+pub const GUST_READINGS_MAX: usize = 1_024;
+/// Readings of a channel with statistics that wait for the watermark at most, unless a rate is
+/// expected.
+pub const UNORDERED_DEFAULT: usize = 4_096;
+/// Least of those that wait, whatever is expected.
+pub const UNORDERED_MIN: usize = 64;
+/// Most of those that wait, whatever is expected.
+pub const UNORDERED_MAX: usize = 16_384;
 /// Largest magnitude, in units of the resolution, that the percentile bins hold.
 pub const BIN_VALUE_MAX: u64 = 1 << 40;
 /// Largest magnitude of a value in an aggregate: the square of a difference of two such values,
@@ -369,6 +382,7 @@ const _: () = assert!(EXACT_SLICES <= PANE_MIN_NS);
 const _: () = assert!(EXACT_LENGTH_MAX_NS <= WINDOW_MAX_NS);
 const _: () = assert!(890_000 < READINGS_PER_WINDOW_MAX / (WINDOW_MAX_NS / SECOND) as u64);
 const _: () = assert!(4.0 * VALUE_ABS_MAX * VALUE_ABS_MAX * 9.1e15 < f64::MAX);
+const _: () = assert!(2 <= UNORDERED_MIN && UNORDERED_MIN <= UNORDERED_MAX);
 const _: () = assert!(TICK_NS <= SECOND);
 const _: () = assert!(RECEIVE_ERROR_PAUSE_NS <= TICK_NS);
 const _: () = assert!(OUTLET_CLOSE_NS < SHUTDOWN_NS);

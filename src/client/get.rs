@@ -34,9 +34,19 @@ pub(super) fn run(args: &GetArgs) -> Result<(), Failure> {
     })?;
     match output.reader {
         Reader::Program => {}
-        Reader::Person => output.table(&table(&seen))?,
+        Reader::Person => {
+            output.table(&table(&seen))?;
+            for reason in reasons(&seen) {
+                output.line(&reason)?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Why summaries are not good, a line for each.
+fn reasons(rows: &[(Live, Option<Summary>)]) -> Vec<String> {
+    rows.iter().filter_map(|(live, summary)| summary.as_ref()?.why(live)).collect()
 }
 
 fn table(rows: &[(Live, Option<Summary>)]) -> Table {
@@ -82,7 +92,7 @@ fn summary_cells(live: &Live, summary: Option<&Summary>) -> [Cell; 8] {
         n_text(summary).into(),
         coverage,
         trust,
-        number::optional(summary.mean).into(),
+        number::optional(summary.middle()).into(),
         number::optional(summary.min).into(),
         number::optional(summary.max).into(),
         number::optional(summary.stddev).into(),

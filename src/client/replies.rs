@@ -28,7 +28,10 @@ pub(super) struct Summary {
     pub(super) end: String,
     pub(super) n: u64,
     pub(super) coverage: Option<f64>,
+    pub(super) known: Option<f64>,
     pub(super) status: String,
+    #[serde(default)]
+    pub(super) reasons: Vec<String>,
     pub(super) min: Option<f64>,
     pub(super) max: Option<f64>,
     pub(super) mean: Option<f64>,
@@ -40,6 +43,37 @@ pub(super) struct Summary {
     pub(super) overflow: u64,
     #[serde(default)]
     pub(super) percentiles: BTreeMap<String, f64>,
+    circular: Option<Circular>,
+}
+
+/// What is shown of directions.
+#[derive(Clone, Debug, Deserialize)]
+struct Circular {
+    mean: Option<f64>,
+}
+
+impl Summary {
+    /// The mean, of directions that of a circle.
+    pub(super) fn middle(&self) -> Option<f64> {
+        self.mean.or_else(|| self.circular.as_ref()?.mean)
+    }
+
+    /// Whether it ended before the first reading of a channel that is well: nothing is wrong, it
+    /// fills.
+    fn is_filling(&self, live: &Live) -> bool {
+        self.n == 0 && self.known.is_none() && live.state == "ok"
+    }
+
+    /// Why it is no better than its status says, in a line; `None` if there is nothing to say.
+    pub(super) fn why(&self, live: &Live) -> Option<String> {
+        let mut reasons = self.reasons.clone();
+        if self.is_filling(live) {
+            reasons.clear();
+        }
+        reasons.extend(live.health.as_ref().map(|health| format!("its device says {health}")));
+        let told = !reasons.is_empty();
+        told.then(|| format!("{} {}: {}", self.id, self.window, reasons.join("; ")))
+    }
 }
 
 /// Live state of a channel.
@@ -52,6 +86,7 @@ pub(super) struct Live {
     pub(super) time: Option<String>,
     pub(super) age_ms: Option<u64>,
     pub(super) flag: Option<String>,
+    health: Option<String>,
 }
 
 /// A channel with one of its summaries, or without one if none is shown.
@@ -77,6 +112,8 @@ struct LiveTexts<'a> {
     flag: Option<&'a RawValue>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     reasons: Option<&'a RawValue>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    health: Option<&'a RawValue>,
 }
 
 /// A line about a channel without a summary.
@@ -210,15 +247,13 @@ pub(super) fn n_text(summary: &Summary) -> String {
     if *overflow == 0 { n.to_string() } else { format!("{n} of {}", n.saturating_add(*overflow)) }
 }
 
-/// Share of the readings that came, and how far to trust a summary.
-///
-/// An empty window of a channel that is well ended before the channel's first reading: nothing
-/// is wrong, it fills.
+/// Share of the time, or else of the readings that came, and how far to trust a summary.
 pub(super) fn trust_cells(live: &Live, summary: &Summary) -> [Cell; 2] {
-    if summary.n == 0 && live.state == "ok" {
+    if summary.is_filling(live) {
         return ["-".into(), Cell::judged("filling")];
     }
-    let coverage = summary.coverage.map_or_else(|| "-".to_owned(), number::percent);
+    let share = summary.known.or(summary.coverage);
+    let coverage = share.map_or_else(|| "-".to_owned(), number::percent);
     [coverage.into(), Cell::judged(&summary.status)]
 }
 
@@ -244,6 +279,21 @@ mod tests {
             r#""flag":"pass"}}"#
         )));
         assert_eq!(lines[1..], [r#"{"id":"b","unit":"bar","live":{"state":"never"}}"#]);
+    }
+
+    #[test]
+    fn why_a_summary_is_no_better_is_told_in_a_line() {
+        let live: Live = parse(r#"{"id":"a","state":"ok","health":"off_spec"}"#).expect("parses");
+        let mut told: Summary = parse(
+            r#"{"id":"a","window":"1m","end":"","n":2,"status":"bad","known":0.2,
+                "reasons":["3 of 5 readings failed","no good reading for 20s"]}"#,
+        )
+        .expect("parses");
+        let why = "a 1m: 3 of 5 readings failed; no good reading for 20s; its device says off_spec";
+        assert_eq!(told.why(&live).as_deref(), Some(why));
+        let well: Live = parse(r#"{"id":"a","state":"ok"}"#).expect("parses");
+        (told.n, told.known) = (0, None);
+        assert_eq!(told.why(&well), None, "it fills");
     }
 
     #[test]

@@ -117,10 +117,11 @@ impl Board {
 
     /// The whole screen: home, each line with the rest of it cleared, and what is below.
     fn draw(&self, size: Option<Size>, styled: impl Fn(&str) -> Cow<'_, str>) -> String {
-        let table = match &self.nothing {
+        let mut table = match &self.nothing {
             Some(reason) if self.live.is_empty() => vec![reason.clone()],
             _ => self.table().lines(size.map(|size| size.columns)),
         };
+        table.extend(self.reasons().map(|reason| cut(reason, size)));
         let channels = number::count(self.live.len() as u64, "channel");
         let title = format!("{}  {channels}, skipped {}", clock(&self.time), self.skipped);
         let room = size.map_or(usize::MAX, |size| size.rows.saturating_sub(2));
@@ -135,6 +136,11 @@ impl Board {
         }
         text.push_str("\x1b[J");
         text
+    }
+
+    /// Why summaries are not good, a line for each.
+    fn reasons(&self) -> impl Iterator<Item = String> {
+        self.summaries.values().filter_map(|summary| summary.why(self.live.get(&summary.id)?))
     }
 
     fn table(&self) -> Table {
@@ -172,7 +178,7 @@ fn row(live: &Live, summary: Option<&Summary>) -> Vec<Cell> {
             [
                 summary.window.as_str().into(),
                 trust,
-                number::optional(summary.mean).into(),
+                number::optional(summary.middle()).into(),
                 number::optional(summary.min).into(),
                 number::optional(summary.max).into(),
                 n_text(summary).into(),
@@ -181,6 +187,14 @@ fn row(live: &Live, summary: Option<&Summary>) -> Vec<Cell> {
     };
     row.extend(cells);
     row
+}
+
+/// What of a line fits the screen, so that each takes one of its rows.
+fn cut(line: String, size: Option<Size>) -> String {
+    match size {
+        Some(size) => line.chars().take(size.columns).collect(),
+        None => line,
+    }
 }
 
 /// `01:02:06 UTC` of `2026-11-23T01:02:06.5Z`; what is no such time stays as it is.

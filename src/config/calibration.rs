@@ -21,6 +21,7 @@ use crate::{
 };
 
 use self::kinds::Step;
+pub(super) use self::kinds::counter_range;
 
 mod kinds;
 mod numbers;

@@ -75,7 +75,9 @@ pub(super) fn read(
     }
     let value_keys = ValueKeys::read(section, places);
     let values = value_keys.resolve(&value_base, section);
-    let rules = RuleKeys::read(section).resolve(&base, time, &section.span, section.sink);
+    let rule_keys = RuleKeys::read(section);
+    let mut rules = rule_keys.resolve(&base, time, &section.span, section.sink);
+    rule_keys.fit(&base, &mut rules, (values.unit.as_deref(), values.qc.is_some()), section);
     taken.others.extend_from_slice(value_keys.others());
     value_keys.check_patience(&value_base, &rules, section);
     let id = id?;

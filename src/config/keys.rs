@@ -19,6 +19,20 @@ pub(super) const DEFAULTS: &[&str] = &[
     "expected_rate",
     "stale_after",
     "silent_after",
+    "kind",
+    "states",
+    "width",
+    "modulus",
+    "wrap_max",
+    "interpolation",
+    "max_hold",
+    "rms",
+    "trust",
+    "ewma",
+    "allan",
+    "gust",
+    "status",
+    "completeness",
 ];
 
 /// A window that is written as a table.
@@ -103,6 +117,20 @@ pub(super) const PATTERN: &[&str] = &[
     "expected_rate",
     "stale_after",
     "silent_after",
+    "kind",
+    "states",
+    "width",
+    "modulus",
+    "wrap_max",
+    "interpolation",
+    "max_hold",
+    "rms",
+    "trust",
+    "ewma",
+    "allan",
+    "gust",
+    "status",
+    "completeness",
 ];
 
 /// The keys of `[[source]]` that are about a serial line itself, but for its path.
@@ -147,7 +175,24 @@ pub(super) const CHANNEL: &[&str] = &[
     "expected_rate",
     "stale_after",
     "silent_after",
+    "kind",
+    "states",
+    "width",
+    "modulus",
+    "wrap_max",
+    "interpolation",
+    "max_hold",
+    "rms",
+    "trust",
+    "ewma",
+    "allan",
+    "gust",
+    "status",
+    "completeness",
 ];
+
+/// `status = { … }`.
+pub(super) const STATUS: &[&str] = &["good", "bad"];
 
 /// `calibration = { … }`,
 /// of all kinds: [`super::calibration`] says which key fits which.
@@ -250,7 +295,7 @@ pub(super) const FIELD: &[&str] =
     &["name", "at", "type", "bits", "scale", "offset", "unit", "missing"];
 
 /// Keys that people will look for and this version does not have.
-pub(super) const ABSENT: &[&str] = &["exact", "max_hold"];
+pub(super) const ABSENT: &[&str] = &["exact"];
 
 /// A scenario.
 pub(super) const SCENARIO: &[&str] = &["format", "seed", "duration", "device", "fault"];

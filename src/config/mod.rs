@@ -36,6 +36,7 @@ mod rules;
 mod scenario;
 mod serial;
 mod source;
+mod statistics;
 mod value;
 mod windows;
 

@@ -111,14 +111,18 @@ impl<'a> Pattern<'a> {
             return None;
         }
         let base = source.rules.over(defaults);
-        let values = self.values.resolve(&ValueKeys::default(), &self.section);
+        let (values, section) =
+            (self.values.resolve(&ValueKeys::default(), &self.section), &self.section);
+        let mut rules = self.rules.resolve(&base, source.time, &section.span, section.sink);
+        let about = (values.unit.as_deref(), values.qc.is_some());
+        self.rules.fit(&base, &mut rules, about, section);
         Some(PatternPlan {
             glob: self.glob.clone(),
             unit: values.unit,
             calibration: values.calibration,
             conversion: values.conversion,
             qc: values.qc,
-            rules: self.rules.resolve(&base, source.time, &self.section.span, self.section.sink),
+            rules,
         })
     }
 

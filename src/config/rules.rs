@@ -5,6 +5,7 @@ use std::{ops::Range, sync::Arc};
 use super::{
     errors::{Remark, Sink},
     reader::{Found, Section, number_of},
+    statistics::StatisticsKeys,
     windows::{self, WindowList},
 };
 use crate::{
@@ -48,6 +49,7 @@ pub(super) struct RuleKeys {
     expected_rate: Option<f64>,
     stale: Option<Found<i64>>,
     silent: Option<Found<i64>>,
+    statistics: StatisticsKeys,
 }
 
 impl RuleKeys {
@@ -73,6 +75,7 @@ impl RuleKeys {
             expected_rate: section.number("expected_rate", 1e-7..=1e7).map(|found| found.value),
             stale: section.duration("stale_after", MS..=*longest.end()),
             silent: section.duration("silent_after", MS..=*longest.end()),
+            statistics: StatisticsKeys::read(section),
             ..Self::read_bounds(section)
         }
     }
@@ -101,6 +104,7 @@ impl RuleKeys {
             expected_rate: own.expected_rate.or(base.expected_rate),
             stale: own.stale.or(base.stale),
             silent: own.silent.or(base.silent),
+            statistics: own.statistics.over(&base.statistics),
         }
     }
 
@@ -135,12 +139,25 @@ impl RuleKeys {
             expected_rate: all.expected_rate,
             stale_ns,
             silent_ns,
+            statistics: self.statistics.resolve(&base.statistics, stale_ns, sink),
         };
         self.check_windows(&all, &rules, at, sink);
         self.check_exact(&all, &rules, at, sink);
         self.check_open_panes(&all, &rules, at, sink);
         self.check_ages(&all, &rules, interval_ns, at, sink);
         rules
+    }
+
+    /// Makes rules of these keys fit the unit of their channel, and whether its readings are
+    /// judged.
+    pub(super) fn fit(
+        &self,
+        base: &Self,
+        rules: &mut Rules,
+        values: (Option<&str>, bool),
+        section: &Section<'_>,
+    ) {
+        self.statistics.fit(&base.statistics, rules, values, section);
     }
 
     /// Ages from which a channel is stale and silent. A default gives way to the other key, so

@@ -30,6 +30,7 @@ mod calibrations;
 mod patterns;
 mod qc;
 mod shipped;
+mod statistics;
 
 const SCENARIO: &str = r#"
 format = "native"

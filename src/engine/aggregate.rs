@@ -139,9 +139,10 @@ impl Aggregator {
     /// Takes readings between which no watermark moves.
     fn enter(&mut self, arrived_ns: i64, readings: &[Reading]) {
         let Self { windows, gallery, .. } = self;
-        for &Reading { channel, flag, entry, tests, at_ns, value } in readings {
+        for reading in readings {
+            let Reading { channel, flag, entry, tests, at_ns, value } = *reading;
             if entry != Entry::Preview {
-                windows.push(channel, at_ns, value, flag, None);
+                windows.push(reading, None);
             }
             if entry.is_shown() {
                 gallery.show_live(channel, Live { value, at_ns, arrived_ns, flag, tests });

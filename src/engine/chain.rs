@@ -21,6 +21,8 @@ use crate::limits::WINDOWS_PER_CHANNEL_MAX;
 pub struct Chains {
     windows: Arc<[Window]>,
     pane_ns: i64,
+    /// Time from an accepted reading for which a window that reaches into it has a result.
+    reach_ns: i64,
     levels: Vec<Level>,
     /// By channel, one for each level.
     looks: Arena<Look>,
@@ -85,12 +87,14 @@ impl Route {
 }
 
 impl Chains {
-    /// Chains with these windows over panes of `pane_ns`.
+    /// Chains with these windows over panes of `pane_ns`. A window that no accepted reading lies in
+    /// has a result if it reaches back into the `reach_ns` after one, to within a pane.
     #[must_use]
-    pub fn new(windows: &Arc<[Window]>, pane_ns: i64) -> Self {
+    pub fn new(windows: &Arc<[Window]>, pane_ns: i64, reach_ns: i64) -> Self {
         Self {
             windows: Arc::clone(windows),
             pane_ns,
+            reach_ns: reach_ns.max(1),
             levels: windows.iter().copied().map(Level::new).collect(),
             looks: Arena::new(windows.len()),
             newest_ns: Vec::new(),
@@ -174,20 +178,21 @@ impl Chains {
     }
 
     /// Result of a window at `at_ns`, a multiple of its `every` that no watermark is below, and
-    /// after the last one asked for; `None` if it holds no accepted reading. Percentiles are
-    /// counted apart: see [`super::bins`].
+    /// after the last one asked for; `None` if it holds no accepted reading, nor reaches one.
+    /// Percentiles are counted apart: see [`super::bins`].
     pub fn result(&mut self, channel: u32, window: usize, at_ns: i64) -> Option<Figures> {
         let channel = channel as usize;
-        let Self { levels, windows, looks, newest_ns, .. } = self;
+        let Self { levels, windows, looks, newest_ns, reach_ns, .. } = self;
         Climb { levels, windows, channel }.settle(window, at_ns);
         let Window { length_ns, every_ns } = windows[window];
         let look = &mut looks.piece_mut(channel)[window];
         let next_ns = at_ns + every_ns;
-        look.due_ns = if next_ns - length_ns <= newest_ns[channel] { next_ns } else { NEVER };
+        let until_ns = newest_ns[channel].saturating_add(*reach_ns);
+        look.due_ns = if next_ns - length_ns < until_ns { next_ns } else { NEVER };
         let mut ring = levels[window].ring(channel);
         ring.evict_below((at_ns - length_ns).div_euclid(every_ns));
         let partial = ring.aggregate();
-        let held = 0 < partial.accepted();
+        let held = 0 < partial.accepted() || (1 < *reach_ns && at_ns - length_ns < until_ns);
         look.held_ns = held.then_some(at_ns);
         held.then(|| Figures::new(at_ns, &partial))
     }

@@ -10,6 +10,7 @@ use super::{
     column::{Column, Draft, bits},
     rules::Rules,
     snapshot::Live,
+    statistics::Detail,
     summary::Figures,
     windows::Latest,
 };
@@ -52,12 +53,14 @@ pub(super) struct Shown {
 pub(super) struct Results {
     pub(super) figures: Column<Option<Figures>>,
     pub(super) percentiles: Column<f64>,
+    pub(super) details: Column<Detail>,
 }
 
 #[derive(Debug, Default)]
 struct Level {
     figures: Draft<Option<Figures>>,
     percentiles: Draft<f64>,
+    details: Draft<Detail>,
 }
 
 impl Gallery {
@@ -67,9 +70,11 @@ impl Gallery {
     pub fn bytes_per_channel(rules: &Rules) -> usize {
         let level = Draft::<Option<Figures>>::bytes_per_channel(1)
             + Draft::<f64>::bytes_per_channel(rules.percentiles.len());
+        let details = Draft::<Detail>::bytes_per_channel(rules.statistics.details());
         size_of::<Option<Live>>()
             + Draft::<Shown>::bytes_per_channel(1)
             + rules.window_count() * level
+            + rules.windows.len() * details
     }
 
     /// Adds the next channel.
@@ -80,14 +85,14 @@ impl Gallery {
         let windows = rules.window_count();
         while self.levels.len() < windows {
             let mut level = Level::default();
-            (0..channel).for_each(|_| level.add(0, 0));
+            (0..channel).for_each(|_| level.add(0, 0, 0));
             self.levels.push(level);
         }
         for (window, level) in self.levels.iter_mut().enumerate() {
             if window < windows {
-                level.add(1, rules.percentiles.len());
+                level.add(1, rules.percentiles.len(), rules.details_of(window));
             } else {
-                level.add(0, 0);
+                level.add(0, 0, 0);
             }
         }
         let chunks = self.lives.len().div_ceil(CHANNELS_PER_CHUNK);
@@ -108,12 +113,15 @@ impl Gallery {
 
     /// Shows the latest result of a window.
     pub fn show_result(&mut self, latest: &Latest<'_>) {
-        let Latest { place, window, figures, percentiles } = *latest;
+        let Latest { place, window, figures, percentiles, details } = *latest;
         let channel = place as usize;
         let level = &mut self.levels[window];
         level.figures.write(channel)[0] = figures;
         if !percentiles.is_empty() {
             level.percentiles.write(channel).copy_from_slice(percentiles);
+        }
+        if !details.is_empty() {
+            level.details.write(channel).copy_from_slice(details);
         }
         mark(&mut self.moved, channel);
     }
@@ -154,13 +162,18 @@ fn mark(words: &mut [u64], channel: usize) {
 }
 
 impl Level {
-    fn add(&mut self, figures: usize, percentiles: usize) {
+    fn add(&mut self, figures: usize, percentiles: usize, details: usize) {
         self.figures.add(figures);
         self.percentiles.add(percentiles);
+        self.details.add(details);
     }
 
     fn publish(&mut self) -> Results {
-        Results { figures: self.figures.publish(), percentiles: self.percentiles.publish() }
+        Results {
+            figures: self.figures.publish(),
+            percentiles: self.percentiles.publish(),
+            details: self.details.publish(),
+        }
     }
 }
 
@@ -244,8 +257,13 @@ mod tests {
             parts: [publish(gallery, seq)].into(),
             ..Snapshot::default()
         };
-        let result =
-            |window, figures, percentiles| Latest { place: 0, window, figures, percentiles };
+        let result = |window, figures, percentiles| Latest {
+            place: 0,
+            window,
+            figures,
+            percentiles,
+            details: &[],
+        };
         gallery.show_result(&result(0, figures(10, 3), &[1.0, 2.0]));
         let first = snapshot(&mut gallery, 1);
         gallery.show_result(&result(1, figures(20, 4), &[3.0, 4.0]));

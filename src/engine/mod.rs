@@ -35,6 +35,8 @@ pub mod arena;
 pub mod ring;
 pub mod chain;
 pub mod exact;
+pub mod statistics;
+pub mod judge;
 pub mod summary;
 pub mod books;
 pub mod directory;

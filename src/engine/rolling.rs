@@ -124,9 +124,9 @@ impl Step for RollingThrough {
         let mut results = Vec::new();
         in_order(&checked.readings, &checked.advances, |event| match event {
             Event::Reading(&Reading { entry: Entry::Preview, .. }) => {}
-            Event::Reading(&Reading { channel, flag, at_ns, value, .. }) => {
+            Event::Reading(reading) => {
                 let through = &mut |result: Found<'_>| results.push(result.into());
-                windows.push(channel, at_ns, value, flag, Some(through));
+                windows.push(reading, Some(through));
             }
             Event::Advance(&Advance { lane, watermark_ns, .. }) => {
                 windows.advance_through(lane, watermark_ns, books, &mut |result| {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::statistics::Statistics;
+
 /// A window of `length`, whose result is published each `every`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Window {
@@ -47,6 +49,8 @@ pub struct Rules {
     pub stale_ns: i64,
     /// Age of the latest value from which the channel is `silent`.
     pub silent_ns: i64,
+    /// What summaries say besides.
+    pub statistics: Statistics,
 }
 
 impl Rules {
@@ -66,6 +70,12 @@ impl Rules {
             Some(window) => *window,
             None => self.exact[number - self.windows.len()].window(),
         }
+    }
+
+    /// Details of the window with this number; an exact one has none.
+    #[must_use]
+    pub fn details_of(&self, number: usize) -> usize {
+        if number < self.windows.len() { self.statistics.details() } else { 0 }
     }
 
     /// How many windows there are, exact ones included.

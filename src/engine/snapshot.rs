@@ -72,6 +72,17 @@ impl Snapshot {
         ChannelView { info, live, changed_seq, part, place }
     }
 
+    /// What the device of a channel said of itself in its latest frame; good if it says nothing.
+    #[must_use]
+    pub fn health(&self, info: &ChannelInfo) -> Health {
+        let ChannelKey::Numbered { device, .. } = info.key else { return Health::Good };
+        let devices = self.sources.get(info.source).map_or(&[][..], |source| &source.devices);
+        match devices.binary_search_by_key(&device, |view| view.device) {
+            Ok(at) => devices[at].health,
+            Err(_) => Health::Good,
+        }
+    }
+
     /// The channel with this id.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<ChannelView<'_>> {
@@ -167,7 +178,8 @@ impl ChannelView<'_> {
         let figures = results.figures.cells(self.place).first()?.as_ref()?;
         let rules = &self.info.rules;
         let percentiles = results.percentiles.cells(self.place);
-        Some(Summary::of(figures, percentiles, rules.window(window), rules))
+        let details = results.details.cells(self.place);
+        Some(Summary::of(figures, percentiles, details, rules.window(window), rules))
     }
 
     /// State at `now_ns` on the daemon's line.
@@ -256,7 +268,7 @@ impl DeviceView {
 #[cfg(test)]
 pub(crate) mod tests_support {
     use super::*;
-    use crate::engine::rules::Window;
+    use crate::engine::{rules::Window, statistics::Statistics};
 
     /// Rules with 100 ms panes and windows of 1 s each 100 ms and 10 s each 1 s.
     pub(crate) fn rules() -> Rules {
@@ -276,6 +288,7 @@ pub(crate) mod tests_support {
             expected_rate: None,
             stale_ns: 10_000_000_000,
             silent_ns: 60_000_000_000,
+            statistics: Statistics::none(),
         }
     }
 

@@ -2,9 +2,14 @@
 
 use super::{
     bins::counting::Precision,
+    judge::{Evidence, Reason},
     partial::Partial,
     rules::{Rules, Window},
+    statistics::{Detail, trust::Trusted},
+    verdict::Tests,
 };
+
+pub use super::judge::Status;
 
 /// QARTOD verdict of a reading (IOOS QARTOD manuals, "flags").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +138,13 @@ impl Figures {
     pub fn stddev(&self) -> Option<f64> {
         (1 < self.n).then(|| (self.m2 / (self.n - 1) as f64).sqrt())
     }
+
+    /// Root of the mean square of at least one value: `sqrt(mean^2 + M2 / n)`, where nothing
+    /// cancels.
+    #[must_use]
+    pub fn rms(&self) -> f64 {
+        self.mean.hypot((self.m2 / self.n as f64).sqrt())
+    }
 }
 
 /// Result of one window of one channel: immutable, over exactly the accepted readings with
@@ -147,12 +159,18 @@ pub struct Summary {
     pub n_expected: Option<f64>,
     /// Share of the expected readings that came, at most 1.
     pub coverage: Option<f64>,
+    /// Share of the time in which a value is known, where that is kept.
+    pub known: Option<f64>,
     /// How far to trust it.
     pub status: Status,
+    /// Why not further, and what is left out.
+    pub reasons: Box<[Reason]>,
     /// Readings per flag, in the order of [`Flag::ALL`].
     pub flags: [u64; Flag::ALL.len()],
-    /// Statistics of the values; absent when there is none.
+    /// Statistics of the values; absent when there is none, and when too much is absent.
     pub values: Option<Values>,
+    /// What it says besides; nothing of the values when too much is absent.
+    pub details: Box<[Detail]>,
     /// How precisely the percentiles were counted.
     pub precision: Precision,
     /// Readings beyond the range of the percentile bins; the percentiles saturate there.
@@ -164,38 +182,100 @@ pub struct Summary {
 
 impl Summary {
     /// What there is to say of a window's figures; of `percentiles` there is one for each of the
-    /// channel's, or none if there is no value.
+    /// channel's, or none if there is no value, and of `details` as many as the channel has.
     #[must_use]
-    pub fn of(figures: &Figures, percentiles: &[f64], window: Window, rules: &Rules) -> Self {
+    pub fn of(
+        figures: &Figures,
+        percentiles: &[f64],
+        details: &[Detail],
+        window: Window,
+        rules: &Rules,
+    ) -> Self {
         let seconds = window.length_ns as f64 / 1e9;
         let n_expected = rules.expected_rate.map(|rate| rate * seconds);
         let coverage = n_expected.map(|expected| (figures.n as f64 / expected).min(1.0));
-        let values = (0 < figures.n).then(|| Values {
-            min: figures.min,
-            max: figures.max,
-            mean: figures.mean,
-            stddev: figures.stddev(),
-            first: figures.first,
-            last: figures.last,
-            rate: figures.n as f64 / seconds,
-            percentiles: match figures.precision {
-                Precision::Configured | Precision::Coarsened(_) => percentiles.into(),
-                Precision::Withheld => Box::default(),
-            },
+        let known = details.iter().find_map(|detail| match detail {
+            Detail::Known { ns } => Some(*ns as f64 / window.length_ns as f64),
+            _ => None,
         });
+        let evidence = Evidence { flags: figures.flags, coverage, known };
+        let grades = &rules.statistics.grades;
+        let withheld = evidence.is_incomplete(grades);
+        let details = details.iter().filter(|detail| match detail {
+            Detail::Nothing => false,
+            Detail::Known { .. } | Detail::Trust(_) => true,
+            _ => !withheld,
+        });
+        let details: Box<[Detail]> = details.copied().collect();
+        let status = evidence.status(grades);
+        let reasons = reasons(&evidence, status, (withheld, &details), rules);
         Self {
             end_ns: figures.end_ns,
             n: figures.n,
             n_expected,
             coverage,
-            status: Status::of(figures, coverage),
+            known,
+            status,
+            reasons,
             flags: figures.flags,
-            values,
+            values: (0 < figures.n && !withheld)
+                .then(|| Values::of(figures, percentiles, seconds, rules)),
+            details,
             precision: figures.precision,
             out_of_range: figures.out_of_range,
             overflow: figures.overflow,
         }
     }
+
+    /// What speaks for and against its readings, where that is kept.
+    #[must_use]
+    pub fn trust(&self) -> Option<&Trusted> {
+        trust(&self.details)
+    }
+
+    /// Whether its values are withheld because too much is absent.
+    #[must_use]
+    pub fn is_withheld(&self) -> bool {
+        self.reasons.iter().any(|reason| matches!(reason, Reason::Withheld { .. }))
+    }
+}
+
+fn trust(details: &[Detail]) -> Option<&Trusted> {
+    details.iter().find_map(|detail| match detail {
+        Detail::Trust(trust) => Some(trust),
+        _ => None,
+    })
+}
+
+/// Why a summary is no better than its status says, and what it leaves out.
+fn reasons(
+    evidence: &Evidence,
+    status: Status,
+    (withheld, details): (bool, &[Detail]),
+    rules: &Rules,
+) -> Box<[Reason]> {
+    let mut reasons = Vec::new();
+    let trust = trust(details);
+    if status != Status::Good {
+        let less = |share: Option<f64>| share.filter(|share| *share < 1.0);
+        reasons.extend(less(evidence.coverage).map(|share| Reason::Readings { share }));
+        reasons.extend(less(evidence.known).map(|share| Reason::Time { share }));
+        let gap_ns = trust.map(|trust| trust.gap_ns).filter(|ns| rules.stale_ns < *ns);
+        reasons.extend(gap_ns.map(|ns| Reason::Gap { ns }));
+        let of = evidence.flags.iter().sum();
+        for flag in [Flag::Suspect, Flag::Fail, Flag::Missing] {
+            let n = evidence.flags[flag as usize];
+            reasons.extend((0 < n).then_some(Reason::Flagged { flag, n, of }));
+        }
+        let tests = trust.map_or(Tests::NONE, |trust| trust.tests);
+        reasons.extend((!tests.is_empty()).then_some(Reason::Tests(tests)));
+    }
+    let unordered = trust.map_or(0, |trust| trust.unordered);
+    reasons.extend((0 < unordered).then_some(Reason::Unordered { n: unordered }));
+    if let (true, Some(share)) = (withheld, evidence.share()) {
+        reasons.push(Reason::Withheld { share, needed: rules.statistics.grades.complete });
+    }
+    reasons.into()
 }
 
 /// Statistics of at least one value.
@@ -209,6 +289,8 @@ pub struct Values {
     pub mean: f64,
     /// Sample standard deviation (n - 1); absent for a single value.
     pub stddev: Option<f64>,
+    /// Root of the mean square, where it is wanted.
+    pub rms: Option<f64>,
     /// Value with the smallest event time; of equals the first to arrive.
     pub first: f64,
     /// Value with the largest event time; of equals the last to arrive.
@@ -219,41 +301,21 @@ pub struct Values {
     pub percentiles: Box<[f64]>,
 }
 
-/// How far a summary is to be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// At least 75 % of the expected readings came, and at least 75 % of those noted are good.
-    Good,
-    /// Neither good nor bad.
-    Uncertain,
-    /// At least half of what was noted failed or had no value.
-    Bad,
-}
-
-impl Status {
-    /// Good from 75 % good readings of those noted and 75 % coverage, bad from 50 % bad ones.
-    fn of(figures: &Figures, coverage: Option<f64>) -> Self {
-        let noted: u64 = figures.flags.iter().sum();
-        let bad = figures.flags[Flag::Fail as usize] + figures.flags[Flag::Missing as usize];
-        let suspect = figures.flags[Flag::Suspect as usize];
-        let good = figures.n - suspect;
-        let good_share = good as f64 / noted.max(1) as f64;
-        if noted <= 2 * bad {
-            Self::Bad
-        } else if 0.75 <= good_share && coverage.is_none_or(|coverage| 0.75 <= coverage) {
-            Self::Good
-        } else {
-            Self::Uncertain
-        }
-    }
-
-    /// Name in a reply.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Uncertain => "uncertain",
-            Self::Bad => "bad",
+impl Values {
+    fn of(figures: &Figures, percentiles: &[f64], seconds: f64, rules: &Rules) -> Self {
+        Self {
+            min: figures.min,
+            max: figures.max,
+            mean: figures.mean,
+            stddev: figures.stddev(),
+            rms: rules.statistics.rms.then(|| figures.rms()),
+            first: figures.first,
+            last: figures.last,
+            rate: figures.n as f64 / seconds,
+            percentiles: match figures.precision {
+                Precision::Configured | Precision::Coarsened(_) => percentiles.into(),
+                Precision::Withheld => Box::default(),
+            },
         }
     }
 }

@@ -24,7 +24,8 @@ use super::{
     open::{OpenPanes, Pane},
     rules::{Rules, Window},
     snapshot::ChannelInfo,
-    summary::Flag,
+    statistics::Details,
+    validate::Reading,
 };
 use crate::scan::Rest;
 
@@ -38,8 +39,8 @@ pub struct Windows {
     /// By channel: dense, because every reading asks for it.
     seats: Vec<Seat>,
     banks: Banks,
-    /// Chains by the lane and the windows that their channels share.
-    shared: BTreeMap<(usize, Arc<[Window]>), u32>,
+    /// Chains by the lane, the windows and the reach that their channels share.
+    shared: BTreeMap<(usize, Arc<[Window]>, i64), u32>,
     agenda: Agenda,
 }
 
@@ -54,16 +55,26 @@ struct Seat {
     besides: Besides,
 }
 
-/// Where the readings of a channel go besides its open panes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Besides {
-    Nowhere,
-    /// Into the bins behind its percentiles.
-    Bins,
+/// Where the readings of a channel go besides its open panes: a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Besides(u8);
+
+impl Besides {
+    const NOWHERE: Self = Self(0);
+    /// Into the bins behind its percentiles: so mostly, hence the least.
+    const BINS: Self = Self(1);
     /// Into its exact windows.
-    Exact,
-    /// Into both.
-    BinsAndExact,
+    const EXACT: Self = Self(2);
+    /// Into what is kept for its statistics.
+    const DETAILS: Self = Self(4);
+
+    fn with(self, other: Self, is_there: bool) -> Self {
+        if is_there { Self(self.0 | other.0) } else { self }
+    }
+
+    fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 /// What became of accepted readings, per source.
@@ -84,6 +95,7 @@ pub fn bytes_per_channel(rules: &Rules) -> usize {
         + OpenPanes::bytes_per_channel(rules.pane_ns, rules.lateness_ns)
         + Chains::bytes_per_channel(rules)
         + Exact::bytes_per_channel(rules)
+        + Details::bytes_per_channel(rules)
         + Gallery::bytes_per_channel(rules)
 }
 
@@ -113,26 +125,26 @@ impl Windows {
         let place = u32::try_from(self.seats.len()).expect("CHANNELS_MAX holds");
         let lane = self.lane_for(&info);
         let Self { lanes, seats, banks, shared, .. } = self;
-        let Rules { pane_ns, windows, exact, percentiles, .. } = &info.rules;
+        let Rules { pane_ns, windows, exact, percentiles, statistics, .. } = &info.rules;
         let member = lanes[lane].add(place);
         let counted = !percentiles.is_empty() && !windows.is_empty();
-        let besides = match (counted, exact.is_empty()) {
-            (false, true) => Besides::Nowhere,
-            (true, true) => Besides::Bins,
-            (false, false) => Besides::Exact,
-            (true, false) => Besides::BinsAndExact,
-        };
+        let detail = banks.details.add(&info);
+        let besides = Besides::NOWHERE
+            .with(Besides::BINS, counted)
+            .with(Besides::EXACT, !exact.is_empty())
+            .with(Besides::DETAILS, detail.is_some());
         if !exact.is_empty() {
             lanes[lane].exact.add(member, place, Arc::clone(&info));
         }
         seats.push(Seat { lane: lane as u32, member, besides });
-        let chains = *shared.entry((lane, Arc::clone(windows))).or_insert_with(|| {
-            banks.chains.push(Chains::new(windows, *pane_ns));
+        let reach_ns = statistics.reach_ns();
+        let chains = *shared.entry((lane, Arc::clone(windows), reach_ns)).or_insert_with(|| {
+            banks.chains.push(Chains::new(windows, *pane_ns, reach_ns));
             banks.chains.len() as u32 - 1
         });
         let nth = banks.chains[chains as usize].add(info.index);
         let counter = counted.then(|| banks.counting.add(info.index, lane, &info.rules));
-        banks.channels.push(Channel { chains, nth, counter, info });
+        banks.channels.push(Channel { chains, nth, counter, detail, info });
         banks.look_ns.push(NEVER);
     }
 
@@ -163,25 +175,33 @@ impl Windows {
     /// Takes a reading that is not below the watermark of its lane. Hardly ever results come of
     /// it at once, of exact windows: they go to `through`, if all are wanted.
     #[inline]
-    pub fn push(
-        &mut self,
-        channel: u32,
-        at_ns: i64,
-        value: f64,
-        flag: Flag,
-        through: Option<&mut dyn FnMut(Found<'_>)>,
-    ) {
+    pub fn push(&mut self, reading: &Reading, through: Option<&mut dyn FnMut(Found<'_>)>) {
+        let Reading { channel, at_ns, value, flag, .. } = *reading;
         let Seat { lane, member, besides } = self.seats[channel as usize];
         let pane = self.lanes[lane as usize].open.push(member, at_ns, value, flag);
-        if besides == Besides::Nowhere {
+        if besides == Besides::NOWHERE {
             return;
         }
-        if besides != Besides::Exact && flag.counts() {
+        if besides.has(Besides::BINS) && flag.counts() {
             self.note(channel, pane, value);
         }
-        if besides != Besides::Bins {
-            let exact = &mut self.lanes[lane as usize].exact;
+        if Besides::BINS < besides {
+            self.push_besides(reading, through);
+        }
+    }
+
+    /// Takes a reading of a channel that has exact windows or statistics.
+    #[inline(never)]
+    fn push_besides(&mut self, reading: &Reading, through: Option<&mut dyn FnMut(Found<'_>)>) {
+        let Reading { channel, at_ns, value, flag, .. } = *reading;
+        let Seat { lane, member, besides } = self.seats[channel as usize];
+        let Lane { exact, watermark_ns, .. } = &mut self.lanes[lane as usize];
+        if besides.has(Besides::EXACT) {
             exact.push(member, Noted { at_ns, value, flag }, through);
+        }
+        let Banks { channels, details, .. } = &mut self.banks;
+        if let Some(number) = channels[channel as usize].detail {
+            details.push(number, reading, *watermark_ns);
         }
     }
 

@@ -6,6 +6,7 @@ use super::json::{Rfc3339, Text, number, optional, reasons, sequence};
 use crate::{
     engine::{ChannelKey, duration::Nanoseconds, snapshot::ChannelView},
     limits::MS,
+    wire::Health,
 };
 
 /// Latest value and state at `now_ns` on the daemon's line.
@@ -15,6 +16,8 @@ pub struct LiveLine<'a> {
     pub view: ChannelView<'a>,
     /// When it is looked at, nanoseconds on the daemon's line.
     pub now_ns: i64,
+    /// What its device says of itself.
+    pub health: Health,
 }
 
 impl Serialize for LiveLine<'_> {
@@ -31,6 +34,8 @@ impl Serialize for LiveLine<'_> {
             map.serialize_entry("flag", live.flag.name())?;
             reasons(&mut map, live.tests)?;
         }
+        let health = Some(self.health).filter(|health| *health != Health::Good);
+        optional(&mut map, "health", health.map(Health::name))?;
         map.end()
     }
 }
@@ -95,7 +100,8 @@ mod tests {
 
     fn live_at(snapshot: &Snapshot, now_ns: i64) -> String {
         let view = snapshot.channel(0);
-        serde_json::to_string(&LiveLine { view, now_ns }).expect("serialises")
+        let health = Health::Good;
+        serde_json::to_string(&LiveLine { view, now_ns, health }).expect("serialises")
     }
 
     fn live_at_second(value: f64, flag: Flag) -> Live {

@@ -6,6 +6,7 @@
 //! are absent where there is no value, numbers are finite, nothing is ever null.
 
 pub mod channel;
+pub mod details;
 pub mod json;
 pub mod ledger;
 pub mod page;

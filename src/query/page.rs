@@ -193,7 +193,8 @@ impl Page {
                 element(&mut self.summaries, &line);
             }
         }
-        element(&mut self.channels, &LiveLine { view, now_ns: ask.now_ns });
+        let (now_ns, health) = (ask.now_ns, snapshot.health(info));
+        element(&mut self.channels, &LiveLine { view, now_ns, health });
     }
 
     /// The reply, without terminator.
@@ -311,7 +312,7 @@ pub(crate) mod tests {
             for (channel, window) in (0..scene.channels).flat_map(|c| [(c, 0), (c, 1)]) {
                 let figures = Some(figures(at_ns));
                 let percentiles = &[62.7, 63.3];
-                let latest = Latest { place: channel, window, figures, percentiles };
+                let latest = Latest { place: channel, window, figures, percentiles, details: &[] };
                 scene.gallery.show_result(&latest);
             }
             scene

@@ -2,13 +2,17 @@
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::json::{Count, Percentiles, Rfc3339, Text, number, optional};
+use super::{
+    details,
+    json::{Count, Percentiles, Rfc3339, Text, number, optional},
+};
 use crate::engine::{
     Window,
     bins::counting::Precision,
     duration::Nanoseconds,
     snapshot::ChannelInfo,
-    summary::{Flag, Status, Summary},
+    statistics::Kind,
+    summary::{Flag, Status, Summary, Values},
 };
 
 /// One channel and one window: what [`summary_line`] and [`empty_line`] make.
@@ -72,24 +76,20 @@ impl SummaryLine<'_> {
         let expected = summary.n_expected.filter(|n| n.is_finite());
         optional(map, "n_expected", expected.map(Count))?;
         number(map, "coverage", summary.coverage)?;
+        number(map, "known", summary.known)?;
         map.serialize_entry("status", summary.status.name())?;
+        let words: Vec<_> = summary.reasons.iter().map(Text).collect();
+        optional(map, "reasons", Some(words).filter(|words| !words.is_empty()))?;
         map.serialize_entry("flags", &Flags(&summary.flags))?;
         if let Some(values) = &summary.values {
-            number(map, "min", Some(values.min))?;
-            number(map, "max", Some(values.max))?;
-            number(map, "mean", Some(values.mean))?;
-            number(map, "stddev", values.stddev)?;
-            number(map, "first", Some(values.first))?;
-            number(map, "last", Some(values.last))?;
-            number(map, "rate", Some(values.rate))?;
-            let ranks = &self.info.rules.percentiles;
-            if !ranks.is_empty() && !values.percentiles.is_empty() {
-                map.serialize_entry(
-                    "percentiles",
-                    &Percentiles { ranks, values: &values.percentiles },
-                )?;
-            }
+            self.values(map, values)?;
         }
+        details::write(map, &summary.details, &self.info.rules.statistics)?;
+        if summary.is_withheld() {
+            map.serialize_entry("withheld", &true)?;
+        }
+        let version = self.info.calibration.version_at(self.end_ns.saturating_sub(1));
+        optional(map, "calibration", version)?;
         match summary.precision {
             Precision::Configured => {}
             Precision::Coarsened(figures) => map.serialize_entry("figures", &figures)?,
@@ -100,6 +100,26 @@ impl SummaryLine<'_> {
         }
         if summary.overflow != 0 {
             map.serialize_entry("overflow", &summary.overflow)?;
+        }
+        Ok(())
+    }
+
+    fn values<M: SerializeMap>(&self, map: &mut M, values: &Values) -> Result<(), M::Error> {
+        // The mean of directions, of a counter's readings or of the numbers of states is none.
+        if self.info.rules.statistics.kind == Kind::Scalar {
+            number(map, "min", Some(values.min))?;
+            number(map, "max", Some(values.max))?;
+            number(map, "mean", Some(values.mean))?;
+            number(map, "stddev", values.stddev)?;
+            number(map, "rms", values.rms)?;
+        }
+        number(map, "first", Some(values.first))?;
+        number(map, "last", Some(values.last))?;
+        number(map, "rate", Some(values.rate))?;
+        let ranks = &self.info.rules.percentiles;
+        if !ranks.is_empty() && !values.percentiles.is_empty() {
+            let values = &values.percentiles;
+            map.serialize_entry("percentiles", &Percentiles { ranks, values })?;
         }
         Ok(())
     }
@@ -154,6 +174,7 @@ pub(crate) mod tests {
             expected_rate: Some(10.0),
             stale_ns: 3 * SECOND,
             silent_ns: 60 * SECOND,
+            statistics: crate::engine::statistics::Statistics::none(),
         }
     }
 
@@ -178,18 +199,22 @@ pub(crate) mod tests {
             n: 598,
             n_expected: Some(600.0),
             coverage: Some(0.9967),
+            known: None,
             status: Status::Good,
+            reasons: [].into(),
             flags: [596, 0, 2, 1, 0],
             values: Some(Values {
                 min: 61.2,
                 max: 64.0,
                 mean: 62.7126,
                 stddev: Some(0.41),
+                rms: None,
                 first: 62.9,
                 last: 63.1,
                 rate: 9.97,
                 percentiles: Box::new([62.7, 63.3]),
             }),
+            details: [].into(),
             precision: Precision::Configured,
             out_of_range: 0,
             overflow: 0,

@@ -226,6 +226,7 @@ fn plan() -> Plan {
         expected_rate: None,
         stale_ns: 10 * SECOND,
         silent_ns: 60 * SECOND,
+        statistics: stillwell::engine::statistics::Statistics::none(),
     };
     let source = SourcePlan {
         name: "s".into(),

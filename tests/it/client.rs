@@ -85,8 +85,8 @@ fn take_descriptors(spare: usize) -> Vec<File> {
     files
 }
 
-fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
-    let rules = Rules {
+fn rules() -> Rules {
+    Rules {
         pane_ns: 100 * MS,
         lateness_ns: 0,
         future_ns: 0,
@@ -101,7 +101,11 @@ fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
         expected_rate: Some(10.0),
         stale_ns: 3_600 * SECOND,
         silent_ns: 7_200 * SECOND,
-    };
+        statistics: stillwell::engine::statistics::Statistics::none(),
+    }
+}
+
+fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
     let figures = Figures {
         end_ns: now_ns,
         flags: [598, 0, 0, 0, 0],
@@ -135,14 +139,15 @@ fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
             discovered: true,
             lane: 0,
             calibration: Calibration::IDENTITY,
-            rules: rules.clone(),
+            rules: rules(),
         };
         listing.add(Arc::new(info));
-        gallery.add(&rules);
+        gallery.add(&rules());
         gallery.show_live(index, live);
         for window in 0..2 {
-            let (figures, percentiles) = (Some(figures), &[63.3][..]);
-            gallery.show_result(&Latest { place: index, window, figures, percentiles });
+            let (figures, percentiles, details) = (Some(figures), &[63.3][..], &[][..]);
+            let latest = Latest { place: index, window, figures, percentiles, details };
+            gallery.show_result(&latest);
         }
     }
     gallery.call(1);

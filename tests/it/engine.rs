@@ -105,6 +105,7 @@ fn plan(time: TimeMode, lateness_ns: i64) -> Plan {
         expected_rate: None,
         stale_ns: SECOND,
         silent_ns: 60 * SECOND,
+        statistics: stillwell::engine::statistics::Statistics::none(),
     };
     Plan {
         sources: vec![SourcePlan {

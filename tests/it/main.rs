@@ -20,6 +20,7 @@ mod scan;
 mod shards;
 mod simulator;
 mod source;
+mod statistics;
 mod support;
 mod systemd;
 mod tidy;

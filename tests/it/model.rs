@@ -10,6 +10,7 @@ mod history;
 mod oracle;
 mod shards;
 mod sliced;
+mod statistics;
 
 use std::collections::BTreeMap;
 
@@ -55,6 +56,7 @@ fn plan(setting: &Setting) -> Plan {
         expected_rate: None,
         stale_ns: 1,
         silent_ns: 2,
+        statistics: stillwell::engine::statistics::Statistics::none(),
     };
     let channel = |device: u32, index: u32| ChannelPlan {
         id: format!("d{device}.c{index}").into(),

@@ -190,7 +190,7 @@ fn table(section: &Section<'_>, _: &Places<'_>) -> Option<Step> {
 }
 
 fn counter(section: &Section<'_>, _: &Places<'_>) -> Option<Step> {
-    let modulus = modulus(section);
+    let range = counter_range(section);
     let gives = [("increment", Gives::Increment), ("total", Gives::Total), ("rate", Gives::Rate)];
     let gives = match section.has("gives") {
         true => section.choice("gives", &gives).map(|found| found.value),
@@ -201,7 +201,15 @@ fn counter(section: &Section<'_>, _: &Places<'_>) -> Option<Step> {
         true => section.choice("on_reset", &words).map(|found| found.value),
         false => Some(OnReset::FromZero),
     };
-    let modulus = modulus?;
+    let (modulus, wrap_max) = range?;
+    let counter = Counter { modulus, wrap_max, gives: gives?, on_reset: on_reset? };
+    let step = Step::new(section, vec![Transfer::Counter(counter)]);
+    Some(Step { counts: true, ..step })
+}
+
+/// Where a counter goes over to 0, and the largest step that does so; `None` is an error.
+pub(in crate::config) fn counter_range(section: &Section<'_>) -> Option<(Option<f64>, f64)> {
+    let modulus = modulus(section)?;
     let wrap_max = match (modulus, section.key_span("wrap_max")) {
         (None, Some(span)) => {
             let remark = Remark::new("`wrap_max` has no effect without `width` or `modulus`");
@@ -212,9 +220,7 @@ fn counter(section: &Section<'_>, _: &Places<'_>) -> Option<Step> {
         (Some(modulus), None) => modulus / 2.0,
         (Some(modulus), Some(_)) => section.number("wrap_max", 0.0..=modulus)?.value,
     };
-    let counter = Counter { modulus, wrap_max, gives: gives?, on_reset: on_reset? };
-    let step = Step::new(section, vec![Transfer::Counter(counter)]);
-    Some(Step { counts: true, ..step })
+    Some((modulus, wrap_max))
 }
 
 /// Where the counter goes over to 0: the outer `None` is an error.

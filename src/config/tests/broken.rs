@@ -296,7 +296,7 @@ fn each_key_says_its_range_or_its_words() {
 fn each_key_of_a_channel_says_what_is_wrong() {
     let cases = [
         ("qc = 1", "`qc` must be a table"),
-        ("max_hold = 1", "unknown key `max_hold` in [[channel]]"),
+        ("exact = 1", "unknown key `exact` in [[channel]]"),
         ("field = \"t\"", "`field` does not fit: the source \"plant\" speaks \"native\""),
         ("unit = \"furlong\"", "`unit` \"furlong\" is no unit: `furlong` is no known UCUM code"),
         (
@@ -354,8 +354,8 @@ fn each_key_of_a_channel_says_what_is_wrong() {
 
 #[test]
 fn keys_that_this_version_lacks_are_named_as_such() {
-    let shown = bad(&channel("max_hold = \"1m\""));
-    let help = "help: this version of stillwell has no `max_hold`: remove it";
+    let shown = bad(&channel("exact = true"));
+    let help = "help: this version of stillwell has no `exact`: remove it";
     assert!(shown.contains(help), "{shown}");
 }
 

@@ -111,13 +111,13 @@ impl Channel {
             let is_empty = newest_ns.saturating_add(queue.length_ns()) < watermark_ns;
             if is_empty {
                 if mem::take(is_shown) {
-                    shown(Latest { place, window, figures: None, percentiles: &[] });
+                    shown(Latest { place, window, figures: None, percentiles: &[], details: &[] });
                 }
             } else if has_moved {
                 let figures = queue.result(*newest_ns);
                 if figures.is_some() || *is_shown {
                     let percentiles = scratch.ranked(queue, &self.info.rules.percentiles);
-                    shown(Latest { place, window, figures, percentiles });
+                    shown(Latest { place, window, figures, percentiles, details: &[] });
                 }
                 *is_shown = figures.is_some();
             }

@@ -64,7 +64,8 @@ impl Given {
             let (channel, place) = (of.info(), of.place());
             let window = channel.rules.windows.len() + result.window;
             let percentiles = &self.ranked[result.ranked.clone()];
-            emit(Found { channel, place, window, figures: result.figures, percentiles });
+            let (figures, details) = (result.figures, [].as_slice());
+            emit(Found { channel, place, window, figures, percentiles, details });
             self.next += 1;
         }
         if self.next == self.results.len() {

@@ -30,6 +30,7 @@ fn rules() -> Rules {
         expected_rate: None,
         stale_ns: SECOND,
         silent_ns: SECOND,
+        statistics: crate::engine::statistics::Statistics::none(),
     }
 }
 

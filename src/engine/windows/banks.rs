@@ -8,6 +8,7 @@ use crate::engine::{
     chain::{Chains, Route},
     open::{ClosedPane, Pane},
     snapshot::ChannelInfo,
+    statistics::{Detail, Details},
     summary::Figures,
 };
 
@@ -17,11 +18,14 @@ pub(super) struct Banks {
     pub(super) chains: Vec<Chains>,
     pub(super) channels: Vec<Channel>,
     pub(super) counting: Counting,
+    pub(super) details: Details,
     /// For each channel, the next instant at which it must be refreshed: dense, because every
     /// snapshot scans it.
     pub(super) look_ns: Vec<i64>,
     /// Percentiles of the latest result.
     ranked: Vec<f64>,
+    /// Details of the latest result.
+    detailed: Vec<Detail>,
 }
 
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub(super) struct Channel {
     pub(super) nth: u32,
     /// Where the percentiles are counted, if there are any.
     pub(super) counter: Option<Counter>,
+    /// Where its statistics are kept, if there are any.
+    pub(super) detail: Option<u32>,
     pub(super) info: Arc<ChannelInfo>,
 }
 
@@ -38,6 +44,7 @@ pub(super) struct Channel {
 #[derive(Debug)]
 pub(super) struct Closing {
     start_ns: i64,
+    end_ns: i64,
     pane: Pane,
     /// Neighbours mostly have the same windows, hence the same way up.
     route: Option<(u32, Route)>,
@@ -46,8 +53,8 @@ pub(super) struct Closing {
 }
 
 impl Closing {
-    pub(super) fn new(start_ns: i64, pane: Pane) -> Self {
-        Self { start_ns, pane, route: None, accepted: 0 }
+    pub(super) fn new((start_ns, end_ns): (i64, i64), pane: Pane) -> Self {
+        Self { start_ns, end_ns, pane, route: None, accepted: 0 }
     }
 }
 
@@ -58,16 +65,18 @@ impl Banks {
             chains: Vec::new(),
             channels: Vec::new(),
             counting: Counting::new(percentile_bytes),
+            details: Details::default(),
             look_ns: Vec::new(),
             ranked: Vec::new(),
+            detailed: Vec::new(),
         }
     }
 
     /// Takes a channel's part of a pane that is being closed, and says when its next result is
     /// due; `place` is its number here.
     pub(super) fn close(&mut self, place: u32, closed: &ClosedPane, closing: &mut Closing) -> i64 {
-        let Self { chains, channels, counting, look_ns, .. } = self;
-        let Channel { chains: of, nth, counter, .. } = &channels[place as usize];
+        let Self { chains, channels, counting, details, look_ns, .. } = self;
+        let Channel { chains: of, nth, counter, detail, .. } = &channels[place as usize];
         let chains = &mut chains[*of as usize];
         let (_, route) = match &mut closing.route {
             Some(known) if known.0 == *of => known,
@@ -77,6 +86,9 @@ impl Banks {
         chains.push(*nth, route, &closed.partial);
         if let Some(counter) = counter {
             counting.close(counter, closing.pane, closing.start_ns);
+        }
+        if let Some(number) = detail {
+            details.close(*number, closing.end_ns);
         }
         look_ns[place as usize] = chains.next_look_ns(*nth);
         chains.next_due_ns(*nth)
@@ -95,7 +107,8 @@ impl Banks {
         for window in 0..self.chains[chains].windows() {
             if let Some(at_ns) = self.chains[chains].look_at(nth, window, watermark_ns) {
                 let figures = self.result(place, window, at_ns);
-                shown(Latest { place, window, figures, percentiles: &self.ranked });
+                let (percentiles, details) = (&self.ranked, &self.detailed);
+                shown(Latest { place, window, figures, percentiles, details });
             }
         }
         self.look_ns[place as usize] = self.chains[chains].next_look_ns(nth);
@@ -111,7 +124,8 @@ impl Banks {
     ) {
         if let Some(figures) = self.result(place, window, at_ns) {
             let channel = &self.channels[place as usize].info;
-            emit(Found { channel, place, window, figures, percentiles: &self.ranked });
+            let (percentiles, details) = (&self.ranked, &self.detailed);
+            emit(Found { channel, place, window, figures, percentiles, details });
         }
     }
 
@@ -131,11 +145,13 @@ impl Banks {
         last
     }
 
-    /// Result of a window, as by [`Chains::result`]; its percentiles replace what `ranked` holds.
+    /// Result of a window, as by [`Chains::result`]; its percentiles replace what `ranked` holds,
+    /// and its details what `detailed` does.
     fn result(&mut self, place: u32, window: usize, at_ns: i64) -> Option<Figures> {
-        let Self { chains, channels, counting, ranked, .. } = self;
+        let Self { chains, channels, counting, details, ranked, detailed, .. } = self;
         ranked.clear();
-        let Channel { chains: of, nth, counter, info } = &channels[place as usize];
+        detailed.clear();
+        let Channel { chains: of, nth, counter, detail, info } = &channels[place as usize];
         let mut figures = chains[*of as usize].result(*nth, window, at_ns)?;
         if let Some(counter) = counter
             && 0 < figures.n
@@ -143,6 +159,9 @@ impl Banks {
             let extremes = (figures.min, figures.max);
             let ask = (window, at_ns);
             figures.precision = counting.ask(counter, &info.rules, ask, extremes, ranked);
+        }
+        if let Some(number) = detail {
+            details.result(*number, window, at_ns, detailed);
         }
         Some(figures)
     }

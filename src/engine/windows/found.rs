@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::{
     snapshot::ChannelInfo,
+    statistics::Detail,
     summary::{Figures, Summary},
 };
 
@@ -33,6 +34,8 @@ pub struct Found<'a> {
     pub figures: Figures,
     /// One for each of the channel's percentiles, or none if there is no value.
     pub percentiles: &'a [f64],
+    /// What is said besides, as much as there is for the channel.
+    pub details: &'a [Detail],
 }
 
 /// The latest result of a window, be it that there is none any more.
@@ -48,20 +51,22 @@ pub struct Latest<'a> {
     pub figures: Option<Figures>,
     /// One for each of the channel's percentiles, or none if there is no value.
     pub percentiles: &'a [f64],
+    /// What is said besides, as much as there is for the channel.
+    pub details: &'a [Detail],
 }
 
 impl From<Found<'_>> for Emitted {
     fn from(found: Found<'_>) -> Self {
-        let Found { channel, window, figures, percentiles, .. } = found;
+        let Found { channel, window, figures, percentiles, details, .. } = found;
         let rules = &channel.rules;
-        let summary = Summary::of(&figures, percentiles, rules.window(window), rules);
+        let summary = Summary::of(&figures, percentiles, details, rules.window(window), rules);
         Self { channel: Arc::clone(channel), window, summary }
     }
 }
 
 impl<'a> From<Found<'a>> for Latest<'a> {
     fn from(found: Found<'a>) -> Self {
-        let Found { place, window, figures, percentiles, .. } = found;
-        Self { place, window, figures: Some(figures), percentiles }
+        let Found { place, window, figures, percentiles, details, .. } = found;
+        Self { place, window, figures: Some(figures), percentiles, details }
     }
 }

@@ -72,7 +72,8 @@ impl Lane {
         mut each: impl FnMut(&mut Banks, u32),
     ) -> Slice {
         let Self { open, members, due_ns, .. } = self;
-        let mut closing = Closing::new(start_ns, open.pane_at(start_ns));
+        let mut closing =
+            Closing::new((start_ns, start_ns + open.pane_ns()), open.pane_at(start_ns));
         let mut channels = 0;
         let next = open.close_some(start_ns, from, most, |closed: ClosedPane| {
             let place = members[closed.channel as usize];

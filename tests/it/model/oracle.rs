@@ -24,6 +24,8 @@ pub(super) struct Kept {
     pub(super) at_ns: i64,
     pub(super) value: f64,
     pub(super) flag: Flag,
+    /// Where the watermark was when it was accepted.
+    pub(super) seen_ns: i64,
 }
 
 /// The rules, word for word.
@@ -32,6 +34,8 @@ pub(super) struct Model {
     pub(super) exact: ExactModel,
     pub(super) kept: Vec<Kept>,
     pub(super) missing: Vec<(u32, i64)>,
+    /// Both, in the order of arrival.
+    pub(super) noted: Vec<Kept>,
     pub(super) refused: BTreeMap<ReadingRefusal, u64>,
     /// The last starts of each device, with the numbers seen.
     pub(super) seen: BTreeMap<u32, Vec<(u16, Vec<u32>)>>,
@@ -49,6 +53,7 @@ impl Model {
     pub(super) fn frame(&mut self, event: &Event, setting: &Setting) {
         let duplicate = self.is_duplicate(event);
         let before = self.watermark_ns;
+        let seen_ns = before.unwrap_or(i64::MIN);
         let mut accepted = false;
         for &(channel, at_ns, value) in &event.samples {
             let open = before.is_none_or(|w| w <= at_ns);
@@ -56,7 +61,9 @@ impl Model {
             let why = if !value.is_finite() {
                 if value.is_nan() && !duplicate && open && !ahead {
                     self.missing.push((channel, at_ns));
-                    self.exact.note(Kept { channel, at_ns, value, flag: Flag::Missing });
+                    let note = Kept { channel, at_ns, value, flag: Flag::Missing, seen_ns };
+                    self.noted.push(note);
+                    self.exact.note(note);
                 }
                 ReadingRefusal::NotFinite
             } else if duplicate {
@@ -73,8 +80,10 @@ impl Model {
                     Health::OffSpec => Flag::Suspect,
                     Health::Failure | Health::Check => Flag::Fail,
                 };
-                self.kept.push(Kept { channel, at_ns, value, flag });
-                self.exact.note(Kept { channel, at_ns, value, flag });
+                let kept = Kept { channel, at_ns, value, flag, seen_ns };
+                self.kept.push(kept);
+                self.noted.push(kept);
+                self.exact.note(kept);
                 self.newest_ns = Some(self.newest_ns.map_or(at_ns, |m| m.max(at_ns)));
                 accepted = true;
                 continue;
