@@ -152,7 +152,7 @@ fn number(text: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{prelude::*, sample::Index};
 
     use super::*;
 
@@ -222,6 +222,33 @@ mod tests {
         assert!(!["2x.5", "21.5.3", "12-", "T14:15:00", "noon", "5"].into_iter().any(is_calendar));
     }
 
+    const CALENDAR_TIME: &str = concat!(
+        r"(19[67]|20[0-9]|2[12][0-9])[0-9]-(0[1-9]|1[0-2])-([0-2][0-9]|3[01])",
+        r"([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,10})?)?",
+        r"(|Z|[-+](0[0-9]|1[0-4]):[0-5][0-9]))?",
+    );
+    const NUMBER: &str = r"[-+]?[0-9]{1,20}(\.[0-9]{0,12})?";
+    const DAMAGE: &str = r"[-+0-9:.TZtz ]?";
+
+    /// What [`number`] says, in more bits than it has.
+    fn careful_number(text: &str) -> Option<i64> {
+        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) {
+            return None;
+        }
+        let whole: i64 = whole.parse().ok()?;
+        let decimals = match whole.checked_ilog10().unwrap_or(0) {
+            0..11 => 9,
+            11..14 => 6,
+            14..17 => 3,
+            _ => 0,
+        };
+        let time_ns: i128 = format!("{whole}{fraction:0<decimals$.decimals$}").parse().ok()?;
+        i64::try_from(if text.starts_with('-') { -time_ns } else { time_ns }).ok()
+    }
+
     proptest! {
         #[test]
         fn days_are_those_of_the_calendar(year in 0..3_000_i64, month in 0..14_i64, day in 0..33_i64) {
@@ -249,6 +276,23 @@ mod tests {
             if let Some(time_ns) = plain_calendar(text.as_bytes()) {
                 prop_assert_eq!(calendar(&text), Some(time_ns), "{}", text);
             }
+        }
+
+        /// A time in any form, or a damaged one, is what careful readers say, or none.
+        #[test]
+        fn any_text_is_the_time_that_careful_readers_say(
+            text in prop_oneof![CALENDAR_TIME, NUMBER],
+            damages in prop::collection::vec((any::<Index>(), 0..2_usize, DAMAGE), 0..3),
+        ) {
+            let mut text = text;
+            for (at, removed, damage) in damages {
+                let at = at.index(text.len() + 1);
+                text.replace_range(at..(at + removed).min(text.len()), &damage);
+            }
+            let expected = careful_number(&text).or_else(|| calendar(&text));
+            prop_assert_eq!(parse(&text), expected, "{}", text);
+            let plain = parse_plain(text.as_bytes());
+            prop_assert!(plain.is_none() || plain == expected, "{} is not {:?}", text, plain);
         }
     }
 }

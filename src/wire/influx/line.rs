@@ -278,3 +278,54 @@ impl<'a> Walk<'a> {
         taken
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The part that a text begins with, one character after the other: what it stands for, and
+    /// how many bytes it takes. `None` where it has none.
+    fn naive(part: Part, text: &str) -> Option<(String, usize)> {
+        let is_special = |next: char| match part {
+            Part::Measurement => matches!(next, ',' | ' '),
+            Part::Key | Part::TagValue => matches!(next, ',' | ' ' | '='),
+        };
+        let ends = |next: char| match part {
+            Part::Measurement => is_special(next) || next.is_ascii_control(),
+            Part::Key => is_special(next) || next.is_ascii_control(),
+            Part::TagValue => is_special(next) || matches!(next, '\r' | '\n'),
+        };
+        let (mut said, mut rest) = (String::new(), text);
+        while let Some(first) = rest.chars().next() {
+            let behind = &rest[first.len_utf8()..];
+            let second = behind.chars().next().filter(|&next| first == '\\' && is_special(next));
+            if second.is_none() && ends(first) {
+                break;
+            }
+            said.push(second.unwrap_or(first));
+            rest = &behind[second.map_or(0, char::len_utf8)..];
+        }
+        let length = text.len() - rest.len();
+        (0 < length).then_some((said, length))
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_is_what_a_naive_reader_reads(
+            text in r"([a-zé\x01\t]|\\|[,= \r\n]|\\[,= \\]){0,12}",
+        ) {
+            for part in [Part::Measurement, Part::Key, Part::TagValue] {
+                let mut walk = Walk::new(&text);
+                let read = walk.part(part).ok().map(|escaped| {
+                    // It is appended to what stands before it.
+                    let mut said = "m.".to_owned();
+                    escaped.append_to(&mut said);
+                    (said.split_off(2), walk.at)
+                });
+                prop_assert_eq!(read, naive(part, &text), "{:?}", part);
+            }
+        }
+    }
+}

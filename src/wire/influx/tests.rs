@@ -70,6 +70,24 @@ fn names_are_measurement_tag_values_and_field() {
 }
 
 #[test]
+fn a_tag_key_stands_once_in_a_line() {
+    for (tags, is_line) in [
+        ("a=1,b=2", true),
+        ("b=1,a=1", true),
+        ("a=1,aa=1,A=1", true),
+        ("a=1,a=1", false),
+        ("a=1,a=2", false),
+        ("b=1,a=2,b=3", false),
+        ("c=1,a=2,b=3,c=4", false),
+        ("a\\ b=1,a\\ b=2", false),
+    ] {
+        let fed = stream(&format!("m,{tags} v=1\nm v=2\n"));
+        assert_eq!(fed.refused(FrameRefusal::Malformed), u64::from(!is_line), "{tags}");
+        assert_eq!(fed.tally.frames_ok, 1 + u64::from(is_line), "{tags}");
+    }
+}
+
+#[test]
 fn times_are_in_the_configured_unit() {
     for (precision, unit_ns) in [
         (Precision::Nanoseconds, 1),
