@@ -18,7 +18,7 @@ use super::{
     gallery::{Gallery, Part},
     snapshot::{ChannelInfo, Live},
     split::Portion,
-    validate::{Advance, Entry, Reading},
+    validate::{Advance, Reading},
     windows::{Count, Found, Windows},
 };
 use crate::{
@@ -138,14 +138,11 @@ impl Aggregator {
 
     /// Takes readings between which no watermark moves.
     fn enter(&mut self, arrived_ns: i64, readings: &[Reading]) {
-        let Self { windows, gallery, .. } = self;
-        for reading in readings {
-            let Reading { channel, flag, entry, tests, at_ns, value } = *reading;
-            if entry != Entry::Preview {
-                windows.push(reading, None);
-            }
+        self.windows.enter(readings);
+        // Apart from the panes, so that each pass has less memory to go through.
+        for &Reading { channel, flag, entry, tests, at_ns, value } in readings {
             if entry.is_shown() {
-                gallery.show_live(channel, Live { value, at_ns, arrived_ns, flag, tests });
+                self.gallery.show_live(channel, Live { value, at_ns, arrived_ns, flag, tests });
             }
         }
     }

@@ -37,6 +37,31 @@ struct Slot {
     touched: Vec<u64>,
 }
 
+/// The pane that took the latest reading, at hand for those that follow.
+#[derive(Debug)]
+pub struct Recent<'a> {
+    /// Which it is.
+    pub pane: Pane,
+    start_ns: i64,
+    pane_ns: u64,
+    panes: &'a mut [OpenPartial],
+    touched: &'a mut [u64],
+}
+
+impl Recent<'_> {
+    /// Takes a reading if it lies in the pane; whether it does.
+    #[inline]
+    pub fn push(&mut self, channel: u32, at_ns: i64, value: f64, flag: Flag) -> bool {
+        // Below the start it wraps around and is too large.
+        let within = at_ns.wrapping_sub(self.start_ns).cast_unsigned() < self.pane_ns;
+        if within {
+            self.touched[channel as usize / 64] |= 1 << (channel % 64);
+            self.panes[channel as usize].push(at_ns, value, flag);
+        }
+        within
+    }
+}
+
 /// Which pane of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pane {
@@ -98,18 +123,22 @@ impl OpenPanes {
     }
 
     /// Takes a reading, which lies in no pane that is sealed, and tells its pane.
-    #[inline]
     pub fn push(&mut self, channel: u32, at_ns: i64, value: f64, flag: Flag) -> Pane {
-        let slot = &mut self.slots[self.recent.slot as usize];
-        // Below the start it wraps around and is too large; a free slot starts where no time is.
-        let after_ns = at_ns.wrapping_sub(slot.start_ns).cast_unsigned();
-        if after_ns < self.pane_ns.cast_unsigned() && self.spilled.is_empty() {
-            slot.pane_mut(channel).push(at_ns, value, flag);
+        if self.recent().is_some_and(|mut recent| recent.push(channel, at_ns, value, flag)) {
             return self.recent;
         }
         let pane = self.pane_at(at_ns);
         self.pane_mut(channel, pane).push(at_ns, value, flag);
         pane
+    }
+
+    /// The pane that took the latest reading, for more of the same; none while panes wait in the
+    /// map.
+    pub fn recent(&mut self) -> Option<Recent<'_>> {
+        let Slot { start_ns, panes, touched } = &mut self.slots[self.recent.slot as usize];
+        let (start_ns, pane_ns) = (*start_ns, self.pane_ns.cast_unsigned());
+        let held = start_ns != Slot::FREE && self.spilled.is_empty();
+        held.then_some(Recent { pane: self.recent, start_ns, pane_ns, panes, touched })
     }
 
     /// Counts a value of an open pane that is beyond the percentile bins.

@@ -143,10 +143,14 @@ impl Counts {
 
 /// The aggregate of a pane that still takes readings.
 ///
-/// Sums of differences from the first value need no division per reading. The shift is one of
-/// the values, hence `n (mean - shift)^2 <= n M2` and the sum of squares is at most `(n + 1) M2`:
-/// the conversion at the close cancels no more than a factor of n + 1 (Chan, Golub, LeVeque,
-/// "Algorithms for computing the sample variance", 1983, section on shifted data).
+/// Sums of differences from a shift need no division per reading. The shift is the first value,
+/// and from 8 values on the mean at the time when their number reached a power of two: a first
+/// value far from the others would cost digits, the more of them the longer the pane. With a shift
+/// that is the mean of m of n values, `n (mean - shift)^2 <= (n - m) / m M2`, hence the sum of
+/// squares is at most `n / m M2` and the conversion at the close cancels no more than a factor of
+/// 2 (of n + 1, that is 8, while the first value is the shift). See Chan, Golub and LeVeque,
+/// "Algorithms for computing the sample variance", 1983, section on shifted data.
+/// Beyond that the sums are rounded once a reading.
 ///
 /// What a reading that comes in the order of time touches lies in one cache line, and the rest
 /// in another.
@@ -163,8 +167,13 @@ pub struct OpenPartial {
     last_ns: i64,
     /// Readings with the flag `run_flag` that are not in `flags` yet.
     run: u16,
+    /// At so many the run is to end.
+    run_end: u16,
     /// A flag that counts, or [`Self::NO_FLAG`].
     run_flag: u8,
+    /// The shift is of as many values as two to the power of this; below
+    /// [`Self::FIRST_SHIFT_LOG2`] it is the first value.
+    shift_log2: u8,
     first: f64,
     first_ns: i64,
     flags: [u64; Flag::ALL.len()],
@@ -184,7 +193,9 @@ impl OpenPartial {
         last: 0.0,
         last_ns: Self::NO_VALUE_NS,
         run: 0,
+        run_end: 0,
         run_flag: Self::NO_FLAG,
+        shift_log2: Self::FIRST_SHIFT_LOG2 - 1,
         first: 0.0,
         first_ns: i64::MAX,
         flags: [0; Flag::ALL.len()],
@@ -194,11 +205,13 @@ impl OpenPartial {
     /// Earlier than any event time.
     const NO_VALUE_NS: i64 = i64::MIN;
     const NO_FLAG: u8 = u8::MAX;
+    /// From so many values on, as a power of two, the shift is their mean.
+    const FIRST_SHIFT_LOG2: u8 = 3;
 
     /// Takes one reading; its value counts unless its flag says otherwise.
     #[inline]
     pub fn push(&mut self, at_ns: i64, value: f64, flag: Flag) {
-        if flag as u8 == self.run_flag && self.last_ns <= at_ns && self.run < u16::MAX {
+        if flag as u8 == self.run_flag && self.last_ns <= at_ns && self.run < self.run_end {
             self.run += 1;
             self.add(value);
             self.last = value;
@@ -208,8 +221,8 @@ impl OpenPartial {
         }
     }
 
-    /// Takes the first of a pane, one with another flag than the one before, and one that is
-    /// late.
+    /// Takes the first of a pane, one with another flag than the one before, one at which a run
+    /// ends, and one that is late.
     #[cold]
     #[inline(never)]
     fn push_otherwise(&mut self, at_ns: i64, value: f64, flag: Flag) {
@@ -217,10 +230,8 @@ impl OpenPartial {
             self.flags[flag as usize] += 1;
             return;
         }
-        if flag as u8 != self.run_flag || self.run == u16::MAX {
-            self.flags = self.flags();
-            self.run_flag = flag as u8;
-            self.run = 0;
+        if flag as u8 != self.run_flag || self.run == self.run_end {
+            self.begin_run(flag);
         }
         if self.last_ns == Self::NO_VALUE_NS {
             self.shift = value;
@@ -235,6 +246,30 @@ impl OpenPartial {
             self.last = value;
             self.last_ns = at_ns;
         }
+    }
+
+    /// Ends a run, and moves the shift if there are twice as many values as when it was chosen.
+    fn begin_run(&mut self, flag: Flag) {
+        self.flags = self.flags();
+        self.run_flag = flag as u8;
+        self.run = 0;
+        let values = Flag::ALL.iter().zip(self.flags).filter(|(flag, _)| flag.counts());
+        let n: u64 = values.map(|(_, n)| n).sum();
+        if 2 << self.shift_log2 <= n {
+            self.move_shift(n);
+            self.shift_log2 = n.ilog2() as u8;
+        }
+        self.run_end = u16::try_from((2 << self.shift_log2) - n).unwrap_or(u16::MAX);
+    }
+
+    /// Takes the mean of the `n` values as the shift.
+    fn move_shift(&mut self, n: u64) {
+        let n = n as f64;
+        let shift = (self.shift + self.sum / n).clamp(self.min, self.max);
+        let by = shift - self.shift;
+        self.sum_squares = (self.sum_squares - by * (2.0 * self.sum - n * by)).max(0.0);
+        self.sum -= n * by;
+        self.shift = shift;
     }
 
     /// Counts a value beyond the percentile bins.
@@ -386,6 +421,32 @@ mod tests {
         some.merge(&some.clone());
         assert_eq!(some.flags(), [2 * u64::from(u32::MAX); 5]);
         assert_eq!((some.n(), some.accepted()), (2 * n, 8 * u64::from(u32::MAX)));
+    }
+
+    /// One value far from the others, at any place and in panes of any length: within the bound
+    /// that summaries are held to.
+    #[test]
+    fn an_outlier_costs_no_digits_however_long_the_pane() {
+        for n in [2, 7, 8, 9, 60, 120, 1_000] {
+            for (far, at) in [(-1e3, 0), (-1e3, n / 2), (1e6, 0), (1e6, n - 1), (1e12, 0)] {
+                let value = |i| if i == at { far } else { 20.0 + 0.01 * ((i * 37 % 11) as f64) };
+                let values: Vec<f64> = (0..n).map(value).collect();
+                let partial = partial_of(&values, 0);
+                let mean = values.iter().sum::<f64>() / n as f64;
+                // The mean of the rest is exact enough to be subtracted from each.
+                let (mut m2, mut rest) = (0.0_f64, 0.0);
+                for x in &values {
+                    let square = (x - mean) * (x - mean);
+                    let next = m2 + square;
+                    rest += if square <= m2 { (m2 - next) + square } else { (square - next) + m2 };
+                    m2 = next;
+                }
+                let (m2, n) = (m2 + rest, n as f64);
+                let (got, stddev) = ((partial.m2 / (n - 1.0)).sqrt(), (m2 / (n - 1.0)).sqrt());
+                let bound = 8.0 * 2_f64.powi(-53) * (1.0 + far.abs() / stddev) * stddev;
+                assert!((got - stddev).abs() <= bound, "{n} with {far} at {at}: {got}, {stddev}");
+            }
+        }
     }
 
     #[test]

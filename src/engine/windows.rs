@@ -21,11 +21,11 @@ use super::{
     chain::{Chains, NEVER},
     exact::{Exact, reorder::Noted},
     gallery::Gallery,
-    open::{OpenPanes, Pane},
+    open::OpenPanes,
     rules::{Rules, Window},
     snapshot::ChannelInfo,
     statistics::Details,
-    validate::Reading,
+    validate::{Entry, Reading},
 };
 use crate::scan::Rest;
 
@@ -172,9 +172,48 @@ impl Windows {
         self.lanes.iter().map(|lane| (lane.number, lane.watermark_ns))
     }
 
+    /// Takes readings that are not below the watermarks of their lanes.
+    pub fn enter(&mut self, readings: &[Reading]) {
+        let mut rest = readings;
+        while let Some((reading, behind)) = rest.split_first() {
+            if reading.entry != Entry::Preview {
+                self.push(reading, None);
+            }
+            let lane = self.seats[reading.channel as usize].lane;
+            rest = &behind[self.enter_alike(lane as usize, behind)..];
+        }
+    }
+
+    /// Takes readings for as long as they are of this lane, lie in the pane of the one before and
+    /// go nowhere but into panes and bins; says how many.
+    fn enter_alike(&mut self, lane: usize, readings: &[Reading]) -> usize {
+        let Self { lanes, seats, banks, .. } = self;
+        let Some(mut recent) = lanes[lane].open.recent() else { return 0 };
+        let (mut taken, mut counted) = (0, false);
+        for &Reading { channel, flag, entry, at_ns, value, .. } in readings {
+            let seat = seats[channel as usize];
+            let plain = seat.besides <= Besides::BINS && entry != Entry::Preview;
+            let alike = plain && seat.lane as usize == lane;
+            if !alike || !recent.push(seat.member, at_ns, value, flag) {
+                break;
+            }
+            counted |= seat.besides == Besides::BINS;
+            taken += 1;
+        }
+        if counted {
+            let pane = recent.pane;
+            for &Reading { channel, flag, value, .. } in &readings[..taken] {
+                let Seat { member, besides, .. } = seats[channel as usize];
+                if besides == Besides::BINS && flag.counts() && !banks.note(channel, pane, value) {
+                    lanes[lane].open.note_out_of_range(member, pane);
+                }
+            }
+        }
+        taken
+    }
+
     /// Takes a reading that is not below the watermark of its lane. Hardly ever results come of
     /// it at once, of exact windows: they go to `through`, if all are wanted.
-    #[inline]
     pub fn push(&mut self, reading: &Reading, through: Option<&mut dyn FnMut(Found<'_>)>) {
         let Reading { channel, at_ns, value, flag, .. } = *reading;
         let Seat { lane, member, besides } = self.seats[channel as usize];
@@ -182,8 +221,8 @@ impl Windows {
         if besides == Besides::NOWHERE {
             return;
         }
-        if besides.has(Besides::BINS) && flag.counts() {
-            self.note(channel, pane, value);
+        if besides.has(Besides::BINS) && flag.counts() && !self.banks.note(channel, pane, value) {
+            self.lanes[lane as usize].open.note_out_of_range(member, pane);
         }
         if Besides::BINS < besides {
             self.push_besides(reading, through);
@@ -202,17 +241,6 @@ impl Windows {
         let Banks { channels, details, .. } = &mut self.banks;
         if let Some(number) = channels[channel as usize].detail {
             details.push(number, reading, *watermark_ns);
-        }
-    }
-
-    /// Counts a value of a channel with percentiles.
-    fn note(&mut self, channel: u32, pane: Pane, value: f64) {
-        let Seat { lane, member, .. } = self.seats[channel as usize];
-        let Banks { channels, counting, .. } = &mut self.banks;
-        if let Some(counter) = &channels[channel as usize].counter
-            && !counting.note(counter, pane, value)
-        {
-            self.lanes[lane as usize].open.note_out_of_range(member, pane);
         }
     }
 

@@ -72,6 +72,15 @@ impl Banks {
         }
     }
 
+    /// Counts a value of a channel with percentiles; whether it lies within the range of the bins.
+    #[inline]
+    pub(super) fn note(&mut self, place: u32, pane: Pane, value: f64) -> bool {
+        match &self.channels[place as usize].counter {
+            Some(counter) => self.counting.note(counter, pane, value),
+            None => true,
+        }
+    }
+
     /// Takes a channel's part of a pane that is being closed, and says when its next result is
     /// due; `place` is its number here.
     pub(super) fn close(&mut self, place: u32, closed: &ClosedPane, closing: &mut Closing) -> i64 {

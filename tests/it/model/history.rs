@@ -72,12 +72,34 @@ pub(super) fn setting() -> impl Strategy<Value = Setting> {
 /// What happens between two frames, and to the second.
 #[derive(Clone, Debug)]
 pub(super) enum Move {
-    Frame { device: u32, gap_ms: i64, stamps_ms: Vec<(u32, i64)>, values: Vec<f64>, health: u8 },
-    Repeat { back: usize },
+    Frame {
+        device: u32,
+        gap_ms: i64,
+        stamps_ms: Vec<(u32, i64)>,
+        values: Vec<f64>,
+        health: u8,
+    },
+    Repeat {
+        back: usize,
+    },
     SwapWithNext,
-    Restart { device: u32 },
-    Jump { seconds: i64 },
-    Lose { device: u32, frames: u32 },
+    Restart {
+        device: u32,
+    },
+    Jump {
+        seconds: i64,
+    },
+    Lose {
+        device: u32,
+        frames: u32,
+    },
+    /// So many frames of one reading each, close together: the first is far from the others.
+    Burst {
+        device: u32,
+        channel: u32,
+        frames: u32,
+        far: f64,
+    },
 }
 
 pub(super) fn value() -> impl Strategy<Value = f64> {
@@ -118,6 +140,9 @@ pub(super) fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => (1..=DEVICES).prop_map(|device| Move::Restart { device }),
         1 => (1..200_i64).prop_map(|seconds| Move::Jump { seconds }),
         1 => (1..=DEVICES, 1..5_u32).prop_map(|(device, frames)| Move::Lose { device, frames }),
+        1 => (1..=DEVICES, 0..CHANNELS, 2..150_u32, value()).prop_map(
+            |(device, channel, frames, far)| Move::Burst { device, channel, frames, far }
+        ),
     ];
     proptest::collection::vec(moves, 1..160)
 }
@@ -162,6 +187,23 @@ pub(super) fn history(moves: &[Move]) -> Vec<Event> {
                 (*boot, *sequence) = (*boot + 1, 0);
             }
             Move::Jump { seconds } => now_ns += seconds * 1_000 * MS,
+            Move::Burst { device, channel, frames, far } => {
+                let (boot, sequence) = counters.entry(*device).or_default();
+                for nth in 0..*frames {
+                    now_ns += MS / 2;
+                    let value =
+                        if nth == 0 { *far } else { 20.0 + f64::from(nth * 37 % 11) / 100.0 };
+                    events.push(Event {
+                        device: *device,
+                        boot: *boot,
+                        sequence: *sequence,
+                        health: Health::Good,
+                        arrived_ns: now_ns,
+                        samples: vec![(*channel, now_ns, value)],
+                    });
+                    *sequence += 1;
+                }
+            }
             Move::Lose { device, frames } => counters.entry(*device).or_default().1 += frames,
         }
     }
