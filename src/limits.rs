@@ -184,6 +184,8 @@ pub const OPEN_SLOTS_MAX: usize = 16;
 /// Channels for which panes are closed and results worked out in one go, with each batch and while
 /// there is none: a millisecond or two, which readings that come meanwhile have to wait.
 pub const CHANNELS_PER_SLICE: usize = 2_048;
+/// Values of a channel in a row in one frame from which they are taken together.
+pub const RUN_READINGS_MIN: usize = 32;
 /// Event times are kept within this many nanoseconds of 1970, 146 years either way, so that no
 /// sum of times and lengths overflows.
 pub const EVENT_TIME_ABS_MAX_NS: i64 = 1 << 62;

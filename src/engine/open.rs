@@ -132,6 +132,26 @@ impl OpenPanes {
         pane
     }
 
+    /// Takes values of one pane, as by [`OpenPartial::push_run`]; `None` if they must be taken one
+    /// by one.
+    pub fn push_run(
+        &mut self,
+        channel: u32,
+        flag: Flag,
+        (from_ns, to_ns): (i64, i64),
+        values: &[f64],
+    ) -> Option<Pane> {
+        let pane = self.pane_at(from_ns);
+        let taken = self.pane_mut(channel, pane).push_run(flag, (from_ns, to_ns), values);
+        taken.then_some(pane)
+    }
+
+    /// End of the pane that an instant lies in.
+    #[must_use]
+    pub fn end_ns(&self, at_ns: i64) -> i64 {
+        (at_ns.div_euclid(self.pane_ns) + 1) * self.pane_ns
+    }
+
     /// The pane that took the latest reading, for more of the same; none while panes wait in the
     /// map.
     pub fn recent(&mut self) -> Option<Recent<'_>> {

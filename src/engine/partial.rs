@@ -221,6 +221,52 @@ impl OpenPartial {
         }
     }
 
+    /// Takes values in the order of time, the first and the last of them at these times, and all
+    /// with one flag that counts. Sums are formed four at a time, so that one need not wait for
+    /// another: how many are taken together shows in the last digits. Nothing is taken, and
+    /// `false` given, if they begin before the latest value.
+    #[must_use = "they may have to be taken one by one"]
+    pub fn push_run(&mut self, flag: Flag, (from_ns, to_ns): (i64, i64), values: &[f64]) -> bool {
+        if from_ns < self.last_ns {
+            return false;
+        }
+        let mut rest = values;
+        while let Some((&value, behind)) = rest.split_first() {
+            // The usual way is for the first, and for one at which a run ends.
+            self.push(from_ns, value, flag);
+            let room = usize::from(self.run_end - self.run).min(behind.len());
+            let (together, behind) = behind.split_at(room);
+            self.add_all(together);
+            rest = behind;
+        }
+        self.last = values.last().copied().unwrap_or(self.last);
+        self.last_ns = to_ns;
+        true
+    }
+
+    /// Adds values of the run.
+    fn add_all(&mut self, values: &[f64]) {
+        const LANES: usize = 4;
+        let [mut sum, mut squares] = [[0.0; LANES]; 2];
+        let (mut min, mut max) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+        let (fours, rest) = values.as_chunks::<LANES>();
+        for four in fours {
+            for lane in 0..LANES {
+                let shifted = four[lane] - self.shift;
+                sum[lane] += shifted;
+                squares[lane] += shifted * shifted;
+                min[lane] = smaller(min[lane], four[lane]);
+                max[lane] = larger(max[lane], four[lane]);
+            }
+        }
+        self.sum += (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        self.sum_squares += (squares[0] + squares[1]) + (squares[2] + squares[3]);
+        self.min = min.into_iter().fold(self.min, smaller);
+        self.max = max.into_iter().fold(self.max, larger);
+        rest.iter().for_each(|&value| self.add(value));
+        self.run += values.len() as u16;
+    }
+
     /// Takes the first of a pane, one with another flag than the one before, one at which a run
     /// ends, and one that is late.
     #[cold]
@@ -446,6 +492,36 @@ mod tests {
                 let bound = 8.0 * 2_f64.powi(-53) * (1.0 + far.abs() / stddev) * stddev;
                 assert!((got - stddev).abs() <= bound, "{n} with {far} at {at}: {got}, {stddev}");
             }
+        }
+    }
+
+    proptest::proptest! {
+        /// What is taken together comes to what it does one by one.
+        #[test]
+        fn runs_are_as_their_values(
+            before in proptest::collection::vec((-5..5_i64, -100.0..100.0_f64, 0..5_usize), 0..40),
+            values in proptest::collection::vec(-100.0..1e3_f64, 1..400),
+            flag in 0..3_usize,
+        ) {
+            let mut singly = OpenPartial::EMPTY;
+            for (at_ns, value, flag) in before {
+                singly.push(at_ns, value, Flag::ALL[flag]);
+            }
+            let (mut together, flag) = (singly, Flag::ALL[flag]);
+            let to_ns = 5 + values.len() as i64 - 1;
+            proptest::prop_assert!(together.push_run(flag, (5, to_ns), &values));
+            (5..).zip(&values).for_each(|(at_ns, value)| singly.push(at_ns, *value, flag));
+            proptest::prop_assert!(!together.push_run(flag, (to_ns - 1, to_ns), &values));
+            let (got, expected) = (together.close(), singly.close());
+            proptest::prop_assert_eq!(got.flags(), expected.flags());
+            proptest::prop_assert_eq!((got.min, got.max), (expected.min, expected.max));
+            proptest::prop_assert_eq!((got.first, got.last), (expected.first, expected.last));
+            proptest::prop_assert!((got.mean - expected.mean).abs() <= 1e-12 * 1e3);
+            proptest::prop_assert!(close_to(got.m2, expected.m2, 1e-12));
+            // Both go on alike.
+            proptest::prop_assert_eq!(together.last_ns, singly.last_ns);
+            proptest::prop_assert_eq!(together.first_ns, singly.first_ns);
+            proptest::prop_assert_eq!(together.shift_log2, singly.shift_log2);
         }
     }
 

@@ -19,7 +19,7 @@ use super::{
     verdict::{Test, Tests},
 };
 use crate::{
-    limits::{EVENT_TIME_ABS_MAX_NS, SPARE_LISTS_MAX},
+    limits::{EVENT_TIME_ABS_MAX_NS, RUN_READINGS_MIN, SPARE_LISTS_MAX},
     scan::Step,
     wire::{FIELD_OVERFLOW, FIELD_UNKNOWN, FieldTable, Head, Health, Sample},
 };
@@ -146,7 +146,7 @@ impl Validate {
             self.refuse(&frame, ReadingRefusal::QueueFull, received);
         }
         let (mut accepted, mut newest_ns) = (0, i64::MIN);
-        let mut rest = samples;
+        let (first, mut rest) = (checked.readings.len(), samples);
         loop {
             if !W::LOOKS && self.is_plain(&frame) {
                 let plain = self.take_plain(&frame, rest, &mut checked.readings, &mut newest_ns);
@@ -166,6 +166,9 @@ impl Validate {
             }
         }
         if 0 < accepted {
+            if has_run(samples) {
+                join(&mut checked.readings[first..]);
+            }
             self.tally.accepted += accepted;
             self.sources[source].last_accepted_ns = Some(head.arrived_ns);
             self.sources[source].devices.accept(device, accepted, &mut self.news);
@@ -362,6 +365,25 @@ impl Frame {
         match self.offset_ns {
             None => self.arrived_ns,
             Some(offset_ns) => within_event_time(made_ns.saturating_add(offset_ns)),
+        }
+    }
+}
+
+/// Whether there may be as many samples of one field in a row as make a run.
+fn has_run(samples: &[Sample]) -> bool {
+    // It takes in one of these places and the next.
+    let mut places = (1..samples.len()).step_by(RUN_READINGS_MIN / 2);
+    places.any(|at| samples[at - 1].field == samples[at].field)
+}
+
+/// Marks what follows another value of its channel: only within a frame, because how frames are
+/// cut into batches must not show in any result.
+fn join(readings: &mut [Reading]) {
+    for at in 1..readings.len() {
+        let (before, reading) = (readings[at - 1], &mut readings[at]);
+        let follows = before.channel == reading.channel && before.entry != Entry::Note;
+        if follows && reading.entry == Entry::Value {
+            reading.entry = Entry::Next;
         }
     }
 }

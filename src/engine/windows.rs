@@ -21,13 +21,13 @@ use super::{
     chain::{Chains, NEVER},
     exact::{Exact, reorder::Noted},
     gallery::Gallery,
-    open::OpenPanes,
+    open::{OpenPanes, Pane},
     rules::{Rules, Window},
     snapshot::ChannelInfo,
     statistics::Details,
     validate::{Entry, Reading},
 };
-use crate::scan::Rest;
+use crate::{limits::RUN_READINGS_MIN, scan::Rest};
 
 /// The state of aggregation: takes accepted readings and watermarks, gives results.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub struct Windows {
     /// Chains by the lane, the windows and the reach that their channels share.
     shared: BTreeMap<(usize, Arc<[Window]>, i64), u32>,
     agenda: Agenda,
+    /// Values that are taken together.
+    run: Vec<f64>,
 }
 
 /// Where a channel's open panes are.
@@ -110,6 +112,7 @@ impl Windows {
             banks: Banks::new(percentile_bytes),
             shared: BTreeMap::new(),
             agenda: Agenda::default(),
+            run: Vec::new(),
         }
     }
 
@@ -176,12 +179,48 @@ impl Windows {
     pub fn enter(&mut self, readings: &[Reading]) {
         let mut rest = readings;
         while let Some((reading, behind)) = rest.split_first() {
+            if reading.entry == Entry::Next {
+                rest = self.enter_run(rest);
+                continue;
+            }
             if reading.entry != Entry::Preview {
                 self.push(reading, None);
             }
             let lane = self.seats[reading.channel as usize].lane;
             rest = &behind[self.enter_alike(lane as usize, behind)..];
         }
+    }
+
+    /// Takes the readings of one channel, flag and pane that follow each other in a frame, together
+    /// if they are many; the rest. What comes of it follows from the frame alone.
+    fn enter_run<'a>(&mut self, readings: &'a [Reading]) -> &'a [Reading] {
+        let Some(Reading { channel, flag, at_ns: from_ns, .. }) = readings.first().copied() else {
+            return readings;
+        };
+        let Seat { lane, member, besides } = self.seats[channel as usize];
+        let end_ns = self.lanes[lane as usize].open.end_ns(from_ns);
+        let mut to_ns = from_ns;
+        let more = readings.iter().take_while(|reading| {
+            let follows = reading.entry == Entry::Next && reading.channel == channel;
+            let alike = follows && reading.flag == flag && reading.at_ns < end_ns;
+            let fits = alike && to_ns <= reading.at_ns;
+            to_ns = if fits { reading.at_ns } else { to_ns };
+            fits
+        });
+        let (run, rest) = readings.split_at(more.count());
+        if RUN_READINGS_MIN <= run.len() && flag.counts() {
+            self.run.clear();
+            self.run.extend(run.iter().map(|reading| reading.value));
+            let open = &mut self.lanes[lane as usize].open;
+            if let Some(pane) = open.push_run(member, flag, (from_ns, to_ns), &self.run) {
+                if besides != Besides::NOWHERE {
+                    run.iter().for_each(|reading| self.push_besides(reading, pane, None));
+                }
+                return rest;
+            }
+        }
+        run.iter().for_each(|reading| self.push(reading, None));
+        rest
     }
 
     /// Takes readings for as long as they are of this lane, lie in the pane of the one before and
@@ -192,7 +231,8 @@ impl Windows {
         let (mut taken, mut counted) = (0, false);
         for &Reading { channel, flag, entry, at_ns, value, .. } in readings {
             let seat = seats[channel as usize];
-            let plain = seat.besides <= Besides::BINS && entry != Entry::Preview;
+            let alone = entry != Entry::Preview && entry != Entry::Next;
+            let plain = seat.besides <= Besides::BINS && alone;
             let alike = plain && seat.lane as usize == lane;
             if !alike || !recent.push(seat.member, at_ns, value, flag) {
                 break;
@@ -218,23 +258,25 @@ impl Windows {
         let Reading { channel, at_ns, value, flag, .. } = *reading;
         let Seat { lane, member, besides } = self.seats[channel as usize];
         let pane = self.lanes[lane as usize].open.push(member, at_ns, value, flag);
-        if besides == Besides::NOWHERE {
-            return;
-        }
-        if besides.has(Besides::BINS) && flag.counts() && !self.banks.note(channel, pane, value) {
-            self.lanes[lane as usize].open.note_out_of_range(member, pane);
-        }
-        if Besides::BINS < besides {
-            self.push_besides(reading, through);
+        if besides != Besides::NOWHERE {
+            self.push_besides(reading, pane, through);
         }
     }
 
-    /// Takes a reading of a channel that has exact windows or statistics.
+    /// Takes a reading of a channel that has more than panes.
     #[inline(never)]
-    fn push_besides(&mut self, reading: &Reading, through: Option<&mut dyn FnMut(Found<'_>)>) {
+    fn push_besides(
+        &mut self,
+        reading: &Reading,
+        pane: Pane,
+        through: Option<&mut dyn FnMut(Found<'_>)>,
+    ) {
         let Reading { channel, at_ns, value, flag, .. } = *reading;
         let Seat { lane, member, besides } = self.seats[channel as usize];
-        let Lane { exact, watermark_ns, .. } = &mut self.lanes[lane as usize];
+        let Lane { open, exact, watermark_ns, .. } = &mut self.lanes[lane as usize];
+        if besides.has(Besides::BINS) && flag.counts() && !self.banks.note(channel, pane, value) {
+            open.note_out_of_range(member, pane);
+        }
         if besides.has(Besides::EXACT) {
             exact.push(member, Noted { at_ns, value, flag }, through);
         }

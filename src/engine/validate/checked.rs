@@ -93,6 +93,8 @@ pub struct Reading {
 pub enum Entry {
     /// A value: it enters its pane and is shown.
     Value,
+    /// A value that follows another of the same channel in the same frame.
+    Next,
     /// A note that there is none: it is counted in its pane.
     Note,
     /// A value that waits for a verdict: it is shown, and enters its pane later.
@@ -105,7 +107,7 @@ impl Entry {
     /// Whether it may be shown as the latest value.
     #[must_use]
     pub fn is_shown(self) -> bool {
-        matches!(self, Self::Value | Self::Preview)
+        matches!(self, Self::Value | Self::Next | Self::Preview)
     }
 }
 

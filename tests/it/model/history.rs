@@ -93,12 +93,14 @@ pub(super) enum Move {
         device: u32,
         frames: u32,
     },
-    /// So many frames of one reading each, close together: the first is far from the others.
+    /// So many readings of a channel close together, the first far from the others: in frames of
+    /// their own, or all in one.
     Burst {
         device: u32,
         channel: u32,
-        frames: u32,
+        readings: u32,
         far: f64,
+        in_one: bool,
     },
 }
 
@@ -133,6 +135,15 @@ pub(super) fn moves() -> impl Strategy<Value = Vec<Move>> {
             values,
             health,
         });
+    let burst = (1..=DEVICES, 0..CHANNELS, 2..150_u32, value(), any::<bool>()).prop_map(
+        |(device, channel, readings, far, in_one)| Move::Burst {
+            device,
+            channel,
+            readings,
+            far,
+            in_one,
+        },
+    );
     let moves = prop_oneof![
         30 => frame,
         2 => (1..80_usize).prop_map(|back| Move::Repeat { back }),
@@ -140,9 +151,7 @@ pub(super) fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => (1..=DEVICES).prop_map(|device| Move::Restart { device }),
         1 => (1..200_i64).prop_map(|seconds| Move::Jump { seconds }),
         1 => (1..=DEVICES, 1..5_u32).prop_map(|(device, frames)| Move::Lose { device, frames }),
-        1 => (1..=DEVICES, 0..CHANNELS, 2..150_u32, value()).prop_map(
-            |(device, channel, frames, far)| Move::Burst { device, channel, frames, far }
-        ),
+        1 => burst,
     ];
     proptest::collection::vec(moves, 1..160)
 }
@@ -187,19 +196,22 @@ pub(super) fn history(moves: &[Move]) -> Vec<Event> {
                 (*boot, *sequence) = (*boot + 1, 0);
             }
             Move::Jump { seconds } => now_ns += seconds * 1_000 * MS,
-            Move::Burst { device, channel, frames, far } => {
+            Move::Burst { device, channel, readings, far, in_one } => {
                 let (boot, sequence) = counters.entry(*device).or_default();
-                for nth in 0..*frames {
+                let mut samples = Vec::new();
+                for nth in 0..*readings {
                     now_ns += MS / 2;
-                    let value =
-                        if nth == 0 { *far } else { 20.0 + f64::from(nth * 37 % 11) / 100.0 };
+                    let near = 20.0 + f64::from(nth * 37 % 11) / 100.0;
+                    samples.push((*channel, now_ns, if nth == 0 { *far } else { near }));
+                }
+                for samples in samples.chunks(if *in_one { samples.len() } else { 1 }) {
                     events.push(Event {
                         device: *device,
                         boot: *boot,
                         sequence: *sequence,
                         health: Health::Good,
-                        arrived_ns: now_ns,
-                        samples: vec![(*channel, now_ns, value)],
+                        arrived_ns: samples[samples.len() - 1].1,
+                        samples: samples.to_vec(),
                     });
                     *sequence += 1;
                 }
