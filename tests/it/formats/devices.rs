@@ -179,14 +179,20 @@ fn block(lines: &str) -> Vec<u8> {
     block
 }
 
-#[test]
-fn inverters_chargers_and_battery_monitors() {
-    let format = Format::Vedirect(VedirectOptions { naming: any_name() });
+/// The two blocks of a battery monitor.
+fn monitor() -> (Vec<u8>, Vec<u8>) {
     let shunt = block(
         "PID=0xA381 V=13224 VM=6611 DM=-3 I=-2050 P=-27 CE=-4520 SOC=956 TTG=2304 Alarm=OFF \
          Relay=OFF AR=0 BMV=712 FW=0408 MON=0",
     );
     let history = block("H1=-61342 H2=-4520 H4=12 H9=1036800 H15=0 H16=6702 H17=1242 H18=1401");
+    (shunt, history)
+}
+
+#[test]
+fn inverters_chargers_and_battery_monitors() {
+    let format = Format::Vedirect(VedirectOptions { naming: any_name() });
+    let (shunt, history) = monitor();
     check(
         &format,
         &[
@@ -196,6 +202,13 @@ fn inverters_chargers_and_battery_monitors() {
                 4,
                 &[],
                 &[("V", 13.224), ("DM", -0.3), ("SOC", 95.6), ("H16", 6.702), ("H18", 14.01)],
+            ),
+            (
+                "one that restarts within the first of its two, asked in HEX within the second",
+                [&shunt[..40], &history[..40], b":A0102000543\n", &history[40..]].concat(),
+                1,
+                &[("truncated", 1), ("hex", 1)],
+                &[("H9", 1_036_800.0)],
             ),
             (
                 "one of the first kind, which has neither PID nor SER#",

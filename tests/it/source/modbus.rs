@@ -177,6 +177,22 @@ async fn nothing_is_asked_until_a_late_reply_is_gone() {
     assert_eq!((seen.wire.frames_ok, seen.values), (3, 4));
 }
 
+/// Bytes that belong to nothing begin the quarantine anew: more of them may be on the way.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_asked_while_something_comes() {
+    let (_, seen) = with(async |mut device| {
+        asked(&mut device).await;
+        for _ in 0..5 {
+            sleep(Duration::from_millis(250)).await;
+            device.write_all(b"U").await.unwrap();
+        }
+        let (_, wait) = asked(&mut device).await;
+        assert!((300..315).contains(&wait.as_millis()), "{wait:?}");
+    })
+    .await;
+    assert_eq!(seen.refused(FrameRefusal::Timeout), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_reply_in_pieces_is_one_and_a_line_that_ends_within_is_told() {
     let (lost, seen) = with(async |mut device| {
