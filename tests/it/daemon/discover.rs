@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Runs a command of the client, which must succeed.
-fn client(daemon: &Daemon, arguments: &[&str]) -> String {
+pub(super) fn client(daemon: &Daemon, arguments: &[&str]) -> String {
     let mut command = stillwell();
     command.args(arguments).arg("--socket").arg(daemon.socket());
     let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("runs");
@@ -20,12 +20,12 @@ fn client(daemon: &Daemon, arguments: &[&str]) -> String {
 }
 
 /// What `list` says of each channel, by id.
-fn listed(daemon: &Daemon) -> Vec<Value> {
+pub(super) fn listed(daemon: &Daemon) -> Vec<Value> {
     let text = client(daemon, &["list", "--json"]);
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-fn ids(channels: &[Value]) -> Vec<&str> {
+pub(super) fn ids(channels: &[Value]) -> Vec<&str> {
     channels.iter().map(|channel| channel["id"].as_str().expect("an id")).collect()
 }
 

@@ -5,6 +5,10 @@ use std::{path::Path, process::Stdio};
 
 use serde_json::Value;
 
+use super::{
+    discover::{client, ids, listed},
+    tap::Tapper,
+};
 use crate::{
     process::{Process, Scratch, stillwell, wait_for},
     support::{Daemon, Devices, Faults, Line, ModbusMode as Mode, Pty, held, number, refused},
@@ -112,7 +116,7 @@ fn over_a_bad_serial_line_no_value_lands_on_another_register() {
 fn over_a_bad_connection_no_value_lands_on_another_register() {
     let Some(devices) = Devices::start(Mode::Tcp) else { return };
     let faults = Faults { seed: Some(seed(11)), late_ms: (90, 300), ..Faults::default() };
-    let (line, address) = Line::network(devices.address, faults);
+    let (line, address) = Line::network(Mode::Tcp, devices.address, faults);
     let place = format!("connect = \"{address}\"");
     let config = format!("{WINDOW}{}", source(&place, &format!("{HASTE}\n{}", alike())));
     let daemon = Daemon::start(&config);
@@ -130,11 +134,34 @@ fn over_a_bad_connection_no_value_lands_on_another_register() {
     daemon.stop();
 }
 
+/// Behind a gateway that hands on what is on its serial line, frames and faults alike.
+#[test]
+fn over_a_bad_line_behind_an_address_no_value_lands_on_another_register() {
+    let Some(devices) = Devices::start(Mode::Rtu) else { return };
+    let faults = Faults { seed: Some(seed(13)), late_ms: (90, 400), ..Faults::default() };
+    let (line, address) = Line::network(Mode::Rtu, devices.address, faults);
+    let place = format!("connect = \"{address}\"\nmode = \"rtu\"");
+    let config = format!("{WINDOW}{}", source(&place, &format!("{HASTE}\n{}", alike())));
+    let daemon = Daemon::start(&config);
+    let reasons = ["timeout", "checksum", "truncated", "unasked"];
+    let seen = |source: &Value| {
+        let ledger = &source["ledger"];
+        60 <= number(ledger, "frames_ok")
+            && reasons.iter().all(|why| 0 < refused(ledger, "frames_refused", why))
+    };
+    let source = daemon.until("line", "60 replies and all kinds of others", seen);
+    println!("{:?}\n{:#}", line.counts(), source["ledger"]["frames_refused"]);
+    assert_eq!(line.counts()["connection"], 1, "nonsense on a serial line ends no connection");
+    drop(line);
+    assert_each_at_its_own(&daemon);
+    daemon.stop();
+}
+
 /// All tables, types and orders, as devices of others hold them.
 #[test]
 fn every_table_type_and_order_is_read() {
     let Some(devices) = Devices::start(Mode::Tcp) else { return };
-    let (line, address) = Line::network(devices.address, Faults::default());
+    let (line, address) = Line::network(Mode::Tcp, devices.address, Faults::default());
     let cases = [
         ("holding", 100, "type = \"u16\"", 8_292.0),
         ("holding", 101, "type = \"u16\"\norder = \"dcba\"", f64::from(0x6520)),
@@ -262,5 +289,42 @@ fn a_recording_replays_to_the_same_readings() {
     let ledger: Value =
         serde_json::from_str(printed.lines().last().expect("a ledger")).expect("JSON");
     assert_eq!((number(&ledger, "frames_ok"), number(&ledger, "accepted")), (10, 30), "{ledger:#}");
+    daemon.stop();
+}
+
+/// An exchange is shown as it was, and the channels of registers are made permanent as others.
+#[test]
+fn registers_are_shown_and_adopted() {
+    let Some(devices) = Devices::start(Mode::Tcp) else { return };
+    let place = format!("connect = \"{}\"", devices.address);
+    let config = source(&place, &format!("every = \"100ms\"\n{}", registers(1, "holding", [5, 6])));
+    let daemon = Daemon::start(&config);
+    daemon.frames("line", 1);
+    let shown = Tapper::start(&daemon, r#"{"source":"line"}"#).look();
+    let frame = &shown[0];
+    let hex = frame["hex"].as_str().expect("bytes");
+    // Device 1 is asked for two registers from 5 on, and says 8197 and 8198.
+    let (asked, answered) = ("00000006010300050002", "0000000701030420052006");
+    assert!(hex.starts_with("0c") && hex[6..].starts_with(asked), "{frame}");
+    assert!(hex.len() == 2 * (1 + 12 + 13) && hex.ends_with(answered), "{frame}");
+    for (at, (id, raw)) in
+        [("line.1.holding.5", 8_197.0), ("line.1.holding.6", 8_198.0)].iter().enumerate()
+    {
+        let reading = &frame["readings"][at];
+        assert_eq!((&reading["id"], &reading["raw"]), (&(*id).into(), &(*raw).into()), "{frame}");
+        assert_eq!(reading["verdict"], "accepted", "{frame}");
+    }
+
+    let adopted = client(&daemon, &["adopt"]);
+    daemon.stop();
+    let permanent = config.replace("unknown = \"discover\"", "") + &adopted;
+    let daemon = Daemon::start(&permanent);
+    daemon.frames("line", 2);
+    let kept = listed(&daemon);
+    assert_eq!(ids(&kept), ["line.1.holding.5", "line.1.holding.6"], "{adopted}");
+    assert!(kept.iter().all(|channel| channel["discovered"] == false), "{kept:?}");
+    assert_eq!(daemon.get("line.1.holding.6")["channels"][0]["value"], held(1, "holding", 6));
+    let ledger = daemon.source("line")["ledger"].take();
+    assert_eq!(refused(&ledger, "readings_refused", "unknown_channel"), 0, "{ledger:#}");
     daemon.stop();
 }

@@ -37,7 +37,7 @@ impl Tapper {
     }
 
     /// The frames of the next message.
-    fn look(&mut self) -> Vec<Value> {
+    pub(super) fn look(&mut self) -> Vec<Value> {
         let mut message = self.client.message().expect("a message");
         let parameters = &mut message["parameters"];
         self.passed_over += number(parameters, "passed_over");

@@ -99,7 +99,7 @@ impl Line {
     }
 
     /// An address of the network, and the line behind it.
-    pub(crate) fn network(devices: SocketAddr, faults: Faults) -> (Self, SocketAddr) {
+    pub(crate) fn network(mode: Mode, devices: SocketAddr, faults: Faults) -> (Self, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
         listener.set_nonblocking(true).expect("a socket");
@@ -112,7 +112,7 @@ impl Line {
                     turns += 1;
                     let seed = faults.seed.map(|seed| seed + turns);
                     let faults = Faults { seed, ..faults.clone() };
-                    let way = Way::new(Mode::Tcp, faults, connect(devices), Arc::clone(&counts));
+                    let way = Way::new(mode, faults, connect(devices), Arc::clone(&counts));
                     way.count("connection");
                     open = Some((stream, way));
                 }
