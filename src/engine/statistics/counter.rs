@@ -26,6 +26,8 @@ pub struct Counter {
     before: Point,
     first: Point,
     last: Point,
+    /// Whether the last is another reading than the first.
+    is_several: bool,
     sum: Sum,
 }
 
@@ -54,7 +56,7 @@ impl Counter {
     /// The aggregate of one reading that has a value, with the one before it that had.
     #[must_use]
     pub fn of(point: Point, before: Point, range: Range) -> Self {
-        Self { range, before, first: point, last: point, sum: Sum::NOTHING }
+        Self { range, before, first: point, last: point, is_several: false, sum: Sum::NOTHING }
     }
 
     /// What it comes to; `None` for no reading, and for one without any before it.
@@ -67,7 +69,7 @@ impl Counter {
         if self.before.is_known() {
             since = self.before;
             self.sum.step(self.range.step(self.before.value, self.first.value));
-        } else if self.first == self.last {
+        } else if !self.is_several {
             return None;
         }
         let Sum { increase, wraps, resets } = self.sum;
@@ -101,6 +103,7 @@ impl Merge for Counter {
         before: Point::NEVER,
         first: Point::NEVER,
         last: Point::NEVER,
+        is_several: false,
         sum: Sum::NOTHING,
     };
 
@@ -121,6 +124,7 @@ impl Merge for Counter {
         self.sum.wraps = self.sum.wraps.saturating_add(later.sum.wraps);
         self.sum.resets = self.sum.resets.saturating_add(later.sum.resets);
         self.last = later.last;
+        self.is_several = true;
     }
 }
 
@@ -170,6 +174,8 @@ mod tests {
         let got = alone.counted().expect("a step");
         assert_eq!((got.increase, got.per_second), (4.0, Some(2.0)));
         assert_eq!(merged(&[(0, 10.0)], U32).counted(), None, "the first gives no step");
+        let twice = merged(&[(0, 10.0), (0, 10.0)], U32).counted().expect("a step");
+        assert_eq!((twice.increase, twice.per_second), (0.0, None));
     }
 
     proptest! {
