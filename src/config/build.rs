@@ -65,8 +65,11 @@ pub(super) fn build(table: &DeTable<'_>, sink: &Sink, context: &Context<'_>) -> 
     }
     pattern::check_values(&patterns, &channels, sink);
     pattern::check_use(&patterns, &sources, &channels, sink);
-    let of_patterns = patterns.iter().flat_map(|pattern| pattern.values.others()).cloned();
-    let others = taken.others.into_iter().chain(of_patterns);
+    let of_defaults = defaults.others().cloned();
+    let of_patterns = patterns
+        .iter()
+        .flat_map(|pattern| pattern.values.others().iter().chain(pattern.rules.others()).cloned());
+    let others = taken.others.into_iter().chain(of_defaults).chain(of_patterns);
     channel::check_others(others, &channels, &sources, sink);
     let inputs: Vec<InputConfig> = sources.into_iter().map(input).collect::<Option<_>>()?;
     let percentile_bytes = daemon.percentile_bytes;

@@ -77,8 +77,9 @@ pub(super) fn read(
     let values = value_keys.resolve(&value_base, section);
     let rule_keys = RuleKeys::read(section);
     let mut rules = rule_keys.resolve(&base, time, &section.span, section.sink);
-    rule_keys.fit(&base, &mut rules, (values.unit.as_deref(), values.qc.is_some()), section);
+    rule_keys.fit(&base, &mut rules, &values, section);
     taken.others.extend_from_slice(value_keys.others());
+    taken.others.extend(rule_keys.others().cloned());
     value_keys.check_patience(&value_base, &rules, section);
     let id = id?;
     taken.junctions.push((Arc::clone(&id), values.junctions));

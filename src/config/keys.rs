@@ -31,6 +31,7 @@ pub(super) const DEFAULTS: &[&str] = &[
     "ewma",
     "allan",
     "gust",
+    "speed",
     "status",
     "completeness",
 ];
@@ -129,6 +130,7 @@ pub(super) const PATTERN: &[&str] = &[
     "ewma",
     "allan",
     "gust",
+    "speed",
     "status",
     "completeness",
 ];
@@ -187,6 +189,7 @@ pub(super) const CHANNEL: &[&str] = &[
     "ewma",
     "allan",
     "gust",
+    "speed",
     "status",
     "completeness",
 ];

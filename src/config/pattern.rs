@@ -114,8 +114,7 @@ impl<'a> Pattern<'a> {
         let (values, section) =
             (self.values.resolve(&ValueKeys::default(), &self.section), &self.section);
         let mut rules = self.rules.resolve(&base, source.time, &section.span, section.sink);
-        let about = (values.unit.as_deref(), values.qc.is_some());
-        self.rules.fit(&base, &mut rules, about, section);
+        self.rules.fit(&base, &mut rules, &values, section);
         Some(PatternPlan {
             glob: self.glob.clone(),
             unit: values.unit,

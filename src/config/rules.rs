@@ -6,6 +6,7 @@ use super::{
     errors::{Remark, Sink},
     reader::{Found, Section, number_of},
     statistics::StatisticsKeys,
+    value::ValuePlan,
     windows::{self, WindowList},
 };
 use crate::{
@@ -148,16 +149,21 @@ impl RuleKeys {
         rules
     }
 
-    /// Makes rules of these keys fit the unit of their channel, and whether its readings are
-    /// judged.
+    /// Makes rules of these keys fit the values of their channel.
     pub(super) fn fit(
         &self,
         base: &Self,
         rules: &mut Rules,
-        values: (Option<&str>, bool),
+        values: &ValuePlan,
         section: &Section<'_>,
     ) {
+        let values = (values.unit.as_deref(), values.qc.as_deref());
         self.statistics.fit(&base.statistics, rules, values, section);
+    }
+
+    /// The other channels that these keys name, and where.
+    pub(super) fn others(&self) -> impl Iterator<Item = &Found<Arc<str>>> {
+        self.statistics.speed().into_iter()
     }
 
     /// Ages from which a channel is stale and silent. A default gives way to the other key, so

@@ -13,6 +13,7 @@ use crate::{
     engine::{
         Rules,
         duration::Nanoseconds,
+        qc::plan::{Partner, QcPlan},
         statistics::{Kind, Statistics, counter::Range, hold::Course, plan::Grades},
         unit::{Conversion, Unit},
     },
@@ -40,6 +41,7 @@ pub(super) struct StatisticsKeys {
     ewma: Option<Found<i64>>,
     allan: Option<Found<Arc<[i64]>>>,
     gust: Option<Found<bool>>,
+    speed: Option<Found<Arc<str>>>,
     status: Option<(f64, f64)>,
     completeness: Option<f64>,
 }
@@ -76,6 +78,7 @@ impl StatisticsKeys {
             ewma: section.duration("ewma", TIMES),
             allan: allan(section),
             gust: section.boolean("gust"),
+            speed: section.text("speed").map(|found| found.map(Arc::from)),
             status: status(section),
             completeness: section.number("completeness", 0.0..=100.0).map(share),
         }
@@ -95,6 +98,7 @@ impl StatisticsKeys {
             ewma: own.ewma.or(base.ewma),
             allan: own.allan.or(base.allan),
             gust: own.gust.or(base.gust),
+            speed: own.speed.or(base.speed),
             status: own.status.or(base.status),
             completeness: own.completeness.or(base.completeness),
         }
@@ -121,10 +125,20 @@ impl StatisticsKeys {
                 _ => Arc::default(),
             },
             gust_ns: (is_scalar && is_on(&all.gust)).then_some(GUST_NS),
+            speed: None,
             grades: Grades { good, bad, complete: all.completeness.unwrap_or(0.0) },
         };
+        if let (Some(found), Word::Circular) = (&all.speed, word) {
+            let (id, age_max_ns) = (Arc::clone(&found.value), statistics.max_hold_ns);
+            statistics.speed = Some(Partner { id, age_max_ns });
+        }
         statistics.trust |= all.trust.is_none() && statistics.is_kept();
         statistics
+    }
+
+    /// The channel that these keys name for speeds.
+    pub(super) fn speed(&self) -> Option<&Found<Arc<str>>> {
+        self.speed.as_ref()
     }
 
     fn word(&self) -> Word {
@@ -161,6 +175,9 @@ impl StatisticsKeys {
         if word != Word::State {
             misfit("states", self.states.as_ref().map(|f| f.span.clone()), "state", word, sink);
         }
+        if word != Word::Circular {
+            misfit("speed", self.speed.as_ref().map(|f| f.span.clone()), "circular", word, sink);
+        }
         if word != Word::Counter {
             let span = self.range.as_ref().map(|found| found.span.clone());
             misfit("width`, `modulus` or `wrap_max", span, "counter", word, sink);
@@ -184,12 +201,19 @@ impl StatisticsKeys {
         &self,
         base: &Self,
         rules: &mut Rules,
-        (unit, is_judged): (Option<&str>, bool),
+        (unit, qc): (Option<&str>, Option<&QcPlan>),
         section: &Section<'_>,
     ) {
         let all = self.over(base);
         let statistics = &mut rules.statistics;
-        statistics.trust |= all.trust.is_none() && is_judged;
+        statistics.trust |= all.trust.is_none() && qc.is_some();
+        if let (Some(found), Some(_), true) =
+            (&all.speed, &statistics.speed, qc.is_some_and(|qc| qc.spike.is_some()))
+        {
+            let remark = Remark::new("a direction that waits for its `spike` test has no `speed`");
+            let help = "remove the test: the way from 359 to 1 is a spike to it";
+            section.sink.error(&found.span, remark.help(help));
+        }
         if let Kind::Circular { turn } = &mut statistics.kind {
             *turn = unit.map_or(TURN, |unit| turn_in(unit, all.kind.as_ref(), section));
         }

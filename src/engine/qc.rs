@@ -7,6 +7,9 @@
 //! The spike test judges a value by the one after it. Until that comes the reading waits: it is
 //! shown as the latest value, and enters its pane with the next reading of its channel, or when
 //! that pane is about to close, then without the verdict. Nothing is ever lost or late by it.
+//!
+//! It is here that the latest values of other channels are at hand, so here a direction is given
+//! the speed that goes with it.
 
 pub mod attenuated;
 pub mod bounds;
@@ -23,12 +26,18 @@ mod tests;
 
 use std::mem;
 
-use self::{channel::Judged, climatology::Almanac, partners::Partners, plan::QcPlan};
+use self::{
+    channel::Judged,
+    climatology::Almanac,
+    partners::Partners,
+    plan::{Partner, QcPlan},
+};
 use super::{
     Plan,
+    snapshot::ChannelInfo,
     summary::Flag,
     trace::Trace,
-    validate::{Advance, Checked, Reading},
+    validate::{Advance, Checked, Entry, Reading},
 };
 use crate::scan::Step;
 
@@ -38,6 +47,8 @@ pub struct Qc {
     /// By channel: dense, because every reading asks for it.
     seats: Vec<Seat>,
     judged: Vec<Judged>,
+    /// Channels with whose readings another's value goes: its number, and which it is.
+    accompanied: Vec<(u32, Partner)>,
     partners: Partners,
     almanac: Almanac,
     waiting: Waiting,
@@ -50,6 +61,7 @@ pub struct Qc {
 #[derive(Clone, Copy, Debug)]
 struct Seat {
     judged: Option<u32>,
+    accompanied: Option<u32>,
     partner: Option<u32>,
     lane: u32,
 }
@@ -70,24 +82,37 @@ impl Qc {
         for partner in all.flat_map(|qc| qc.partners()) {
             stage.partners.number(&partner.id);
         }
+        let configured = plan.channels.iter().map(|channel| &channel.rules);
+        let found = plan.sources.iter().flat_map(|source| &source.patterns);
+        let all = configured.chain(found.map(|pattern| &pattern.rules));
+        for partner in all.filter_map(|rules| rules.statistics.speed.as_ref()) {
+            stage.partners.number(&partner.id);
+        }
         stage
     }
 
-    fn add(&mut self, id: &str, lane: usize, plan: Option<&QcPlan>) {
+    fn add(&mut self, info: &ChannelInfo, plan: Option<&QcPlan>) {
+        let ChannelInfo { id, lane, rules, .. } = info;
         let judged = plan.map(|plan| {
             self.judged.push(Judged::new(plan, &mut self.partners));
             self.judged.len() as u32 - 1
         });
-        if self.waiting.0.len() <= lane {
+        let accompanied = rules.statistics.speed.as_ref().map(|speed| {
+            self.accompanied.push((self.partners.number(&speed.id), speed.clone()));
+            self.accompanied.len() as u32 - 1
+        });
+        if self.waiting.0.len() <= *lane {
             self.waiting.0.resize_with(lane + 1, Vec::new);
         }
-        self.seats.push(Seat { judged, partner: self.partners.known(id), lane: lane as u32 });
+        let partner = self.partners.known(id);
+        self.seats.push(Seat { judged, accompanied, partner, lane: *lane as u32 });
     }
 
     /// Judges a reading, and puts what is settled by it before it.
     fn reading(&mut self, mut reading: Reading, out: &mut Vec<Reading>) {
-        let Self { seats, judged, partners, almanac, waiting, .. } = self;
-        let Seat { judged: number, partner, lane } = seats[reading.channel as usize];
+        let Self { seats, judged, accompanied, partners, almanac, waiting, .. } = self;
+        let Seat { judged: number, accompanied: goes_with, partner, lane } =
+            seats[reading.channel as usize];
         if let Some(number) = number {
             let channel = &mut judged[number as usize];
             // A calibration may have no value to give either.
@@ -107,6 +132,13 @@ impl Qc {
             }
             Some(partner) => partners.miss(partner),
             None => {}
+        }
+        if let Some(number) = goes_with
+            && reading.flag.counts()
+        {
+            let (number, partner) = &accompanied[number as usize];
+            let value = partners.value(*number, partner, reading.at_ns);
+            out.extend(value.map(|value| Reading { value, entry: Entry::Companion, ..reading }));
         }
         out.push(reading);
     }
@@ -180,9 +212,9 @@ impl Step for Qc {
     fn step(&mut self, mut checked: Checked) -> Option<Checked> {
         self.now_ns = checked.now_ns;
         for added in &checked.added {
-            self.add(&added.info.id, added.info.lane, added.qc.as_deref());
+            self.add(&added.info, added.qc.as_deref());
         }
-        if !self.judged.is_empty() {
+        if !(self.judged.is_empty() && self.accompanied.is_empty()) {
             self.judge(&mut checked);
         }
         Some(checked)

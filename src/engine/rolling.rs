@@ -124,6 +124,9 @@ impl Step for RollingThrough {
         let mut results = Vec::new();
         in_order(&checked.readings, &checked.advances, |event| match event {
             Event::Reading(&Reading { entry: Entry::Preview, .. }) => {}
+            Event::Reading(reading @ &Reading { entry: Entry::Companion, .. }) => {
+                windows.accompany(reading);
+            }
             Event::Reading(reading) => {
                 let through = &mut |result: Found<'_>| results.push(result.into());
                 windows.push(reading, Some(through));

@@ -67,8 +67,13 @@ impl Details {
     pub fn push(&mut self, number: u32, reading: &Reading, watermark_ns: i64) {
         let Reading { at_ns, value, flag, tests, .. } = *reading;
         let value = if flag.counts() { value } else { f64::NAN };
-        let waits = Waits { point: Point { at_ns, value }, tests, seen_ns: watermark_ns };
-        self.channels[number as usize].push(waits);
+        let (point, seen_ns, speed) = (Point { at_ns, value }, watermark_ns, f64::NAN);
+        self.channels[number as usize].push(Waits { point, tests, seen_ns, speed });
+    }
+
+    /// Takes the value of another channel that goes with the next reading.
+    pub fn accompany(&mut self, number: u32, value: f64) {
+        self.channels[number as usize].accompany(value);
     }
 
     /// The channel's panes that end at or before `end_ns` are closed, and all results were worked

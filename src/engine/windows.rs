@@ -183,8 +183,12 @@ impl Windows {
                 rest = self.enter_run(rest);
                 continue;
             }
-            if reading.entry != Entry::Preview {
-                self.push(reading, None);
+            match reading.entry {
+                Entry::Preview => {}
+                Entry::Companion => self.accompany(reading),
+                Entry::Value | Entry::Next | Entry::Note | Entry::Settled => {
+                    self.push(reading, None);
+                }
             }
             let lane = self.seats[reading.channel as usize].lane;
             rest = &behind[self.enter_alike(lane as usize, behind)..];
@@ -283,6 +287,14 @@ impl Windows {
         let Banks { channels, details, .. } = &mut self.banks;
         if let Some(number) = channels[channel as usize].detail {
             details.push(number, reading, *watermark_ns);
+        }
+    }
+
+    /// Takes the value of another channel that goes with the next reading.
+    pub fn accompany(&mut self, companion: &Reading) {
+        let Banks { channels, details, .. } = &mut self.banks;
+        if let Some(number) = channels[companion.channel as usize].detail {
+            details.accompany(number, companion.value);
         }
     }
 

@@ -7,8 +7,12 @@ use crate::{
     engine::{
         duration::Nanoseconds,
         statistics::{
-            Detail, Kind, Statistics, circular::Directions, counter::Counted, plan::OTHER_STATE,
-            trust::Trusted, weighted::Weighted,
+            Detail, Kind, Statistics,
+            circular::{Directions, Vector},
+            counter::Counted,
+            plan::OTHER_STATE,
+            trust::Trusted,
+            weighted::Weighted,
         },
         verdict::Test,
     },
@@ -31,6 +35,7 @@ pub fn write<M: SerializeMap>(
             Detail::Trust(trusted) => trust(map, trusted)?,
             Detail::Weighted(weighted) => map.serialize_entry("time_weighted", &Time(weighted))?,
             Detail::Directions(directions) => map.serialize_entry("circular", &Turn(directions))?,
+            Detail::Vector(vector) => map.serialize_entry("vector", &Arrow(vector))?,
             Detail::Counted(counted) => map.serialize_entry("counter", &Count(counted))?,
             // Those of which there are several are told together.
             Detail::State { .. } | Detail::Allan { .. } => {}
@@ -81,6 +86,17 @@ impl Serialize for Turn<'_> {
         number(&mut map, "resultant", Some(*resultant))?;
         number(&mut map, "stddev", around.map(|around| around.stddev))?;
         number(&mut map, "yamartino", around.map(|around| around.yamartino))?;
+        map.end()
+    }
+}
+
+struct Arrow<'a>(&'a Vector);
+
+impl Serialize for Arrow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        number(&mut map, "direction", self.0.direction)?;
+        number(&mut map, "speed", Some(self.0.speed))?;
         map.end()
     }
 }

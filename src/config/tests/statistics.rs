@@ -108,6 +108,29 @@ fn what_does_not_fit_is_said() {
 }
 
 #[test]
+fn a_direction_names_the_channel_of_its_speed() {
+    let other = "[[channel]]\nid = \"wind.speed\"\nsource = \"bench\"\nfield = \"s\"";
+    let keys = |speed: &str, more: &str| {
+        with(
+            "",
+            &format!(
+                "kind = \"circular\"\nspeed = \"{speed}\"\nmax_hold = \"2s\"\n{more}\n{other}"
+            ),
+        )
+    };
+    let plan = good(&keys("wind.speed", "")).plan;
+    let Statistics { speed, .. } = &plan.channels[0].rules.statistics;
+    let speed = speed.as_ref().expect("a partner");
+    assert_eq!((&*speed.id, speed.age_max_ns), ("wind.speed", 2 * SECOND));
+    let unknown = bad(&keys("wind.sped", ""));
+    assert!(unknown.contains("there is no channel \"wind.sped\""), "{unknown}");
+    let spike = bad(&keys("wind.speed", "qc = { spike = { fail = 3 } }"));
+    assert!(spike.contains("waits for its `spike` test"), "{spike}");
+    let scalar = bad(&with("", "speed = \"t\""));
+    assert!(scalar.contains("`speed` does not fit the kind \"scalar\""), "{scalar}");
+}
+
+#[test]
 fn what_has_no_effect_is_said() {
     let warns = |keys: &str| {
         let loaded = parse(&with("", keys)).unwrap_or_else(|errors| panic!("{errors}"));

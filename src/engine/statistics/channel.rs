@@ -1,6 +1,6 @@
 //! What is kept of one channel besides its panes.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use super::{
     allan::{Allan, Blocks},
@@ -31,6 +31,8 @@ pub(super) struct Channel {
     info: Arc<ChannelInfo>,
     waiting: Waiting,
     taken: Taken,
+    /// What goes with the next reading, if anything does.
+    speed: f64,
 }
 
 /// The statistics as readings come in the order of time.
@@ -92,12 +94,18 @@ impl Channel {
     pub(super) fn new(info: Arc<ChannelInfo>) -> Self {
         let waiting = Waiting::new(most_waiting(&info.rules));
         let taken = Taken::new(&info.rules.windows, &info.rules.statistics, info.index);
-        Self { info, waiting, taken }
+        Self { info, waiting, taken, speed: f64::NAN }
+    }
+
+    /// Takes note of the value of another channel that goes with the next reading.
+    pub(super) fn accompany(&mut self, value: f64) {
+        self.speed = value;
     }
 
     /// Takes note of a reading that is not below the watermark.
     pub(super) fn push(&mut self, mut waits: Waits) {
-        let Self { info, waiting, taken } = self;
+        let Self { info, waiting, taken, speed } = self;
+        waits.speed = mem::replace(speed, f64::NAN);
         if let (Kind::State(names), true) = (&info.rules.statistics.kind, waits.point.is_known()) {
             waits.point.value = known_or_other(waits.point.value, names.len());
         }
@@ -114,14 +122,14 @@ impl Channel {
 
     /// Takes the readings before an instant: panes are closed so far.
     pub(super) fn close(&mut self, end_ns: i64) {
-        let Self { info, waiting, taken } = self;
+        let Self { info, waiting, taken, .. } = self;
         take_below(waiting, taken, info, end_ns);
     }
 
     /// What a window says besides that ends at `at_ns`, which no watermark is below and which is
     /// not before the last instant asked for; as many details as the plan says.
     pub(super) fn result(&mut self, window: usize, at_ns: i64, details: &mut Vec<Detail>) {
-        let Self { info, waiting, taken } = self;
+        let Self { info, waiting, taken, .. } = self;
         take_below(waiting, taken, info, at_ns);
         let Rules { windows, statistics, .. } = &info.rules;
         let edge = if taken.newest.at_ns < at_ns {
@@ -209,7 +217,7 @@ impl Taken {
     }
 
     fn take(&mut self, waits: &Waits, statistics: &Statistics) {
-        let Waits { point, tests, .. } = *waits;
+        let Waits { point, tests, speed, .. } = *waits;
         let (Point { at_ns, value }, before) = (point, self.newest);
         self.weighted.add(at_ns, &TimeWeighted::of(point, before, self.hold));
         self.trust.add(at_ns, &Trust::of(at_ns, point.is_known(), tests));
@@ -222,7 +230,7 @@ impl Taken {
         }
         match (&mut self.of_kind, &statistics.kind) {
             (OfKind::Circular(series), Kind::Circular { turn }) => {
-                series.add(at_ns, &Circular::of(value, *turn));
+                series.add(at_ns, &Circular::of(value, speed, *turn));
             }
             (OfKind::Counter(series), Kind::Counter(range)) => {
                 series.add(at_ns, &Counter::of(point, self.good, *range));
@@ -266,8 +274,9 @@ impl Taken {
         }
         match (&mut self.of_kind, &statistics.kind) {
             (OfKind::Circular(series), Kind::Circular { turn }) => {
-                let directions = series.result(window, at_ns).directions(*turn);
-                details.extend(directions.map(Detail::Directions));
+                let all = series.result(window, at_ns);
+                details.extend(all.directions(*turn).map(Detail::Directions));
+                details.extend(all.vector(*turn).map(Detail::Vector));
             }
             (OfKind::Counter(series), Kind::Counter(_)) => {
                 let counted = series.result(window, at_ns).counted();

@@ -10,6 +10,27 @@ pub struct Circular {
     n: u64,
     sine: f64,
     cosine: f64,
+    /// The same of those that have a speed, as long as that is.
+    moving: Moving,
+}
+
+/// Sums over vectors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Moving {
+    n: u64,
+    sine: f64,
+    cosine: f64,
+    /// Sum of their lengths.
+    length: f64,
+}
+
+/// The mean of vectors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Vector {
+    /// Its direction, in `[0, turn)`; absent where the vectors cancel.
+    pub direction: Option<f64>,
+    /// Its length.
+    pub speed: f64,
 }
 
 /// What directions come to.
@@ -39,12 +60,29 @@ pub struct Around {
 const CANCELLED: f64 = 1e-6;
 
 impl Circular {
-    /// The aggregate of one direction, in parts of a turn of which there are `turn`.
+    /// The aggregate of one direction, in parts of a turn of which there are `turn`, and of its
+    /// speed, if that is a number.
     #[must_use]
-    pub fn of(angle: f64, turn: f64) -> Self {
+    pub fn of(angle: f64, speed: f64, turn: f64) -> Self {
         // The remainder is exact, and small arguments have the better sine.
         let (sine, cosine) = ((angle % turn) / turn * TAU).sin_cos();
-        Self { n: 1, sine, cosine }
+        let moving = match speed.is_nan() {
+            true => Moving::NONE,
+            false => {
+                Moving { n: 1, sine: speed * sine, cosine: speed * cosine, length: speed.abs() }
+            }
+        };
+        Self { n: 1, sine, cosine, moving }
+    }
+
+    /// The mean of the vectors; `None` if there is none.
+    #[must_use]
+    pub fn vector(&self, turn: f64) -> Option<Vector> {
+        let Moving { n, sine, cosine, length } = self.moving;
+        let sum = sine.hypot(cosine);
+        let direction =
+            (0.0 < length && CANCELLED <= sum / length).then(|| direction(sine, cosine, turn));
+        (n != 0).then(|| Vector { direction, speed: sum / n as f64 })
     }
 
     /// What the directions come to; `None` if there is none.
@@ -53,15 +91,13 @@ impl Circular {
         if self.n == 0 {
             return None;
         }
-        let Self { n, sine, cosine } = *self;
+        let Self { n, sine, cosine, .. } = *self;
         let resultant = (sine.hypot(cosine) / n as f64).min(1.0);
         let around = (CANCELLED <= resultant).then(|| {
-            let mean = (sine.atan2(cosine) / TAU * turn).rem_euclid(turn);
             let unlike = (1.0 - resultant * resultant).sqrt();
             let widened = 1.0 + (2.0 / 3.0_f64.sqrt() - 1.0) * unlike.powi(3);
             Around {
-                // A hair below zero rounds to a whole turn.
-                mean: if mean < turn { mean } else { 0.0 },
+                mean: direction(sine, cosine, turn),
                 stddev: (-2.0 * resultant.ln()).max(0.0).sqrt() / TAU * turn,
                 yamartino: unlike.asin() * widened / TAU * turn,
             }
@@ -70,8 +106,18 @@ impl Circular {
     }
 }
 
+fn direction(sine: f64, cosine: f64, turn: f64) -> f64 {
+    let angle = (sine.atan2(cosine) / TAU * turn).rem_euclid(turn);
+    // A hair below zero rounds to a whole turn.
+    if angle < turn { angle } else { 0.0 }
+}
+
+impl Moving {
+    const NONE: Self = Self { n: 0, sine: 0.0, cosine: 0.0, length: 0.0 };
+}
+
 impl Merge for Circular {
-    const EMPTY: Self = Self { n: 0, sine: 0.0, cosine: 0.0 };
+    const EMPTY: Self = Self { n: 0, sine: 0.0, cosine: 0.0, moving: Moving::NONE };
 
     fn is_empty(&self) -> bool {
         self.n == 0
@@ -81,6 +127,10 @@ impl Merge for Circular {
         self.n += later.n;
         self.sine += later.sine;
         self.cosine += later.cosine;
+        self.moving.n += later.moving.n;
+        self.moving.sine += later.moving.sine;
+        self.moving.cosine += later.moving.cosine;
+        self.moving.length += later.moving.length;
     }
 }
 
@@ -96,7 +146,7 @@ mod tests {
 
     fn around(angles: &[f64], turn: f64) -> (f64, Option<Around>) {
         let mut all = Circular::EMPTY;
-        angles.iter().for_each(|&angle| all.merge(&Circular::of(angle, turn)));
+        angles.iter().for_each(|&angle| all.merge(&Circular::of(angle, f64::NAN, turn)));
         let found = all.directions(turn).expect("not empty");
         (found.resultant, found.around)
     }
@@ -125,6 +175,26 @@ mod tests {
     }
 
     #[test]
+    fn a_direction_weighs_as_much_as_its_speed() {
+        let mean = |vectors: &[(f64, f64)]| {
+            let mut all = Circular::EMPTY;
+            vectors
+                .iter()
+                .for_each(|&(angle, speed)| all.merge(&Circular::of(angle, speed, 360.0)));
+            all.vector(360.0)
+        };
+        let found = mean(&[(0.0, 3.0), (90.0, 4.0)]).expect("two vectors");
+        assert!((found.speed - 2.5).abs() < 1e-15);
+        let direction = found.direction.expect("they do not cancel");
+        assert!((direction - 53.130_102_354_155_98).abs() < 1e-12, "{direction}");
+        let calm = mean(&[(10.0, 0.0), (200.0, 0.0)]);
+        assert_eq!(calm, Some(Vector { direction: None, speed: 0.0 }));
+        let against = mean(&[(0.0, 5.0), (180.0, 5.0)]).expect("two vectors");
+        assert!(against.direction.is_none() && against.speed < 1e-15);
+        assert_eq!(mean(&[(10.0, f64::NAN)]), None, "no speed is known");
+    }
+
+    #[test]
     fn opposite_directions_have_no_middle() {
         assert_eq!(around(&[0.0, 180.0], 360.0).1, None);
         assert_eq!(around(&[0.0, 120.0, 240.0], 360.0).1, None);
@@ -150,10 +220,18 @@ mod tests {
         ) {
             let points: Vec<Point> =
                 angles.iter().map(|&value| Point { at_ns: 0, value }).collect();
-            let parts = partials(&points, cuts, |point, _| Circular::of(point.value, 360.0));
+            let parts = partials(&points, cuts, |point, _| {
+                Circular::of(point.value, point.value / 90.0, 360.0)
+            });
             let near = |a: f64, b: f64| (a - b).abs() < 1e-12;
             assert_associative(parts, |a, b| {
-                a.n == b.n && near(a.sine, b.sine) && near(a.cosine, b.cosine)
+                let (x, y) = (a.moving, b.moving);
+                (a.n, x.n) == (b.n, y.n)
+                    && near(a.sine, b.sine)
+                    && near(a.cosine, b.cosine)
+                    && near(x.sine, y.sine)
+                    && near(x.cosine, y.cosine)
+                    && near(x.length, y.length)
             });
         }
 

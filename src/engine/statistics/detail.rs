@@ -1,6 +1,11 @@
 //! What a summary says besides the figures of its panes.
 
-use super::{circular::Directions, counter::Counted, trust::Trusted, weighted::Weighted};
+use super::{
+    circular::{Directions, Vector},
+    counter::Counted,
+    trust::Trusted,
+    weighted::Weighted,
+};
 
 /// One thing that a summary says besides.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -19,6 +24,8 @@ pub enum Detail {
     Weighted(Weighted),
     /// What directions come to.
     Directions(Directions),
+    /// Directions as those of vectors.
+    Vector(Vector),
     /// What a counter counted.
     Counted(Counted),
     /// Time in one state.

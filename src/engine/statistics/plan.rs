@@ -6,6 +6,7 @@ use super::{
     counter::Range,
     hold::{Course, Hold},
 };
+use crate::engine::qc::plan::Partner;
 
 /// What the values of a channel are.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,8 @@ pub struct Statistics {
     pub allan: Arc<[i64]>,
     /// Length of the running mean whose largest is the gust.
     pub gust_ns: Option<i64>,
+    /// The channel whose values are the speeds of directions.
+    pub speed: Option<Partner>,
     /// How summaries are judged.
     pub grades: Grades,
 }
@@ -78,6 +81,7 @@ impl Statistics {
             ewma_ns: None,
             allan: Arc::from([]),
             gust_ns: None,
+            speed: None,
             grades: Grades::DEFAULT,
         }
     }
@@ -118,7 +122,8 @@ impl Statistics {
             Kind::Circular { .. } | Kind::Counter(_) => 1,
             Kind::State(names) => names.len() + 2,
         };
-        let some = [self.course.is_some(), self.ewma_ns.is_some(), self.gust_ns.is_some()];
+        let Self { course, ewma_ns, gust_ns, speed, .. } = self;
+        let some = [course.is_some(), ewma_ns.is_some(), gust_ns.is_some(), speed.is_some()];
         of_kind + self.allan.len() + TRUST + some.into_iter().filter(|&there| there).count()
     }
 }

@@ -14,6 +14,8 @@ pub struct Waits {
     pub tests: Tests,
     /// Where the watermark was when it was accepted.
     pub seen_ns: i64,
+    /// The value of another channel that goes with it; not a number if there is none.
+    pub speed: f64,
 }
 
 /// A bounded list of readings by time, those of one time in the order of arrival.
@@ -99,7 +101,7 @@ mod tests {
             for (arrival, (at_ns, seen_ns, takes)) in steps.into_iter().enumerate() {
                 let point = Point { at_ns, value: arrival as f64 };
                 naive.push((at_ns, arrival, seen_ns));
-                let full = waiting.push(Waits { point, tests: Tests::NONE, seen_ns });
+                let full = waiting.push(Waits { point, tests: Tests::NONE, seen_ns, speed: f64::NAN });
                 prop_assert_eq!(full, naive.len() == 16);
                 let later = naive.iter().filter(|(at, _, seen)| seen_ns <= *at && *seen < seen_ns);
                 let after = later.min().map(|(_, arrival, _)| *arrival as f64);

@@ -97,10 +97,13 @@ pub enum Entry {
     Next,
     /// A note that there is none: it is counted in its pane.
     Note,
-    /// A value that waits for a verdict: it is shown, and enters its pane later.
-    Preview,
     /// A value that has waited: it enters its pane, and was shown.
     Settled,
+    /// A value that waits for a verdict: it is shown, and enters its pane later.
+    Preview,
+    /// The value of another channel that goes with the next reading: it enters no pane, and is not
+    /// shown.
+    Companion,
 }
 
 impl Entry {

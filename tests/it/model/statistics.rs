@@ -152,7 +152,8 @@ impl Recompute {
 
     fn agrees(&self, detail: &Detail) -> bool {
         match *detail {
-            Detail::Nothing => false,
+            // Speeds come from the quality stage, which is not part of this.
+            Detail::Nothing | Detail::Vector(_) => false,
             Detail::Known { ns } => ns == self.known_ns,
             Detail::Trust(trust) => {
                 let age_ns = self.good.last().map(|(at_ns, _)| self.span.1 - at_ns);

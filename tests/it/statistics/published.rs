@@ -1,8 +1,11 @@
 //! Statistics that are published, or follow from arithmetic.
 
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use super::{Series, close, end_s};
+use crate::process::{Scratch, stillwell};
 
 /// Values one second apart, in one window that holds them all.
 fn whole(values: &[f64], channel: &str) -> Value {
@@ -68,6 +71,33 @@ fn directions_have_a_middle_and_a_spread() {
     let radians: Vec<f64> = angles.iter().map(|angle: &f64| angle.to_radians()).collect();
     let summary = whole(&radians, "kind = \"circular\"\nunit = \"rad\"");
     assert!(close(number(&summary, "circular.mean"), 51.0502_f64.to_radians(), 2e-6));
+}
+
+/// A wind of 3 from the north and one of 4 from the east, and a direction without a speed.
+#[test]
+fn directions_weigh_as_much_as_their_speeds() {
+    let dir = Scratch::new();
+    let config = dir.write(
+        "c.toml",
+        "[defaults]\npane = \"1s\"\nwindows = [{ length = \"10s\", every = \"10s\" }]\n\
+         percentiles = []\nmax_hold = \"5s\"\n\
+         [[source]]\nname = \"s\"\nkind = \"udp\"\nlisten = \"127.0.0.1:0\"\n\
+         format = \"text\"\ntimestamp = \"t\"\ntime = \"device\"\nlateness = \"0s\"\n\
+         [[channel]]\nid = \"from\"\nsource = \"s\"\nfield = \"d\"\nunit = \"deg\"\n\
+         kind = \"circular\"\nspeed = \"speed\"\n\
+         [[channel]]\nid = \"speed\"\nsource = \"s\"\nfield = \"v\"\nunit = \"m/s\"\n",
+    );
+    let log = dir.write("series.csv", "t,v,d\n0,3,0\n1,4,90\n9,,180\n12,1,0\n");
+    let mut replay = stillwell();
+    replay.arg("replay").arg(log).arg("--config").arg(config).args(["--channels", "from"]);
+    let output = replay.stdout(Stdio::piped()).output().expect("it starts");
+    let first = String::from_utf8(output.stdout).expect("text");
+    let summary: Value =
+        serde_json::from_str(first.lines().next().expect("a result")).expect("JSON");
+    assert!(close(number(&summary, "vector.speed"), 2.5, 1e-15), "{summary}");
+    let direction = number(&summary, "vector.direction");
+    assert!(close(direction, 53.130_102_354_155_98, 1e-14), "{summary}");
+    assert_eq!(number(&summary, "n"), 3.0);
 }
 
 #[test]
