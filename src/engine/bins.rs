@@ -8,7 +8,8 @@
 //! because counts are integers. The windows of a channel feed each other as its partials do
 //! ([`levels`]). What all channels take together is bounded ([`counting`]): when it is too much,
 //! the largest channel is counted in coarser bins, into which the finer ones fit ([`budget`],
-//! and [`relief`] where several share the channels).
+//! and [`relief`] where several share the channels). Who wants more than percentiles is given all
+//! bins of a window ([`export`]).
 //!
 //! None of it exists for a channel without percentiles.
 
@@ -22,6 +23,7 @@ pub mod open;
 pub mod relief;
 pub mod budget;
 pub mod counting;
+pub mod export;
 
 pub use counting::Counting;
 pub use scale::{Bin, BinScale, rank};
