@@ -201,6 +201,10 @@ pub const PERCENTILE_BYTES_DEFAULT: u64 = 256 * 1_024 * 1_024;
 pub const PERCENTILE_BYTES_MIN: u64 = 64 * 1_024;
 /// Most that may be configured for that.
 pub const PERCENTILE_BYTES_MAX: u64 = 1 << 40;
+/// Questions about bins that may wait for the next publication.
+pub const DESK_PLACES: usize = 4;
+/// Longest that the bins of one window are handed out; longer ones in coarser bins.
+pub const HISTOGRAM_BYTES_MAX: usize = 180 * 1_024;
 
 // ---- publishing and serving -------------------------------------------------------------------
 
@@ -246,6 +250,8 @@ pub const CLIENT_SEND_BUFFER: usize = 32 * 1_024;
 pub const REPLY_ENVELOPE_BYTES: usize = 4 * 1_024;
 /// Devices in one reply of Status.
 pub const REPLY_DEVICES_MAX: usize = 1_000;
+/// Histograms in one reply.
+pub const REPLY_HISTOGRAMS_MAX: usize = 16;
 /// Channels looked at for one client before the other clients get their turn.
 pub const SERVE_CHANNELS_PER_TURN: usize = 1_024;
 /// Bytes written for one client before the other clients get their turn.
@@ -365,6 +371,8 @@ const _: () = assert!(REQUEST_BYTES_MAX < REPLY_BYTES_MAX);
 // `next` is a string of a request in its longest spelling: six bytes for each of its own.
 const _: () = assert!(6 * REQUEST_STRING_BYTES_MAX + 512 < REPLY_ENVELOPE_BYTES);
 const _: () = assert!(REPLY_ENVELOPE_BYTES < REPLY_BYTES_MAX);
+// A histogram goes as text, four letters for three bytes.
+const _: () = assert!(HISTOGRAM_BYTES_MAX / 3 * 4 + 2 * REPLY_ENVELOPE_BYTES < REPLY_BYTES_MAX);
 const _: () = assert!(WATCH_POLL_FIRST_NS <= WATCH_POLL_LAST_NS);
 const _: () = assert!(WATCH_CHECK_NS < WATCH_STALL_NS);
 const _: () = assert!(SERVER_DRAIN_NS < SHUTDOWN_NS);

@@ -44,6 +44,10 @@ pub struct GetArgs {
     /// Length of the window, such as 1m, or "all" [default: the shortest of at least a minute]
     #[arg(long, value_name = "LENGTH")]
     pub window: Option<String>,
+    /// Give the counts behind the percentiles of one window, in HdrHistogram's form: a line of
+    /// JSON for each channel that has percentiles
+    #[arg(long, requires = "window")]
+    pub histogram: bool,
     /// How to reach the daemon.
     #[command(flatten)]
     pub common: Common,

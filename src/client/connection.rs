@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     endpoint::{SocketPath, Surroundings},
-    limits::REPLY_BYTES_MAX,
+    limits::{PUBLISH_MAX_NS, REPLY_BYTES_MAX},
 };
 
 /// Longer than the daemon takes to answer anything.
@@ -110,6 +110,13 @@ impl Connection {
             }
             before = next.next;
         }
+    }
+
+    /// Waits for answers that come with the daemon's next publication.
+    pub(super) fn wait_for_publication(&mut self) -> Result<(), Failure> {
+        let wait = PATIENCE + Duration::from_nanos(PUBLISH_MAX_NS.unsigned_abs());
+        let limited = self.reader.get_ref().set_read_timeout(Some(wait));
+        limited.map_err(|error| self.broken(error))
     }
 
     /// Asks for a stream of messages; they are read with [`Self::message`].
@@ -215,6 +222,16 @@ impl Connection {
                 "{} clients listen to the sources already: close one, or try again",
                 parameters["max"]
             )),
+            "Busy" if text("reason") == "max_questions" => Failure::Unavailable(format!(
+                "{} clients wait for histograms already: try again",
+                parameters["max"]
+            )),
+            "NoHistogram" if text("reason") == "exact" => Failure::Refused(
+                "an exact window has no histogram: its percentiles are readings, not bins".into(),
+            ),
+            "NoHistogram" => Failure::Refused(
+                "none of the channels has percentiles, hence no histogram either".into(),
+            ),
             "Busy" => Failure::Unavailable(format!(
                 "the daemon has too many clients ({} {}): close some, or try again",
                 text("reason"),

@@ -11,6 +11,7 @@ mod adopt;
 mod channels;
 mod connection;
 mod get;
+mod histogram;
 mod list;
 mod nothing;
 mod number;
@@ -30,6 +31,7 @@ pub use failure::Failure;
 /// If there is no daemon, it does not do what is asked, or the output cannot be written.
 pub fn run(command: &Command) -> Result<(), Failure> {
     match command {
+        Command::Get(args) if args.histogram => histogram::run(args),
         Command::Get(args) => get::run(args),
         Command::List(args) => list::run(args),
         Command::Adopt(args) => adopt::run(args),

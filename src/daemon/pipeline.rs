@@ -15,10 +15,13 @@ use super::{
 use crate::{
     engine::{
         Batch, Input, Plan,
+        desk::Desk,
         edition::{Binder, Editor},
+        rolling::Rolling,
         stages::Stages as _,
     },
     limits::TICK_NS,
+    scan::StreamExt as _,
 };
 
 /// What the pipeline runs by.
@@ -34,6 +37,8 @@ pub struct Aim {
     pub line: Line,
     /// Who looks on at frames.
     pub taps: Arc<Taps>,
+    /// Who asks for what no snapshot has.
+    pub desk: Arc<Desk>,
 }
 
 /// Runs until every source has dropped its end of the queue, and the last snapshot is out.
@@ -49,7 +54,7 @@ pub async fn run(
     shards: Option<Shards>,
     mut publisher: Publisher,
 ) {
-    let Aim { plan, publish_ns, epoch, line, taps } = aim;
+    let Aim { plan, publish_ns, epoch, line, taps, desk } = aim;
     let mut onlooker = Onlooker::new(Arc::clone(&taps));
     let mut turn = publisher.turns();
     let checked = ReceiverStream::new(batches)
@@ -64,10 +69,11 @@ pub async fn run(
         .map(|checked| onlooker.tell(checked));
     let mut publish = |snapshot| publisher.publish(snapshot, line.now_ns());
     if let Some(shards) = shards {
-        let editor = Editor::new(&plan, publish_ns, epoch);
+        let editor = Editor::new(&plan, publish_ns, epoch).at(desk.attend());
         shards.run(checked, editor, Binder::new(&plan), publish).await;
     } else {
-        let mut snapshots = pin!(checked.rolling(&plan, publish_ns, epoch));
+        let rolling = Rolling::new(&plan, publish_ns, epoch).at(desk.attend());
+        let mut snapshots = pin!(checked.scan_with(rolling));
         while let Some(snapshot) = snapshots.next().await {
             publish(snapshot);
         }

@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    engine::{Link, Snapshot},
+    engine::{Link, Snapshot, desk::Desk},
     limits::{READY_NS, SHUTDOWN_NS},
 };
 
@@ -143,16 +143,18 @@ impl Daemon {
         let is_degraded = degraded.is_some();
         let names = config.inputs.iter().map(|input| Arc::clone(&input.name));
         let taps = Arc::new(Taps::new(names));
+        let desk = Arc::new(Desk::default());
         let about = About {
             degraded,
             config: config_path,
             vitals: Arc::clone(&vitals),
             taps: Arc::clone(&taps),
+            desk: Arc::clone(&desk),
         };
         say_where(&endpoint);
         let inputs = config.inputs.len();
         let publish_ns = config.daemon.publish_ns;
-        let mut threads = start_threads(config, line, &vitals, taps)?;
+        let mut threads = start_threads(config, line, &vitals, taps, desk)?;
         let latest = threads.latest.clone();
         let (end_serving, serving_ends) = oneshot::channel();
         let mut first = latest.clone();
@@ -260,13 +262,14 @@ fn start_threads(
     line: Line,
     vitals: &Arc<Vitals>,
     taps: Arc<Taps>,
+    desk: Arc<Desk>,
 ) -> Result<Threads, RunError> {
     let Config { daemon, plan, inputs } = config;
     let (batches, queue) = tokio::sync::mpsc::channel(daemon.queue_batches);
     let (publisher, latest) = Publisher::new(&batches, Arc::clone(vitals));
     let (stop, stopped) = watch::channel(false);
     let publish_ns = daemon.publish_ns;
-    let aim = Aim { plan, publish_ns, epoch: 1, line, taps: Arc::clone(&taps) };
+    let aim = Aim { plan, publish_ns, epoch: 1, line, taps: Arc::clone(&taps), desk };
     say_cores(daemon.shards);
     let (ends, each) = shards::open(vitals);
     let ends = (!each.is_empty()).then_some(ends);

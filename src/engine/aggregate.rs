@@ -15,6 +15,7 @@ use super::{
         budget::Load,
         relief::{Relief, Weights},
     },
+    desk::{Given, Pick},
     gallery::{Gallery, Part},
     snapshot::{ChannelInfo, Live},
     split::Portion,
@@ -53,6 +54,13 @@ struct UnderWay {
     seq: u64,
     /// When it was asked for.
     watermarks: Vec<(usize, i64)>,
+    /// Windows whose bins are wanted as well, and how many of them were looked for.
+    picks: Arc<[Pick]>,
+    picked: usize,
+    /// What was found.
+    exports: Vec<Given>,
+    /// What the show came to, once it is over.
+    weights: Option<Weights>,
 }
 
 /// What an aggregator is to do.
@@ -71,6 +79,8 @@ pub struct Turn {
     pub seq: u64,
     /// What is to be done about the percentiles before.
     pub relief: Relief,
+    /// Windows whose bins are wanted, of any channels.
+    pub picks: Arc<[Pick]>,
 }
 
 /// What an aggregator has to say at a publication.
@@ -86,6 +96,8 @@ pub struct Answer {
     pub load: Load,
     /// Those that take most, if it was asked for.
     pub weights: Weights,
+    /// Bins that were wanted, of its channels.
+    pub exports: Vec<Given>,
 }
 
 impl Default for Aggregator {
@@ -156,8 +168,14 @@ impl Aggregator {
         *seq = turn.seq;
         gallery.call(turn.seq);
         windows.call(turn.relief.clone(), &mut |latest| gallery.show_result(&latest));
-        let watermarks = windows.watermarks().collect();
-        self.under_way = Some(UnderWay { seq: turn.seq, watermarks });
+        self.under_way = Some(UnderWay {
+            seq: turn.seq,
+            watermarks: windows.watermarks().collect(),
+            picks: Arc::clone(&turn.picks),
+            picked: 0,
+            exports: Vec::new(),
+            weights: None,
+        });
         earlier
     }
 
@@ -186,7 +204,7 @@ impl Aggregator {
     pub fn end(&mut self) -> (Option<Answer>, Answer) {
         // What is shown last must follow from the channel alone: beyond the watermark of its lane
         // nothing is shown but the first result that holds its newest reading.
-        let turn = Turn { seq: self.seq + 1, relief: Relief::None };
+        let turn = Turn { seq: self.seq + 1, relief: Relief::None, picks: Arc::default() };
         let earlier = self.ask(&turn);
         let mut last = self.complete().expect("it was asked for");
         let Self { windows, gallery, closed, .. } = self;
@@ -201,24 +219,44 @@ impl Aggregator {
 
     /// Does what was put off, for so many channels; whether there may be more.
     fn catch_up(&mut self, channels: usize) -> bool {
-        let Self { windows, gallery, closed, .. } = self;
+        let Self { windows, gallery, closed, under_way, .. } = self;
+        // Before any other pane is closed: the bins are those of the results that are shown.
+        if let Some(UnderWay { weights: Some(_), picks, picked, exports, .. }) = under_way
+            && let Some(pick) = picks.get(*picked)
+        {
+            exports.extend(windows.export(pick).map(|export| (*picked, export)));
+            *picked += 1;
+            self.answer_if_done();
+            return true;
+        }
         match windows.go_on(channels, closed, &mut |latest| gallery.show_result(&latest)) {
             Rest::Nothing => return false,
             Rest::More => {}
-            Rest::Says(weights) => self.answer = Some(self.answer(weights)),
+            Rest::Says(said) => {
+                if let Some(UnderWay { weights, .. }) = under_way {
+                    *weights = Some(said);
+                }
+                self.answer_if_done();
+            }
         }
         true
     }
 
-    fn answer(&mut self, weights: Weights) -> Answer {
-        let UnderWay { seq, watermarks } = self.under_way.take().expect("a show is called for one");
-        Answer {
+    /// Answers once the show is over and what is wanted besides was looked for.
+    fn answer_if_done(&mut self) {
+        let is_done = |under_way: &mut UnderWay| {
+            under_way.weights.is_some() && under_way.picked == under_way.picks.len()
+        };
+        let Some(done) = self.under_way.take_if(is_done) else { return };
+        let UnderWay { seq, watermarks, exports, weights, .. } = done;
+        self.answer = Some(Answer {
             part: self.gallery.publish(seq),
             closed: std::mem::take(&mut self.closed.0),
             watermarks,
             load: self.windows.percentile_load(),
-            weights,
-        }
+            weights: weights.unwrap_or_default(),
+            exports,
+        });
     }
 }
 

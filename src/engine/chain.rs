@@ -168,6 +168,12 @@ impl Chains {
         looks.map(|(look, window)| look.next_ns(window)).min().unwrap_or(NEVER)
     }
 
+    /// The instant that the window was last asked for, if it gave a result.
+    #[must_use]
+    pub fn held_ns(&self, channel: u32, window: usize) -> Option<i64> {
+        self.looks(channel)[window].held_ns
+    }
+
     /// The window's latest instant at watermark `w_ns`, if what was last said of it no longer
     /// holds then.
     #[must_use]

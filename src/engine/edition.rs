@@ -14,6 +14,7 @@ use super::{
         relief::{Relief, Weights},
     },
     books::Books,
+    desk::{self, Attendant, Given, Question},
     directory::{Directory, Listing},
     snapshot::SourceView,
     validate::Checked,
@@ -31,6 +32,7 @@ pub struct Editor {
     oldest_due_ns: Option<i64>,
     seq: u64,
     epoch: u64,
+    desk: Option<Attendant>,
 }
 
 /// What a snapshot shows besides the channels; all accepted readings count as open in it.
@@ -44,6 +46,8 @@ pub struct Edition {
     directory: Arc<Directory>,
     sources: Arc<[Arc<SourceView>]>,
     total: Ledger,
+    /// What is asked besides.
+    questions: Vec<Question>,
 }
 
 impl Editor {
@@ -60,7 +64,14 @@ impl Editor {
             oldest_due_ns: None,
             seq: 0,
             epoch,
+            desk: None,
         }
+    }
+
+    /// With questions that are asked at this desk.
+    #[must_use]
+    pub fn at(self, desk: Attendant) -> Self {
+        Self { desk: Some(desk), ..self }
     }
 
     /// Enters what a batch brought, and says when its frames arrived: near enough for an age, as
@@ -92,10 +103,11 @@ impl Editor {
         }
         // Aligned to the period, so that a late turn does not shift the following ones.
         self.next_ns = (self.now_ns.div_euclid(self.publish_ns) + 1) * self.publish_ns;
-        Some(self.edition())
+        let questions = self.desk.as_ref().map(Attendant::take).unwrap_or_default();
+        Some(Edition { questions, ..self.edition() })
     }
 
-    /// What is to be published now.
+    /// What is to be published now, without an answer to any question.
     pub fn edition(&mut self) -> Edition {
         self.seq += 1;
         Edition {
@@ -107,6 +119,7 @@ impl Editor {
             directory: self.directory.publish(),
             sources: self.books.views(),
             total: self.books.total(),
+            questions: Vec::new(),
         }
     }
 }
@@ -115,7 +128,7 @@ impl Edition {
     /// What is asked of each aggregator for it.
     #[must_use]
     pub fn turn(&self, relief: Relief) -> Turn {
-        Turn { seq: self.seq, relief }
+        Turn { seq: self.seq, relief, picks: desk::picks(&self.questions) }
     }
 }
 
@@ -156,7 +169,7 @@ impl Binder {
     }
 
     /// The snapshot of an edition and what every aggregator answered for it, in the order of
-    /// their parts.
+    /// their parts; who asked something besides is told.
     pub fn bind(&mut self, edition: Edition, answers: Vec<Answer>) -> Arc<Snapshot> {
         let Edition { mut total, .. } = edition;
         for answer in &answers {
@@ -169,13 +182,15 @@ impl Binder {
         let mut percentiles = Load { budget_bytes: self.percentile_bytes, ..Load::default() };
         let mut weights = Weights::default();
         let mut parts = Vec::with_capacity(answers.len());
-        for Answer { part, load, weights: own, .. } in answers {
+        let mut given: Vec<Given> = Vec::new();
+        for Answer { part, load, weights: own, exports, .. } in answers {
             parts.push(part);
             percentiles.add(&load);
             weights.join(own);
+            given.extend(exports);
         }
         self.judge(&percentiles, weights);
-        Arc::new(Snapshot {
+        let snapshot = Arc::new(Snapshot {
             seq: edition.seq,
             epoch: edition.epoch,
             at_ns: edition.at_ns,
@@ -187,7 +202,9 @@ impl Binder {
             total,
             watermarks,
             percentiles,
-        })
+        });
+        desk::tell(edition.questions, &snapshot, given);
+        snapshot
     }
 
     /// Decides what is to be done about the percentiles at the next publication.

@@ -27,6 +27,7 @@ pub mod rolling;
 pub mod aggregate;
 pub mod split;
 pub mod edition;
+pub mod desk;
 pub mod windows;
 pub mod open;
 pub mod partial;

@@ -6,6 +6,7 @@ use super::{
     Plan, Snapshot,
     aggregate::{Aggregator, Answer, Event, in_order},
     books::Books,
+    desk::Attendant,
     edition::{Binder, Edition, Editor},
     validate::{Advance, Checked, Entry, Reading},
     windows::{Emitted, Found, Windows},
@@ -39,6 +40,12 @@ impl Rolling {
             binder: Binder::new(plan),
             under_way: None,
         }
+    }
+
+    /// With questions that are asked at this desk.
+    #[must_use]
+    pub fn at(self, desk: Attendant) -> Self {
+        Self { editor: self.editor.at(desk), ..self }
     }
 
     fn bind(&mut self, answer: Answer) -> Option<Arc<Snapshot>> {

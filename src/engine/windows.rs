@@ -16,9 +16,11 @@ use self::{
 use super::{
     bins::{
         budget::Load,
+        export::Export,
         relief::{Relief, Weights},
     },
     chain::{Chains, NEVER},
+    desk::Pick,
     exact::{Exact, reorder::Noted},
     gallery::Gallery,
     open::{OpenPanes, Pane},
@@ -361,6 +363,14 @@ impl Windows {
             left = left.saturating_sub(done.channels);
         }
         Rest::More
+    }
+
+    /// The bins behind the latest result of a window, `Some(None)` if they were given up; `None`
+    /// for a channel that is not here. No show is under way.
+    pub fn export(&mut self, pick: &Pick) -> Option<Option<Export>> {
+        let of_index = |channel: &Channel| channel.info.index.cmp(&pick.channel);
+        let place = self.banks.channels.binary_search_by(of_index).ok()?;
+        Some(self.banks.export(place as u32, pick.window))
     }
 
     /// Moves a lane's watermark, closes the panes below it and gives every result that falls

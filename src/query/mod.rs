@@ -7,6 +7,7 @@
 
 pub mod channel;
 pub mod details;
+pub mod histogram;
 pub mod json;
 pub mod ledger;
 pub mod page;

@@ -4,18 +4,23 @@
 //! [`Page`] takes as many as fit. A turn does a bounded amount of work, so that whoever drives
 //! it can serve others in between.
 
-use std::ops::Range;
+mod header;
+
+use std::{ops::Range, sync::Arc};
 
 use serde_json::Serializer;
 
+pub use self::header::Header;
 use super::{
     channel::{ListLine, LiveLine},
-    json::append,
     selection::{Selection, WindowChoice},
     summary::{empty_line, summary_line},
 };
 use crate::{
-    engine::{Snapshot, snapshot::ChannelView},
+    engine::{
+        Snapshot,
+        snapshot::{ChannelInfo, ChannelView},
+    },
     limits::{
         REPLY_BYTES_MAX, REPLY_ENVELOPE_BYTES, SERVE_BYTES_PER_TURN, SERVE_CHANNELS_PER_TURN,
     },
@@ -65,6 +70,17 @@ pub enum Turn {
     End,
 }
 
+/// What came of looking for the next selected channel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Seek<'a> {
+    /// This is it.
+    Found(&'a Arc<ChannelInfo>),
+    /// Not found yet.
+    Pause,
+    /// No channel is left.
+    End,
+}
+
 /// A position in the selected channels of one snapshot.
 #[derive(Debug)]
 pub struct Walk<'a> {
@@ -95,6 +111,19 @@ impl<'a> Walk<'a> {
     /// Id of the channel that the walk stands on: the `next` of a full page.
     pub fn next_id(&mut self) -> Option<&'a str> {
         self.stand().map(|index| &*self.snapshot.directory.info(index).id)
+    }
+
+    /// Looks at a bounded number of channels for the next that is selected, and leaves it behind.
+    pub fn seek(&mut self, selection: &Selection) -> Seek<'a> {
+        for _ in 0..SERVE_CHANNELS_PER_TURN {
+            let Some(index) = self.stand() else { return Seek::End };
+            self.step();
+            let info = self.snapshot.directory.info(index);
+            if selection.matches(&info.id) {
+                return Seek::Found(info);
+            }
+        }
+        Seek::Pause
     }
 
     /// Looks at a bounded number of channels for one that has a window of the choice.
@@ -201,49 +230,14 @@ impl Page {
     #[must_use]
     pub fn reply(&self, form: Form, header: &Header<'_>) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.bytes() + 512);
-        out.extend_from_slice(if header.continues { b"{\"continues\":true," } else { b"{" });
-        out.extend_from_slice(b"\"parameters\":{\"epoch\":");
-        append(&mut out, &header.epoch);
-        out.extend_from_slice(b",\"seq\":");
-        append(&mut out, &header.seq);
-        out.extend_from_slice(b",\"time\":");
-        append(&mut out, &super::json::Rfc3339(header.now_ns));
-        out.extend_from_slice(b",\"clock\":");
-        append(&mut out, &header.clock);
-        if let Some(skipped) = header.skipped {
-            out.extend_from_slice(b",\"skipped\":");
-            append(&mut out, &skipped);
-        }
+        header.open(&mut out);
         if form != Form::Directory {
             array(&mut out, ",\"summaries\":[", &self.summaries);
         }
         array(&mut out, ",\"channels\":[", &self.channels);
-        if let Some(next) = header.next {
-            out.extend_from_slice(b",\"next\":");
-            append(&mut out, &next);
-        }
-        out.extend_from_slice(b"}}");
+        header.close(&mut out);
         out
     }
-}
-
-/// What a reply says besides its channels.
-#[derive(Clone, Copy, Debug)]
-pub struct Header<'a> {
-    /// Whether more replies to the same call follow.
-    pub continues: bool,
-    /// Stretch of unbroken time line.
-    pub epoch: u64,
-    /// Number of the snapshot.
-    pub seq: u64,
-    /// When the reply was made, nanoseconds on the daemon's line.
-    pub now_ns: i64,
-    /// State of the host's clock.
-    pub clock: &'static str,
-    /// Publications that a subscriber was not told of.
-    pub skipped: Option<u64>,
-    /// First channel that is not on the page.
-    pub next: Option<&'a str>,
 }
 
 fn is_known(view: ChannelView<'_>, known: Known, now_ns: i64) -> bool {
@@ -251,7 +245,7 @@ fn is_known(view: ChannelView<'_>, known: Known, now_ns: i64) -> bool {
     view.changed_seq <= known.seq && view.state(now_ns) == view.state(known.at_ns)
 }
 
-fn element(out: &mut Vec<u8>, value: &impl serde::Serialize) {
+pub(super) fn element(out: &mut Vec<u8>, value: &impl serde::Serialize) {
     if !out.is_empty() {
         out.push(b',');
     }
@@ -259,7 +253,7 @@ fn element(out: &mut Vec<u8>, value: &impl serde::Serialize) {
     value.serialize(&mut serializer).expect("memory takes every byte, and all keys are strings");
 }
 
-fn array(out: &mut Vec<u8>, opening: &str, elements: &[u8]) {
+pub(super) fn array(out: &mut Vec<u8>, opening: &str, elements: &[u8]) {
     out.extend_from_slice(opening.as_bytes());
     out.extend_from_slice(elements);
     out.push(b']');

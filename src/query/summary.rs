@@ -71,6 +71,12 @@ impl Serialize for SummaryLine<'_> {
 }
 
 impl SummaryLine<'_> {
+    /// End of the window, nanoseconds since 1970 on the daemon's line.
+    #[must_use]
+    pub fn end_ns(&self) -> i64 {
+        self.end_ns
+    }
+
     fn closed<M: SerializeMap>(&self, map: &mut M, summary: &Summary) -> Result<(), M::Error> {
         map.serialize_entry("n", &summary.n)?;
         let expected = summary.n_expected.filter(|n| n.is_finite());

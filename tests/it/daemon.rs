@@ -6,6 +6,7 @@ mod varlink;
 mod config;
 mod discover;
 mod garbage;
+mod histogram;
 mod instances;
 mod ledger;
 mod modbus;

@@ -5,6 +5,7 @@
 //! disorder, lateness, gaps, duplicates, restarts, jumps in time, missing and infinite values,
 //! and are cut into batches at random; results must not depend on the cuts.
 
+mod desk;
 mod exact;
 mod history;
 mod oracle;

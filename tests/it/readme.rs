@@ -253,6 +253,9 @@ fn the_pages_state_the_bounds_and_the_reasons() {
             limits::CLIENTS_PER_UID_MAX,
             limits::CLIENTS_ROOT_RESERVE
         ),
+        format!("histograms of the next publication | {} |", limits::DESK_PLACES),
+        format!("| histograms in a reply | {} |", limits::REPLY_HISTOGRAMS_MAX),
+        format!("longer than {} KiB", limits::HISTOGRAM_BYTES_MAX / 1_024),
     ];
     let protocol = page("docs/protocol.md");
     for row in rows {

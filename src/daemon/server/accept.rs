@@ -111,6 +111,7 @@ impl Acceptor {
             Full::Clients => "all places are taken",
             Full::ClientsOfUid => "the places of its user are taken",
             Full::Listeners => "too many listen to the sources",
+            Full::Questions => "too many wait for histograms",
         };
         self.service.report(Count::Rejected, "A client was turned away.", &why);
     }

@@ -9,6 +9,7 @@ pub mod listen;
 mod accept;
 mod clients;
 mod framing;
+mod histogram;
 mod record;
 mod refusal;
 mod request;

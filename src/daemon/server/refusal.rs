@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{
     limits::{
-        CLIENTS_MAX, CLIENTS_PER_UID_MAX, LISTENERS_MAX, REQUEST_BYTES_MAX, REQUEST_DEPTH_MAX,
-        REQUEST_PATTERNS_MAX, REQUEST_STRING_BYTES_MAX,
+        CLIENTS_MAX, CLIENTS_PER_UID_MAX, DESK_PLACES, LISTENERS_MAX, REQUEST_BYTES_MAX,
+        REQUEST_DEPTH_MAX, REQUEST_PATTERNS_MAX, REQUEST_STRING_BYTES_MAX,
     },
     query::json::append,
 };
@@ -30,6 +30,8 @@ pub(super) enum Refusal {
     NoSuchWindow(String),
     /// No source has this name.
     NoSuchSource(String),
+    /// No selected channel has bins for this window.
+    NoHistogram(Binless),
     /// Too many clients.
     Busy(Full),
     /// The daemon ends.
@@ -68,6 +70,17 @@ pub(super) enum Full {
     ClientsOfUid,
     /// That of those who listen to the bytes of sources.
     Listeners,
+    /// That of those who wait for histograms.
+    Questions,
+}
+
+/// Why a window has no bins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Binless {
+    /// It slides with each reading: its percentiles are readings.
+    Exact,
+    /// The channel has no percentiles.
+    NoPercentiles,
 }
 
 impl From<BadRequest> for Refusal {
@@ -94,6 +107,7 @@ impl Refusal {
             Self::NoSuchChannel(id) => ("io.stillwell.v1.NoSuchChannel", json!({ "id": id })),
             Self::NoSuchWindow(name) => ("io.stillwell.v1.NoSuchWindow", json!({ "window": name })),
             Self::NoSuchSource(name) => ("io.stillwell.v1.NoSuchSource", json!({ "source": name })),
+            Self::NoHistogram(why) => ("io.stillwell.v1.NoHistogram", why.parameters()),
             Self::Busy(full) => ("io.stillwell.v1.Busy", full.parameters()),
             Self::ShuttingDown => ("io.stillwell.v1.ShuttingDown", json!({})),
         };
@@ -137,6 +151,16 @@ impl Full {
                 json!({ "reason": "max_clients_of_uid", "max": CLIENTS_PER_UID_MAX })
             }
             Self::Listeners => json!({ "reason": "max_listeners", "max": LISTENERS_MAX }),
+            Self::Questions => json!({ "reason": "max_questions", "max": DESK_PLACES }),
+        }
+    }
+}
+
+impl Binless {
+    fn parameters(self) -> Value {
+        match self {
+            Self::Exact => json!({ "reason": "exact" }),
+            Self::NoPercentiles => json!({ "reason": "no_percentiles" }),
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Request {
 pub(super) enum Call {
     /// Current summaries and live states.
     Get(Get),
+    /// Bins behind the current percentiles of one window.
+    Histogram(Histogram),
     /// Channels.
     List(Paging),
     /// Current summaries and live states, again and again.
@@ -66,6 +68,15 @@ pub(super) struct Get {
     pub(super) paging: Paging,
     /// Which window, and how it was written.
     pub(super) window: Option<NamedWindow>,
+}
+
+/// Parameters of `Histogram`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Histogram {
+    /// Which channels.
+    pub(super) paging: Paging,
+    /// Which window.
+    pub(super) window: NamedWindow,
 }
 
 /// Parameters of `Watch`.
@@ -169,6 +180,11 @@ fn call(method: &str, mut parameters: Parameters) -> Result<Call, Refusal> {
         (INTERFACE, "Get") => {
             let paging = parameters.paging()?;
             Call::Get(Get { paging, window: parameters.window()? })
+        }
+        (INTERFACE, "Histogram") => {
+            let (paging, window) = (parameters.paging()?, parameters.window()?);
+            let window = window.ok_or_else(|| Refusal::InvalidParameter("window".into()))?;
+            Call::Histogram(Histogram { paging, window })
         }
         (INTERFACE, "List") => Call::List(parameters.paging()?),
         (INTERFACE, "Watch") => Call::Watch(Watch {
@@ -365,6 +381,7 @@ pub(in crate::daemon::server) mod tests {
             Refusal::InterfaceNotFound("io.stillwell.v2".into())
         );
         assert_eq!(refused(r#"{"method":"Watch"}"#), Refusal::ExpectedMore);
+        assert_eq!(refused(r#"{"method":"Histogram"}"#), parameter("window"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     daemon::{clock, clock::Line, kernel, publish::Vitals, rate::LogLimits, tap::Taps},
-    engine::Snapshot,
+    engine::{Snapshot, desk::Desk},
     query::{
         Selection, WindowChoice,
         json::append,
@@ -33,6 +33,8 @@ pub struct About {
     pub vitals: Arc<Vitals>,
     /// Where clients listen to the inputs.
     pub taps: Arc<Taps>,
+    /// Where clients ask the engine for what no snapshot has.
+    pub desk: Arc<Desk>,
 }
 
 /// What all sessions share.
@@ -68,7 +70,10 @@ impl Service {
             Call::Status(cursor) => status::reply(self, &snapshot, cursor),
             Call::GetInfo => Ok(info()),
             Call::GetInterfaceDescription(interface) => Ok(description(*interface)),
-            Call::Watch(_) | Call::Tap(_) | Call::Record(_) => Err(Refusal::ExpectedMore),
+            // Sessions have these themselves, and wait in them.
+            Call::Histogram(_) | Call::Watch(_) | Call::Tap(_) | Call::Record(_) => {
+                Err(Refusal::ExpectedMore)
+            }
         };
         reply.unwrap_or_else(|refusal| refusal.reply())
     }

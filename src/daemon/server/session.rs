@@ -158,6 +158,7 @@ impl Session {
             Call::Watch(watch) => self.watch(&watch).await,
             Call::Tap(tap) => self.tap(&tap).await,
             Call::Record(source) => self.record(&source).await,
+            Call::Histogram(ask) => self.histogram(&ask).await,
             call => {
                 let reply = self.service.answer(&call).await;
                 self.send(reply).await?;

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use super::found::{Found, Latest};
-use crate::engine::{
-    bins::{Counting, counting::Counter},
-    chain::{Chains, Route},
-    open::{ClosedPane, Pane},
-    snapshot::ChannelInfo,
-    statistics::{Detail, Details},
-    summary::Figures,
+use crate::{
+    engine::{
+        bins::{BinScale, Counting, counting::Counter, export::Export},
+        chain::{Chains, Route},
+        open::{ClosedPane, Pane},
+        snapshot::ChannelInfo,
+        statistics::{Detail, Details},
+        summary::Figures,
+    },
+    limits::HISTOGRAM_BYTES_MAX,
 };
 
 /// The chains of all channels, and what their percentiles are counted in.
@@ -121,6 +124,22 @@ impl Banks {
             }
         }
         self.look_ns[place as usize] = self.chains[chains].next_look_ns(nth);
+    }
+
+    /// The bins behind the latest result of a window, nothing counted if there is none; `None` if
+    /// they were given up.
+    pub(super) fn export(&mut self, place: u32, window: usize) -> Option<Export> {
+        let Self { chains, channels, counting, .. } = self;
+        let Channel { chains: of, nth, counter, info, .. } = &channels[place as usize];
+        let mut bins = Vec::new();
+        let scale = match (counter, chains[*of as usize].held_ns(*nth, window)) {
+            (None, _) => return None,
+            (_, None) => BinScale::new(info.rules.resolution, info.rules.figures),
+            (Some(counter), Some(at_ns)) => {
+                counting.bins(counter, (window, at_ns), |bin, count| bins.push((bin, count)))?
+            }
+        };
+        Some(Export::new(scale, bins, HISTOGRAM_BYTES_MAX))
     }
 
     /// Gives the result of a window at this instant, if it has one.

@@ -1,5 +1,6 @@
 //! The server on real sockets, with snapshots made by hand.
 
+mod histogram;
 mod limits;
 mod requests;
 mod watching;
@@ -26,7 +27,10 @@ use tokio::{
 
 use super::{About, Drained, Endpoint, Server, Timeouts};
 use crate::{
-    daemon::clock::Line, endpoint::SocketPath, engine::Snapshot, query::page::tests::Scene,
+    daemon::clock::Line,
+    endpoint::SocketPath,
+    engine::{Snapshot, desk::Desk},
+    query::page::tests::Scene,
 };
 
 /// Longer than anything takes on a busy machine; reached only by a test that fails.
@@ -59,6 +63,7 @@ impl Drop for Directory {
 struct Daemon {
     directory: Directory,
     scene: Scene,
+    desk: Arc<Desk>,
     snapshots: Option<watch::Sender<Arc<Snapshot>>>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinSet<Drained>,
@@ -77,7 +82,9 @@ impl Daemon {
         let directory = Directory::new();
         let path = SocketPath::chosen(directory.socket());
         let endpoint = Endpoint::bind_unmasked(&path).expect("binds");
-        let server = Server::new(endpoint, About::default()).with_timeouts(timeouts);
+        let about = About::default();
+        let desk = Arc::clone(&about.desk);
+        let server = Server::new(endpoint, about).with_timeouts(timeouts);
         let (snapshots, receiver) = watch::channel(Arc::new(snapshot));
         let (stop, stopped) = oneshot::channel::<()>();
         let mut task = JoinSet::new();
@@ -87,7 +94,7 @@ impl Daemon {
             };
             server.run(receiver, Line::anchored(), stopped).await.expect("serves")
         });
-        Self { directory, scene, snapshots: Some(snapshots), stop: Some(stop), task }
+        Self { directory, scene, desk, snapshots: Some(snapshots), stop: Some(stop), task }
     }
 
     /// Four channels and the usual limits.
