@@ -4,6 +4,7 @@ mod agenda;
 mod banks;
 mod found;
 mod lane;
+mod seat;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,6 +13,7 @@ use self::{
     agenda::{Agenda, Job, Sealed, Show},
     banks::{Banks, Channel},
     lane::Lane,
+    seat::{Besides, Seat},
 };
 use super::{
     bins::{
@@ -46,39 +48,6 @@ pub struct Windows {
     agenda: Agenda,
     /// Values that are taken together.
     run: Vec<f64>,
-}
-
-/// Where a channel's open panes are.
-#[derive(Clone, Copy, Debug)]
-struct Seat {
-    /// Place of its lane.
-    lane: u32,
-    /// Number within the lane.
-    member: u32,
-    /// Where readings go besides.
-    besides: Besides,
-}
-
-/// Where the readings of a channel go besides its open panes: a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Besides(u8);
-
-impl Besides {
-    const NOWHERE: Self = Self(0);
-    /// Into the bins behind its percentiles: so mostly, hence the least.
-    const BINS: Self = Self(1);
-    /// Into its exact windows.
-    const EXACT: Self = Self(2);
-    /// Into what is kept for its statistics.
-    const DETAILS: Self = Self(4);
-
-    fn with(self, other: Self, is_there: bool) -> Self {
-        if is_there { Self(self.0 | other.0) } else { self }
-    }
-
-    fn has(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
 }
 
 /// What became of accepted readings, per source.
