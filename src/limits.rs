@@ -182,8 +182,12 @@ pub const VALUE_ABS_MAX: f64 = 1e140;
 /// time brings about, are kept in a map until the frame is done.
 pub const OPEN_SLOTS_MAX: usize = 16;
 /// Channels for which panes are closed and results worked out in one go, with each batch and while
-/// there is none: a millisecond or two, which readings that come meanwhile have to wait.
-pub const CHANNELS_PER_SLICE: usize = 2_048;
+/// there is none: a millisecond, which readings that come meanwhile have to wait.
+pub const CHANNELS_PER_SLICE: usize = 1_024;
+/// Slices of one size; if that was not enough, they are twice as large from then on.
+pub const TURNS_PER_SLICE: usize = 48;
+/// How often they double: to 16,384 channels, six milliseconds.
+pub const SLICE_DOUBLINGS_MAX: usize = 4;
 /// Values of a channel in a row in one frame from which they are taken together.
 pub const RUN_READINGS_MIN: usize = 32;
 /// Event times are kept within this many nanoseconds of 1970, 146 years either way, so that no

@@ -62,17 +62,17 @@ impl Step for Rolling {
         let arrived_ns = editor.enter(&mut checked);
         checked.added.drain(..).for_each(|added| aggregator.add(added.info));
         aggregator.take(arrived_ns, &checked.readings, &checked.advances);
-        let edition = editor.due();
-        let mut said = None;
-        if let Some(edition) = edition {
-            said = self.aggregator.complete().and_then(|answer| self.bind(answer));
-            self.aggregator.ask(&edition.turn(self.binder.relief()));
+        if self.under_way.is_none()
+            && let Some(edition) = editor.due()
+        {
+            let earlier = aggregator.ask(&edition.turn(self.binder.relief()));
+            debug_assert!(earlier.is_none(), "none is under way");
             self.under_way = Some(edition);
         }
-        said.or_else(|| match self.go_on() {
+        match self.go_on() {
             Rest::Says(snapshot) => Some(snapshot),
             Rest::Nothing | Rest::More => None,
-        })
+        }
     }
 
     fn go_on(&mut self) -> Rest<Arc<Snapshot>> {

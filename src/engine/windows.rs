@@ -305,7 +305,7 @@ impl Windows {
         shown: &mut impl FnMut(Latest<'_>),
     ) -> Rest<Weights> {
         let Self { lanes, seats, banks, agenda, .. } = self;
-        let mut left = channels;
+        let mut left = agenda.share(channels);
         while 0 < left {
             let done = match agenda.next() {
                 None => return Rest::Nothing,

@@ -7,13 +7,18 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::bins::relief::{Relief, Weights};
+use crate::{
+    engine::bins::relief::{Relief, Weights},
+    limits::{SLICE_DOUBLINGS_MAX, TURNS_PER_SLICE},
+};
 
 /// Sealed panes in the order in which they are to be closed, and a show among them.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
     sealed: VecDeque<Sealed>,
     show: Option<Show>,
+    /// Turns that what is next has had.
+    turns: usize,
 }
 
 /// A pane that takes no more readings.
@@ -66,6 +71,15 @@ impl Agenda {
         self.show = Some(Show { before, watermarks_ns, relief, weights, next: 0 });
     }
 
+    /// Channels to work for in this turn, where so many are wanted: twice as many after each
+    /// [`TURNS_PER_SLICE`] turns. What takes that long must be done before more of its kind comes.
+    pub(super) fn share(&mut self, channels: usize) -> usize {
+        let is_idle = self.sealed.is_empty() && self.show.is_none();
+        self.turns = if is_idle { 0 } else { self.turns + 1 };
+        let doublings = (self.turns / TURNS_PER_SLICE).min(SLICE_DOUBLINGS_MAX);
+        channels.saturating_mul(1 << doublings)
+    }
+
     /// What is to be done next, if anything.
     pub(super) fn next(&mut self) -> Option<Job<'_>> {
         let at_ns = self.shown_at_once_ns();
@@ -78,6 +92,7 @@ impl Agenda {
 
     /// The pane that was next is closed.
     pub(super) fn closed(&mut self) -> Option<Sealed> {
+        self.turns = 0;
         if let Some(show) = &mut self.show {
             show.before = show.before.saturating_sub(1);
         }
@@ -86,6 +101,7 @@ impl Agenda {
 
     /// The show is over.
     pub(super) fn shown(&mut self) -> Option<Show> {
+        self.turns = 0;
         self.show.take()
     }
 

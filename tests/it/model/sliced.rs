@@ -7,7 +7,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;
 use stillwell::{
-    engine::{Plan, Snapshot, aggregate::Aggregator, rolling::Rolling},
+    engine::{
+        Batch, Plan, Snapshot,
+        aggregate::Aggregator,
+        edition::{Binder, Editor},
+        rolling::Rolling,
+    },
     limits::MS,
     scan::{Rest, Step},
 };
@@ -18,60 +23,84 @@ use super::{
     shards::{said, spread},
 };
 
-/// What a run came to.
-struct Run {
-    /// Snapshots by their number.
-    snapshots: BTreeMap<u64, Arc<Snapshot>>,
-    /// How many of them came at another step than the one that asked for them.
-    late: usize,
+/// Snapshots by the time at which they were asked for, which tells of each where in the history
+/// that was.
+type Snapshots = BTreeMap<i64, Arc<Snapshot>>;
+
+/// Batches that each come at a time of their own.
+fn distinct(events: &[Event], cuts: &[usize]) -> Vec<Batch> {
+    let mut before_ns = i64::MIN;
+    let mut batches = batches(events, cuts, 400 * MS);
+    for batch in &mut batches {
+        batch.now_ns = batch.now_ns.max(before_ns + 1);
+        before_ns = batch.now_ns;
+    }
+    batches
 }
 
-/// Plays a history with slices of so many channels; after each batch there is time for so many.
-fn run(
+/// Plays a history with slices of so many channels, and as many again while there is no batch;
+/// also how many snapshots came at another step than the one that asked for them.
+fn sliced(
     plan: &Plan,
-    events: &[Event],
-    cuts: &[usize],
+    batches: Vec<Batch>,
     publish_ns: i64,
     slice: (usize, usize),
-) -> Run {
+) -> (Snapshots, usize) {
     let (channels, idle) = slice;
     let aggregator = Aggregator::in_slices(channels);
     let (mut front, mut rolling) =
         (Front::new(plan), Rolling::with(plan, publish_ns, 1, aggregator));
-    let mut run = Run { snapshots: BTreeMap::new(), late: 0 };
-    let mut keep = |snapshot: Arc<Snapshot>| {
+    let (mut snapshots, mut late) = (Snapshots::new(), 0);
+    let mut keep = |snapshot: Arc<Snapshot>, now_ns| {
         assert_eq!(snapshot.total.imbalance(), None);
-        assert!(run.snapshots.insert(snapshot.seq, snapshot).is_none(), "published twice");
+        late += usize::from(snapshot.at_ns < now_ns);
+        assert!(snapshots.insert(snapshot.at_ns, snapshot).is_none(), "published twice");
     };
-    for batch in batches(events, cuts, 400 * MS) {
+    for batch in batches {
         let now_ns = batch.now_ns;
-        if let Some(snapshot) = rolling.step(front.step(batch)) {
-            run.late += usize::from(snapshot.at_ns < now_ns);
-            keep(snapshot);
-        }
+        rolling.step(front.step(batch)).into_iter().for_each(|snapshot| keep(snapshot, now_ns));
         for _ in 0..idle {
             if let Rest::Says(snapshot) = rolling.go_on() {
-                run.late += 1;
-                keep(snapshot);
+                keep(snapshot, now_ns);
             }
         }
     }
-    rolling.finish().into_iter().for_each(keep);
-    run
+    let last = rolling.finish().expect("a last snapshot");
+    assert_eq!((last.total.imbalance(), last.total.in_open_panes), (None, 0));
+    (snapshots, late)
 }
 
-fn check(got: &Run, whole: &Run) {
-    for (seq, snapshot) in &got.snapshots {
-        let (got, whole) = (said(snapshot), said(&whole.snapshots[seq]));
-        for (got, whole) in got.lines().zip(whole.lines()) {
-            assert_eq!(got, whole, "snapshot {seq}");
+/// What a history shows at these times, with everything done in one piece when it is asked for.
+fn whole(plan: &Plan, batches: Vec<Batch>, asked: &Snapshots) -> Snapshots {
+    let (mut front, mut editor, mut binder) =
+        (Front::new(plan), Editor::new(plan, MS, 1), Binder::new(plan));
+    let mut aggregator = Aggregator::in_slices(usize::MAX);
+    let mut snapshots = Snapshots::new();
+    for batch in batches {
+        let now_ns = batch.now_ns;
+        let mut checked = front.step(batch);
+        let arrived_ns = editor.enter(&mut checked);
+        checked.added.drain(..).for_each(|added| aggregator.add(added.info));
+        aggregator.take(arrived_ns, &checked.readings, &checked.advances);
+        if asked.contains_key(&now_ns) {
+            let edition = editor.edition();
+            assert!(aggregator.ask(&edition.turn(binder.relief())).is_none());
+            let answer = aggregator.complete().expect("it was asked");
+            snapshots.insert(now_ns, binder.bind(edition, vec![answer]));
         }
-        assert_eq!(got.lines().count(), whole.lines().count(), "snapshot {seq}");
+        while !matches!(aggregator.go_on(), Rest::Nothing) {}
     }
-    // The last may overtake the one before it, and no other may be left out.
-    let last = whole.snapshots.keys().last().expect("a last snapshot");
-    for seq in whole.snapshots.keys().filter(|seq| **seq + 1 != *last) {
-        assert!(got.snapshots.contains_key(seq), "snapshot {seq} was left out");
+    snapshots
+}
+
+fn check(got: &Snapshots, whole: &Snapshots) {
+    assert_eq!(got.len(), whole.len(), "snapshots");
+    for (at_ns, snapshot) in got {
+        let (got, whole) = (said(snapshot), said(&whole[at_ns]));
+        for (got, whole) in got.lines().zip(whole.lines()) {
+            assert_eq!(got, whole, "snapshot at {at_ns}");
+        }
+        assert_eq!(got.lines().count(), whole.lines().count(), "snapshot at {at_ns}");
     }
 }
 
@@ -86,10 +115,10 @@ proptest! {
         publish_ms in prop_oneof![Just(1_i64), 1..2_000_i64],
         slice in (1..4_usize, 0..3_usize),
     ) {
-        let (plan, events, publish_ns) = (spread(&setting), history(&moves), publish_ms * MS);
-        let whole = run(&plan, &events, &cuts, publish_ns, (usize::MAX, 0));
-        prop_assert_eq!(whole.late, 0, "what is done in one go is put off");
-        check(&run(&plan, &events, &cuts, publish_ns, slice), &whole);
+        let (plan, events) = (spread(&setting), history(&moves));
+        let batches = || distinct(&events, &cuts);
+        let (got, _) = sliced(&plan, batches(), publish_ms * MS, slice);
+        check(&got, &whole(&plan, batches(), &got));
     }
 }
 
@@ -98,8 +127,10 @@ proptest! {
 fn slices_do_put_off() {
     let (setting, moves) = super::shards::busy(1 << 30);
     let (plan, events) = (spread(&setting), history(&moves));
-    let whole = run(&plan, &events, &[3, 7], 100 * MS, (usize::MAX, 0));
-    let sliced = run(&plan, &events, &[3, 7], 100 * MS, (1, 0));
-    assert!(sliced.snapshots.len() < 2 * sliced.late, "{} are late", sliced.late);
-    check(&sliced, &whole);
+    let batches = || distinct(&events, &[3, 7]);
+    let (got, late) = sliced(&plan, batches(), 100 * MS, (1, 0));
+    assert!(got.len() < 2 * late, "{late} of {} are late", got.len());
+    check(&got, &whole(&plan, batches(), &got));
+    let (_, late) = sliced(&plan, batches(), 100 * MS, (usize::MAX, 0));
+    assert_eq!(late, 0, "what is done in one go is put off");
 }
