@@ -14,6 +14,7 @@ use super::{
     reader::Section,
     rules::RuleKeys,
     source::Source,
+    value::ValueKeys,
 };
 use crate::{
     engine::{ChannelPlan, Plan, SourcePlan, TimeMode, Unknown},
@@ -26,12 +27,12 @@ pub(super) fn build(table: &DeTable<'_>, sink: &Sink, context: &Context<'_>) -> 
     let root = Section::open(table, 0..0, "the configuration", keys::TOP, sink);
     let daemon = daemon::read(&root, context.dir);
     let builtin = RuleKeys::builtin();
-    let (given, at) = match root.section("defaults", "[defaults]", keys::DEFAULTS) {
-        Some(section) => (RuleKeys::read(&section), section.span),
-        None => (RuleKeys::default(), 0..0),
-    };
-    let default_rules = given.resolve(&builtin, TimeMode::Arrival, &at, sink);
-    let defaults = given.over(&builtin);
+    let given = root.section("defaults", "[defaults]", keys::DEFAULTS);
+    let default_keys = given.as_ref().map(RuleKeys::read).unwrap_or_default();
+    let default_values = given.as_ref().map(ValueKeys::read_tests).unwrap_or_default();
+    let at = given.as_ref().map_or(0..0, |section| section.span.clone());
+    let default_rules = default_keys.resolve(&builtin, TimeMode::Arrival, &at, sink);
+    let defaults = default_keys.over(&builtin);
 
     let tables = root.sections("source", "[[source]]", keys::SOURCE);
     if let Some(section) = tables.get(SOURCES_MAX) {
@@ -49,7 +50,13 @@ pub(super) fn build(table: &DeTable<'_>, sink: &Sink, context: &Context<'_>) -> 
     let places = channel::places(&channel_tables);
     let patterns = root.sections("pattern", "[[pattern]]", keys::PATTERN);
     let patterns = pattern::read_all(patterns, &places, sink);
-    let heritage = channel::Heritage { defaults: &defaults, patterns: &patterns, places: &places };
+    let heritage = Heritage {
+        given: given.as_ref(),
+        rules: &defaults,
+        values: &default_values,
+        patterns: &patterns,
+        places: &places,
+    };
     let mut taken = channel::Taken::default();
     let channels: Vec<Option<ChannelPlan>> = channel_tables
         .iter()
@@ -65,7 +72,7 @@ pub(super) fn build(table: &DeTable<'_>, sink: &Sink, context: &Context<'_>) -> 
     }
     pattern::check_values(&patterns, &channels, sink);
     pattern::check_use(&patterns, &sources, &channels, sink);
-    let of_defaults = defaults.others().cloned();
+    let of_defaults = default_values.others().iter().chain(defaults.others()).cloned();
     let of_patterns = patterns
         .iter()
         .flat_map(|pattern| pattern.values.others().iter().chain(pattern.rules.others()).cloned());
@@ -157,15 +164,25 @@ fn check_sizes(sources: &[Source], channels: usize, sink: &Sink) {
 }
 
 fn source_plan(source: &Source, heritage: Heritage<'_>, sink: &Sink) -> Option<SourcePlan> {
-    let Heritage { defaults, patterns, .. } = heritage;
+    let Heritage { rules, values, patterns, given, .. } = heritage;
+    let mut discovered = source.rules.resolve(rules, source.time, &source.span, sink);
+    let mut qc = None;
+    // Only what `[defaults]` says can have to fit the values of channels of which nothing is known.
+    if let (Some(given), Unknown::Discover { .. }) = (given, source.unknown) {
+        let values = ValueKeys::default().resolve(values, given);
+        let base = source.rules.over(rules);
+        RuleKeys::default().fit(&base, &mut discovered, &values, given);
+        qc = values.qc;
+    }
     Some(SourcePlan {
         name: Arc::clone(&source.name.value),
         time: source.time,
         unknown: source.unknown,
         named_fields: source.format.as_ref()?.naming().is_some(),
         idle_ns: source.idle_ns,
-        discovered: source.rules.resolve(defaults, source.time, &source.span, sink),
-        patterns: patterns.iter().filter_map(|p| p.plan(source, defaults)).collect(),
+        discovered,
+        qc,
+        patterns: patterns.iter().filter_map(|pattern| pattern.plan(source, heritage)).collect(),
     })
 }
 

@@ -36,8 +36,12 @@ pub(super) struct Taken {
 /// Where a channel takes what it does not say itself, the nearest last.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heritage<'a> {
-    /// `[defaults]`, over what is built in.
-    pub defaults: &'a RuleKeys,
+    /// `[defaults]`, if there is such a table.
+    pub given: Option<&'a Section<'a>>,
+    /// What it says of rules, over what is built in.
+    pub rules: &'a RuleKeys,
+    /// What it says of values.
+    pub values: &'a ValueKeys,
     /// `[[pattern]]`.
     pub patterns: &'a [Pattern<'a>],
     /// Where each channel will be in the plan.
@@ -63,15 +67,15 @@ pub(super) fn read(
     let id = id(section, taken);
     let source = source(section, sources);
     let key = key(section, source.map(|i| (i, &mut sources[i])), taken);
-    let Heritage { defaults, patterns, places } = heritage;
+    let Heritage { rules, values, patterns, places, .. } = heritage;
     let (mut base, time) = match source {
-        Some(i) => (sources[i].rules.over(defaults), sources[i].time),
-        None => (defaults.clone(), TimeMode::Arrival),
+        Some(i) => (sources[i].rules.over(rules), sources[i].time),
+        None => (rules.clone(), TimeMode::Arrival),
     };
-    let mut value_base = ValueKeys::default();
+    let mut value_base = values.clone();
     if let Some(pattern) = id.as_ref().and_then(|id| pattern::of_channel(patterns, id)) {
         base = pattern.rules.over(&base);
-        value_base = pattern.values.clone();
+        value_base = pattern.values.over(&value_base);
     }
     let value_keys = ValueKeys::read(section, places);
     let values = value_keys.resolve(&value_base, section);

@@ -7,8 +7,9 @@ pub(super) const TOP: &[&str] = &["daemon", "defaults", "source", "pattern", "ch
 pub(super) const DAEMON: &[&str] =
     &["socket", "state_dir", "publish", "queue", "shards", "percentile_memory"];
 
-/// What is set in `[defaults]` and per channel.
+/// What is set in `[defaults]`, for a pattern and for a channel.
 pub(super) const DEFAULTS: &[&str] = &[
+    "qc",
     "pane",
     "windows",
     "percentiles",
@@ -102,38 +103,8 @@ pub(super) const SOURCE: &[&str] = &[
 ];
 
 /// `[[pattern]]`.
-pub(super) const PATTERN: &[&str] = &[
-    "match",
-    "unit",
-    "raw_unit",
-    "calibration",
-    "qc",
-    "pane",
-    "windows",
-    "percentiles",
-    "figures",
-    "resolution",
-    "lateness",
-    "future",
-    "expected_rate",
-    "stale_after",
-    "silent_after",
-    "kind",
-    "states",
-    "width",
-    "modulus",
-    "wrap_max",
-    "interpolation",
-    "max_hold",
-    "rms",
-    "trust",
-    "ewma",
-    "allan",
-    "gust",
-    "speed",
-    "status",
-    "completeness",
-];
+pub(super) const PATTERN: &[&str] =
+    &with_defaults::<{ 4 + DEFAULTS.len() }>(&["match", "unit", "raw_unit", "calibration"]);
 
 /// The keys of `[[source]]` that are about a serial line itself, but for its path.
 pub(super) const PORT: &[&str] =
@@ -157,7 +128,7 @@ pub(super) const RS485: &[&str] =
 pub(super) const SENT: &[&str] = &["hex"];
 
 /// `[[channel]]`.
-pub(super) const CHANNEL: &[&str] = &[
+pub(super) const CHANNEL: &[&str] = &with_defaults::<{ 8 + DEFAULTS.len() }>(&[
     "id",
     "source",
     "device",
@@ -166,33 +137,17 @@ pub(super) const CHANNEL: &[&str] = &[
     "unit",
     "raw_unit",
     "calibration",
-    "qc",
-    "pane",
-    "windows",
-    "percentiles",
-    "figures",
-    "resolution",
-    "lateness",
-    "future",
-    "expected_rate",
-    "stale_after",
-    "silent_after",
-    "kind",
-    "states",
-    "width",
-    "modulus",
-    "wrap_max",
-    "interpolation",
-    "max_hold",
-    "rms",
-    "trust",
-    "ewma",
-    "allan",
-    "gust",
-    "speed",
-    "status",
-    "completeness",
-];
+]);
+
+/// Keys of a table's own, then those of [`DEFAULTS`]: so many in all.
+const fn with_defaults<const ALL: usize>(own: &[&'static str]) -> [&'static str; ALL] {
+    assert!(own.len() + DEFAULTS.len() == ALL);
+    let mut all = [""; ALL];
+    let (mine, rest) = all.split_at_mut(own.len());
+    mine.copy_from_slice(own);
+    rest.copy_from_slice(DEFAULTS);
+    all
+}
 
 /// `status = { … }`.
 pub(super) const STATUS: &[&str] = &["good", "bad"];

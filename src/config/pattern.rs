@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{
     calibration::{Places, check_junctions},
+    channel::Heritage,
     errors::{Remark, Sink},
     reader::Section,
     rules::RuleKeys,
@@ -106,13 +107,13 @@ impl<'a> Pattern<'a> {
     }
 
     /// What the channels that `source` discovers are given if they fit; `None` if none can.
-    pub(super) fn plan(&self, source: &Source, defaults: &RuleKeys) -> Option<PatternPlan> {
+    pub(super) fn plan(&self, source: &Source, heritage: Heritage<'_>) -> Option<PatternPlan> {
         if !self.may_fit_found(source) {
             return None;
         }
-        let base = source.rules.over(defaults);
+        let base = source.rules.over(heritage.rules);
         let (values, section) =
-            (self.values.resolve(&ValueKeys::default(), &self.section), &self.section);
+            (self.values.resolve(heritage.values, &self.section), &self.section);
         let mut rules = self.rules.resolve(&base, source.time, &section.span, section.sink);
         self.rules.fit(&base, &mut rules, &values, section);
         Some(PatternPlan {

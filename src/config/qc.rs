@@ -38,13 +38,8 @@ const VALUES: RangeInclusive<f64> = -VALUE_ABS_MAX..=VALUE_ABS_MAX;
 const MAGNITUDES: RangeInclusive<f64> = 0.0..=VALUE_ABS_MAX;
 const TIMES: RangeInclusive<i64> = MS..=WINDOW_MAX_NS;
 
-/// Tests that name another channel: the key of the test, its name and keys, and that of the
-/// channel.
-const OTHERS: [(&str, &str, &[&str], &str); 3] = [
-    ("climatology", "`climatology`", keys::CLIMATOLOGY, "depth_channel"),
-    ("multi_variate", "`multi_variate`", keys::MULTI_VARIATE, "channel"),
-    ("neighbour", "`neighbour`", keys::NEIGHBOUR, "channel"),
-];
+/// The channels that tests name, and where.
+type Others = Vec<Found<Arc<str>>>;
 
 /// The tests that one table gives, with bounds as they are written.
 #[derive(Clone, Debug)]
@@ -52,14 +47,15 @@ pub(super) struct QcKeys {
     plan: QcPlan,
     unit: Option<Found<Code>>,
     /// The channels that it names.
-    others: Vec<Found<Arc<str>>>,
+    others: Others,
     span: Range<usize>,
 }
 
 impl QcKeys {
-    /// Reads `qc` of a channel or of a pattern.
+    /// Reads `qc` of `[defaults]`, a pattern or a channel.
     pub(super) fn read(section: &Section<'_>) -> Option<Self> {
         let qc = section.section("qc", "`qc`", keys::QC)?;
+        let mut others = Vec::new();
         let plan = QcPlan {
             gross_range: gross_range(&qc),
             spike: spike(&qc),
@@ -67,14 +63,10 @@ impl QcKeys {
             flat_line: flat_line(&qc),
             attenuated: attenuated(&qc),
             gap: gap(&qc),
-            climatology: climatology(&qc),
-            multi_variate: multi_variate(&qc),
-            neighbour: neighbour(&qc),
+            climatology: climatology(&qc, &mut others),
+            multi_variate: multi_variate(&qc, &mut others),
+            neighbour: neighbour(&qc, &mut others),
         };
-        let others = OTHERS.into_iter().filter_map(|(test, name, keys, key)| {
-            qc.has(test).then(|| qc.section(test, name, keys))??.text(key)
-        });
-        let others = others.map(|found| found.map(Arc::from)).collect();
         Some(Self { plan, unit: code(&qc, "unit"), others, span: qc.span.clone() })
     }
 
@@ -307,7 +299,7 @@ fn gap(qc: &Section<'_>) -> Option<Thresholds> {
     Some(Thresholds { fail: seconds(fail_ns), suspect: seconds(suspect_ns) })
 }
 
-fn climatology(qc: &Section<'_>) -> Option<Climatology> {
+fn climatology(qc: &Section<'_>, others: &mut Others) -> Option<Climatology> {
     let test = qc.section("climatology", "`climatology`", keys::CLIMATOLOGY)?;
     test.require("members", "[{ months = [6, 8], suspect = [5, 35] }]");
     let members = test.sections("members", "a member of `climatology`", keys::MEMBER);
@@ -322,10 +314,7 @@ fn climatology(qc: &Section<'_>) -> Option<Climatology> {
         let remark = Remark::new("`depth` and `depth_channel` are two depths");
         test.sink.error(&span, remark.help("keep one of them"));
     }
-    let measured = test.text("depth_channel").map(|found| {
-        let age_max_ns = test.duration("max_age", TIMES).map_or(AGE_MAX_NS, |found| found.value);
-        Depth::Measured(Partner { id: found.value.into(), age_max_ns })
-    });
+    let measured = partner(&test, "depth_channel", others).map(Depth::Measured);
     let members: Vec<Member> = members.into_iter().collect::<Option<_>>()?;
     Some(Climatology { members: members.into(), depth: fixed.or(measured) })
 }
@@ -336,19 +325,26 @@ fn member(member: &Section<'_>) -> Option<Member> {
     Some(Member { season: season?, depth, spans: spans(member)? })
 }
 
-fn partner(test: &Section<'_>) -> Option<Partner> {
-    test.require("channel", "\"mast.temperature_2\"");
-    let id = test.text("channel")?;
+/// The channel that a test names under this key, if it does; `others` takes note of it.
+fn partner(test: &Section<'_>, key: &'static str, others: &mut Others) -> Option<Partner> {
+    let id: Found<Arc<str>> = test.text(key)?.map(Arc::from);
     let age_max_ns = test.duration("max_age", TIMES).map_or(AGE_MAX_NS, |found| found.value);
-    Some(Partner { id: id.value.into(), age_max_ns })
+    others.push(id.clone());
+    Some(Partner { id: id.value, age_max_ns })
 }
 
-fn multi_variate(qc: &Section<'_>) -> Option<MultiVariate> {
+/// The channel without which a test is none.
+fn needed_partner(test: &Section<'_>, others: &mut Others) -> Option<Partner> {
+    test.require("channel", "\"mast.temperature_2\"");
+    partner(test, "channel", others)
+}
+
+fn multi_variate(qc: &Section<'_>, others: &mut Others) -> Option<MultiVariate> {
     let test = qc.section("multi_variate", "`multi_variate`", keys::MULTI_VARIATE)?;
     test.require("rate", "0.5");
     test.require("other_rate", "0.1");
     let scale = per_second(&test);
-    let partner = partner(&test);
+    let partner = needed_partner(&test, others);
     let rate = test.number("rate", MAGNITUDES);
     let other = test.number("other_rate", MAGNITUDES);
     Some(MultiVariate {
@@ -358,8 +354,8 @@ fn multi_variate(qc: &Section<'_>) -> Option<MultiVariate> {
     })
 }
 
-fn neighbour(qc: &Section<'_>) -> Option<Neighbour> {
+fn neighbour(qc: &Section<'_>, others: &mut Others) -> Option<Neighbour> {
     let test = qc.section("neighbour", "`neighbour`", keys::NEIGHBOUR)?;
-    let partner = partner(&test);
+    let partner = needed_partner(&test, others);
     Some(Neighbour { thresholds: thresholds(&test, Order::Above)?, partner: partner? })
 }

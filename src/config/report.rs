@@ -2,12 +2,12 @@
 //! open for it.
 
 use std::{
-    collections::BTreeMap,
     fmt::{self, Write},
     iter,
     path::Path,
 };
 
+use self::sets::Sets;
 use super::{
     Config, InputConfig, InputKind,
     modbus::load,
@@ -27,6 +27,9 @@ use crate::{
 };
 
 mod calibrations;
+mod quality;
+mod sets;
+mod statistics;
 
 /// Bytes of a percentile bin in use in the packed bins of a pane, room to grow included: one for
 /// how far it lies from the next, two for its count.
@@ -36,8 +39,6 @@ const SUMMED_BIN_BYTES: u64 = 5;
 /// Partials a window keeps besides those of its length: the one that fills, and the one that is
 /// being handed on.
 const PARTIALS_BESIDES: u64 = 2;
-/// Sets of rules that are listed; the rest is counted.
-const RULES_SHOWN: usize = 20;
 
 /// The text of `stillwell check` for a configuration without errors; `socket` is the path of the
 /// query socket in the surroundings of the caller.
@@ -135,7 +136,9 @@ fn write_report(text: &mut String, config: &Config, socket: &Path) -> fmt::Resul
     for (input, source) in config.inputs.iter().zip(&config.plan.sources) {
         writeln!(text, "  {:width$}  {}", input.name, describe(input, source))?;
     }
-    write_windows(text, config)?;
+    Sets::of(&config.plan, |with| Some(windows_of(with.rules))).write(text, "windows")?;
+    Sets::of(&config.plan, |with| Some(statistics::of(with.rules))).write(text, "statistics")?;
+    Sets::of(&config.plan, |with| with.qc.map(quality::of)).write(text, "quality tests")?;
     calibrations::write(text, &config.plan)?;
     write_memory(text, config)?;
     write_sockets(text, config, socket)
@@ -219,37 +222,6 @@ fn line_settings(serial: &PortConfig) -> String {
         Flow::Hardware => " with RTS/CTS",
     };
     format!("{} {}{parity}{}{flow}", serial.baud, serial.data_bits, serial.stop_bits)
-}
-
-fn write_windows(text: &mut String, config: &Config) -> fmt::Result {
-    let mut sets: BTreeMap<String, usize> = BTreeMap::new();
-    for channel in &config.plan.channels {
-        *sets.entry(windows_of(&channel.rules)).or_default() += 1;
-    }
-    writeln!(text, "\nwindows")?;
-    for (windows, channels) in sets.iter().take(RULES_SHOWN) {
-        let plural = if *channels == 1 { "channel" } else { "channels" };
-        writeln!(text, "  {windows}\n    {channels} {plural}")?;
-    }
-    if let Some(more @ 1..) = sets.len().checked_sub(RULES_SHOWN) {
-        writeln!(text, "  and {more} more sets of windows")?;
-    }
-    let mut discovered: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for source in &config.plan.sources {
-        let SourcePlan { name, unknown, .. } = source;
-        if *unknown == Unknown::Reject {
-            continue;
-        }
-        discovered.entry(windows_of(&source.discovered)).or_default().push(name.to_string());
-        for pattern in &source.patterns {
-            let whose = format!("{name} that fit \"{}\"", pattern.glob.text());
-            discovered.entry(windows_of(&pattern.rules)).or_default().push(whose);
-        }
-    }
-    for (windows, names) in discovered {
-        writeln!(text, "  {windows}\n    discovered channels of {}", names.join(", "))?;
-    }
-    Ok(())
 }
 
 fn windows_of(rules: &Rules) -> String {
@@ -436,8 +408,14 @@ sources
 
 windows
   1s by 100ms, 1m by 6s; pane 100ms; percentiles 50 99.9
-    1 channel
+    1 channel: a
   1s by 100ms, 1m by 6s; pane 100ms; no percentiles
+    discovered channels of plant
+
+statistics
+  scalar; good from 75 %, bad from 50 %; 1 a second expected
+    1 channel: a
+  scalar; good from 75 %, bad from 50 %
     discovered channels of plant
 
 memory of the windows, at most

@@ -57,6 +57,11 @@ impl ValueKeys {
         }
     }
 
+    /// Reads the keys of `[defaults]`, where units and calibrations of all channels mean nothing.
+    pub(super) fn read_tests(section: &Section<'_>) -> Self {
+        Self { qc: QcKeys::read(section), ..Self::default() }
+    }
+
     /// The channels that measure the cold junctions of the calibration of this table.
     pub(super) fn junctions(&self) -> &[Found<u32>] {
         self.calibration.as_ref().map_or(&[], |found| &found.value.junctions)

@@ -19,11 +19,28 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The tests of all channels that there are or may come to be.
+    pub fn all_tests(&self) -> impl Iterator<Item = &QcPlan> {
+        let configured = self.channels.iter().map(|channel| &channel.qc);
+        let all = configured.chain(self.sources.iter().map(|source| &source.qc));
+        all.chain(self.patterns().map(|pattern| &pattern.qc)).flatten().map(|qc| &**qc)
+    }
+
+    /// The rules of all channels that there are or may come to be.
+    pub fn all_rules(&self) -> impl Iterator<Item = &Rules> {
+        let configured = self.channels.iter().map(|channel| &channel.rules);
+        let all = configured.chain(self.sources.iter().map(|source| &source.discovered));
+        all.chain(self.patterns().map(|pattern| &pattern.rules))
+    }
+
+    fn patterns(&self) -> impl Iterator<Item = &PatternPlan> {
+        self.sources.iter().flat_map(|source| &source.patterns)
+    }
+
     /// The channels whose values others take as the temperature of their cold junction.
     #[must_use]
     pub fn junctions(&self) -> BTreeSet<u32> {
-        let patterns = self.sources.iter().flat_map(|source| &source.patterns);
-        let found = patterns.map(|pattern| &pattern.calibration);
+        let found = self.patterns().map(|pattern| &pattern.calibration);
         let all = self.channels.iter().map(|channel| &channel.calibration).chain(found);
         all.flat_map(Calibration::junctions).collect()
     }
@@ -44,6 +61,8 @@ pub struct SourcePlan {
     pub idle_ns: i64,
     /// Rules of discovered channels that fit no pattern.
     pub discovered: Rules,
+    /// The tests that their readings are judged by; `None` for no test.
+    pub qc: Option<Arc<QcPlan>>,
     /// What discovered channels are given by their ids: the first that fits counts.
     pub patterns: Vec<PatternPlan>,
 }

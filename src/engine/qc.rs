@@ -76,16 +76,10 @@ impl Qc {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         let mut stage = Self::default();
-        let configured = plan.channels.iter().map(|channel| &channel.qc);
-        let found = plan.sources.iter().flat_map(|source| &source.patterns);
-        let all = configured.chain(found.map(|pattern| &pattern.qc)).flatten();
-        for partner in all.flat_map(|qc| qc.partners()) {
+        for partner in plan.all_tests().flat_map(QcPlan::partners) {
             stage.partners.number(&partner.id);
         }
-        let configured = plan.channels.iter().map(|channel| &channel.rules);
-        let found = plan.sources.iter().flat_map(|source| &source.patterns);
-        let all = configured.chain(found.map(|pattern| &pattern.rules));
-        for partner in all.filter_map(|rules| rules.statistics.speed.as_ref()) {
+        for partner in plan.all_rules().filter_map(|rules| rules.statistics.speed.as_ref()) {
             stage.partners.number(&partner.id);
         }
         stage

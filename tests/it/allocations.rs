@@ -235,6 +235,7 @@ fn plan() -> Plan {
         named_fields: false,
         idle_ns: SECOND,
         discovered: rules.clone(),
+        qc: None,
         patterns: Vec::new(),
     };
     Plan { sources: vec![source], channels: Vec::new(), defaults: rules, percentile_bytes: 1 << 30 }

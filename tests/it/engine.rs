@@ -115,6 +115,7 @@ fn plan(time: TimeMode, lateness_ns: i64) -> Plan {
             named_fields: false,
             idle_ns: SECOND,
             discovered: rules.clone(),
+            qc: None,
             patterns: Vec::new(),
         }],
         channels: vec![ChannelPlan {

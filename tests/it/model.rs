@@ -77,6 +77,7 @@ fn plan(setting: &Setting) -> Plan {
             named_fields: false,
             idle_ns: setting.idle_ns,
             discovered: rules.clone(),
+            qc: None,
             patterns: Vec::new(),
         }],
         // Channel c of device d is the model's channel (d - 1) * CHANNELS + c: see `mapped`.

@@ -98,3 +98,41 @@ fn a_verdict_that_may_come_too_late_is_warned_of() {
     assert!(warned("400ms"));
     assert!(!warned("500ms"));
 }
+
+/// Of the tables that have tests, the nearest to a channel counts, and no other.
+#[test]
+fn tests_of_the_defaults_hold_until_a_pattern_or_the_channel_has_its_own() {
+    let channel = |id: &str, qc: &str| {
+        format!("[[channel]]\nid = \"{id}\"\nsource = \"bench\"\nfield = \"{id}\"\n{qc}\n")
+    };
+    let text = format!(
+        "[defaults]\nqc = {{ gap = {{ fail = \"1s\" }} }}\n{TEXT}unknown = \"discover\"\n\
+         [[pattern]]\nmatch = \"*spiky\"\nqc = {{ spike = {{ suspect = 1 }} }}\n\
+         [[pattern]]\nmatch = \"*.free\"\nqc = {{}}\n[[pattern]]\nmatch = \"*.named\"\nunit = \"K\"\n\
+         {}{}{}{}",
+        channel("plain", ""),
+        channel("spiky", ""),
+        channel("own", "qc = { neighbour = { channel = \"plain\", fail = 1 } }"),
+        channel("none", "qc = {}"),
+    );
+    let config = good(&text);
+    let tests = |qc: &Option<std::sync::Arc<QcPlan>>| {
+        let all = qc.as_deref().cloned().unwrap_or_default();
+        (all.gap.is_some(), all.spike.is_some(), all.neighbour.is_some())
+    };
+    let (gap, spike, neighbour) =
+        ((true, false, false), (false, true, false), (false, false, true));
+    let got: Vec<_> = config.plan.channels.iter().map(|channel| tests(&channel.qc)).collect();
+    assert_eq!(got, [gap, spike, neighbour, (false, false, false)]);
+    let source = &config.plan.sources[0];
+    assert_eq!(tests(&source.qc), gap, "found channels have them too");
+    let patterns: Vec<_> = source.patterns.iter().map(|pattern| tests(&pattern.qc)).collect();
+    assert_eq!(patterns, [spike, (false, false, false), gap]);
+    assert!(source.discovered.statistics.trust && !source.patterns[1].rules.statistics.trust);
+}
+
+#[test]
+fn what_the_defaults_name_must_be_there() {
+    let defaults = "[defaults]\nqc = { neighbour = { channel = \"nobody\", fail = 1 } }\n";
+    assert!(bad(&format!("{defaults}{}", with("gap = { fail = \"1s\" }"))).contains("nobody"));
+}

@@ -55,6 +55,7 @@ fn plan(channels: Vec<ChannelPlan>) -> Plan {
         named_fields: false,
         idle_ns: SECOND,
         discovered: rules(),
+        qc: None,
         patterns: Vec::new(),
     };
     Plan { sources: vec![source], channels, defaults: rules(), percentile_bytes: 1 << 20 }
