@@ -193,6 +193,8 @@ pub const RUN_READINGS_MIN: usize = 32;
 /// Event times are kept within this many nanoseconds of 1970, 146 years either way, so that no
 /// sum of times and lengths overflows.
 pub const EVENT_TIME_ABS_MAX_NS: i64 = 1 << 62;
+/// Changes in what a device says of itself and of its clock that are remembered.
+pub const CONDITIONS_MAX: usize = 16;
 /// Span of arrivals over which the offset of a device's clock is learnt.
 pub const CLOCK_BUCKET_NS: i64 = 64 * SECOND;
 /// Packed bins of an open pane, bytes, from which they are merged.
@@ -291,6 +293,8 @@ pub const TRACED_READINGS_MAX: usize = 64;
 pub const TAP_HEX_BYTES_MAX: usize = 512;
 /// Frames that wait for one who looks on.
 pub const TAP_FRAMES_WAITING: usize = 256;
+/// Readings that were told of while they waited for a verdict, and are told of again with it.
+pub const TAP_SETTLING_MAX: usize = 512;
 /// Bytes by which the format of a port or a file is told.
 pub const PROBE_BYTES_MAX: usize = 64 * 1_024;
 /// How long after a change of its rate what comes over a probed line is not listened to.

@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     engine::{Input, Ledger, glob::Glob, stages::Stages as _, windows::Emitted},
     query::{ledger::LedgerLine, selection::Selection, summary::summary_line},
+    wire::Health,
 };
 
 mod aim;
@@ -202,7 +203,7 @@ impl Show {
     }
 
     fn write(&mut self, result: &Emitted, out: &mut impl Write) -> io::Result<()> {
-        let Emitted { channel, window, summary } = result;
+        let Emitted { channel, window, summary, condition } = result;
         if self.channels.is_some() && !self.known.contains(&channel.id) {
             self.known.insert(channel.id.clone());
         }
@@ -213,7 +214,8 @@ impl Show {
             return Ok(());
         }
         if self.json {
-            serde_json::to_writer(&mut *out, &summary_line(channel, window, summary))?;
+            let line = summary_line(channel, window, summary).of(*condition);
+            serde_json::to_writer(&mut *out, &line)?;
             return out.write_all(b"\n");
         }
         let end = jiff::Timestamp::from_nanosecond(i128::from(summary.end_ns)).unwrap_or_default();
@@ -223,8 +225,12 @@ impl Show {
             write!(out, "  lacks {}", summary.overflow)?;
         }
         match &summary.values {
-            Some(v) => writeln!(out, "  min {:<12} mean {:<12.6} max {:<12}", v.min, v.mean, v.max),
-            None => writeln!(out, "  no value"),
+            Some(v) => write!(out, "  min {:<12} mean {:<12.6} max {:<12}", v.min, v.mean, v.max)?,
+            None => out.write_all(b"  no value")?,
+        }
+        match condition.map(|condition| condition.health) {
+            None | Some(Health::Good) => writeln!(out),
+            Some(health) => writeln!(out, "  its device says {}", health.name()),
         }
     }
 

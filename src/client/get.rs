@@ -74,7 +74,7 @@ fn table(rows: &[(Live, Option<Summary>)]) -> Table {
         let mut row = vec![Cell::from(live.id.as_str())];
         row.extend(live_cells(live));
         row.push(live.age_ms.map(number::span).unwrap_or_default().into());
-        row.extend(summary_cells(live, summary.as_ref()));
+        row.extend(summary_cells(summary.as_ref()));
         if let Some((key, _)) = &shown {
             let value = summary.as_ref().and_then(|s| s.percentiles.get(*key).copied());
             row.push(number::optional(value).into());
@@ -84,9 +84,9 @@ fn table(rows: &[(Live, Option<Summary>)]) -> Table {
     table
 }
 
-fn summary_cells(live: &Live, summary: Option<&Summary>) -> [Cell; 8] {
+fn summary_cells(summary: Option<&Summary>) -> [Cell; 8] {
     let Some(summary) = summary else { return Default::default() };
-    let [coverage, trust] = trust_cells(live, summary);
+    let [coverage, trust] = trust_cells(summary);
     [
         summary.window.as_str().into(),
         n_text(summary).into(),

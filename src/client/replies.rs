@@ -30,6 +30,7 @@ pub(super) struct Summary {
     pub(super) coverage: Option<f64>,
     pub(super) known: Option<f64>,
     pub(super) status: String,
+    due: Option<String>,
     #[serde(default)]
     pub(super) reasons: Vec<String>,
     pub(super) min: Option<f64>,
@@ -58,18 +59,10 @@ impl Summary {
         self.mean.or_else(|| self.circular.as_ref()?.mean)
     }
 
-    /// Whether it ended before the first reading of a channel that is well: nothing is wrong, it
-    /// fills.
-    fn is_filling(&self, live: &Live) -> bool {
-        self.n == 0 && self.known.is_none() && live.state == "ok"
-    }
-
     /// Why it is no better than its status says, in a line; `None` if there is nothing to say.
     pub(super) fn why(&self, live: &Live) -> Option<String> {
         let mut reasons = self.reasons.clone();
-        if self.is_filling(live) {
-            reasons.clear();
-        }
+        reasons.extend(self.due.as_ref().map(|due| format!("its first result is due at {due}")));
         reasons.extend(live.health.as_ref().map(|health| format!("its device says {health}")));
         let told = !reasons.is_empty();
         told.then(|| format!("{} {}: {}", self.id, self.window, reasons.join("; ")))
@@ -248,9 +241,9 @@ pub(super) fn n_text(summary: &Summary) -> String {
 }
 
 /// Share of the time, or else of the readings that came, and how far to trust a summary.
-pub(super) fn trust_cells(live: &Live, summary: &Summary) -> [Cell; 2] {
-    if summary.is_filling(live) {
-        return ["-".into(), Cell::judged("filling")];
+pub(super) fn trust_cells(summary: &Summary) -> [Cell; 2] {
+    if summary.due.is_some() {
+        return ["-".into(), Cell::judged(&summary.status)];
     }
     let share = summary.known.or(summary.coverage);
     let coverage = share.map_or_else(|| "-".to_owned(), number::percent);
@@ -292,23 +285,22 @@ mod tests {
         let why = "a 1m: 3 of 5 readings failed; no good reading for 20s; its device says off_spec";
         assert_eq!(told.why(&live).as_deref(), Some(why));
         let well: Live = parse(r#"{"id":"a","state":"ok"}"#).expect("parses");
-        (told.n, told.known) = (0, None);
-        assert_eq!(told.why(&well), None, "it fills");
+        told.reasons.clear();
+        assert_eq!(told.why(&well), None);
+        told.due = Some("2026-11-23T01:02:12Z".into());
+        let why = "a 1m: its first result is due at 2026-11-23T01:02:12Z";
+        assert_eq!(told.why(&well).as_deref(), Some(why));
     }
 
     #[test]
-    fn an_empty_window_of_a_channel_that_is_well_is_filling() {
-        let live = |state: &str| -> Live {
-            parse(&format!(r#"{{"id":"a","state":"{state}"}}"#)).expect("parses")
-        };
+    fn a_window_before_its_first_instant_has_no_share() {
         let mut summary: Summary = parse(summary("a", "1m").get()).expect("parses");
         (summary.n, summary.coverage, summary.status) = (0, Some(0.0), "bad".into());
-        let filling: [Cell; 2] = ["-".into(), Cell::judged("filling")];
-        assert_eq!(trust_cells(&live("ok"), &summary), filling);
         let bad: [Cell; 2] = ["0%".into(), Cell::judged("bad")];
-        assert_eq!(trust_cells(&live("silent"), &summary), bad);
-        summary.n = 1;
-        assert_eq!(trust_cells(&live("ok"), &summary), bad);
+        assert_eq!(trust_cells(&summary), bad);
+        (summary.due, summary.status) = (Some("t".into()), "pending".into());
+        let pending: [Cell; 2] = ["-".into(), Cell::judged("pending")];
+        assert_eq!(trust_cells(&summary), pending);
     }
 
     fn summary(id: &str, window: &str) -> Box<RawValue> {

@@ -21,6 +21,8 @@ const BYTES_SHOWN: usize = 24;
 struct Message<'a> {
     #[serde(borrow)]
     frames: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    settled: Vec<&'a RawValue>,
     passed_over: u64,
     missed: u64,
 }
@@ -56,8 +58,20 @@ struct Reading {
     flag: Option<String>,
     #[serde(default)]
     reasons: Vec<String>,
+    #[serde(default)]
+    waits: bool,
     time: Option<String>,
     pane: Option<String>,
+}
+
+/// A reading that has had the verdict it waited for.
+#[derive(Deserialize)]
+struct Settled {
+    id: String,
+    flag: String,
+    #[serde(default)]
+    reasons: Vec<String>,
+    time: String,
 }
 
 pub(super) fn run(args: &TapArgs) -> Result<(), Failure> {
@@ -84,6 +98,15 @@ pub(super) fn run(args: &TapArgs) -> Result<(), Failure> {
                         let line = output.styled(&line).into_owned();
                         output.line(&line)?;
                     }
+                }
+            }
+        }
+        for text in message.settled {
+            match output.reader {
+                Reader::Program => output.line(&format!("{{\"settled\":{}}}", text.get()))?,
+                Reader::Person => {
+                    let line = output.styled(&settled(&parse(text.get())?)).into_owned();
+                    output.line(&line)?;
                 }
             }
         }
@@ -148,15 +171,24 @@ fn told(reading: &Reading) -> String {
     }
     text.push_str(&format!("  {}", judged(&reading.verdict, reading.reason.as_deref())));
     if let (Some(time), Some(pane), Some(flag)) = (&reading.time, &reading.pane, &reading.flag) {
-        text.push_str(&format!(", {}, ", judged(flag, reasons(reading).as_deref())));
+        text.push_str(&format!(", {}, ", judged(flag, reasons(&reading.reasons).as_deref())));
+        if reading.waits {
+            text.push_str("waits for the next reading, ");
+        }
         text.push_str(&format!("at {}, pane {}", clock(time), clock(pane)));
     }
     plain(&text)
 }
 
 /// What speaks against a reading, if anything does.
-fn reasons(reading: &Reading) -> Option<String> {
-    (!reading.reasons.is_empty()).then(|| reading.reasons.join(" "))
+fn reasons(reasons: &[String]) -> Option<String> {
+    (!reasons.is_empty()).then(|| reasons.join(" "))
+}
+
+/// What became of a reading that waited.
+fn settled(Settled { id, flag, reasons: against, time }: &Settled) -> String {
+    let judged = judged(flag, reasons(against).as_deref());
+    plain(&format!("    {id}  at {} has waited: {judged}", clock(time)))
 }
 
 fn judged(verdict: &str, reason: Option<&str>) -> String {
@@ -207,6 +239,8 @@ mod tests {
             {"id":"bench.i","field":"i","raw":3.5,"verdict":"accepted","unit":"bar","flag":"fail",
              "reasons":["current_loop"],"time":"2026-11-23T01:02:06Z",
              "pane":"2026-11-23T01:02:06Z"},
+            {"id":"w","index":3,"raw":1,"verdict":"accepted","value":1,"flag":"pass","waits":true,
+             "time":"2026-11-23T01:02:06Z","pane":"2026-11-23T01:02:06Z"},
             {"field":"h\u001b[2J","verdict":"refused","reason":"not_finite"}],"more":2}"#;
         assert_eq!(
             lines(&parse(text).expect("parses")),
@@ -217,6 +251,8 @@ mod tests {
                  at 01:02:06.123, pane 01:02:06.1",
                 "    bench.i  (field i)  raw 3.5  accepted, fail: current_loop, at 01:02:06, \
                  pane 01:02:06",
+                "    w  (channel 3)  raw 1 -> 1  accepted, pass, waits for the next reading, \
+                 at 01:02:06, pane 01:02:06",
                 "    -  (field h\u{FFFD}[2J)  raw -  refused: not_finite",
                 "    and 2 readings more",
             ]
@@ -225,6 +261,14 @@ mod tests {
             "verdict":"refused","reason":"checksum"}"#;
         let refused = lines(&parse(refused).expect("parses"));
         assert_eq!(refused[0], "x b  30 bytes  (it began before this)  refused: checksum");
+    }
+
+    #[test]
+    fn what_became_of_a_reading_that_waited_is_told() {
+        let text = r#"{"id":"w","value":1,"flag":"suspect","reasons":["spike"],
+            "time":"2026-11-23T01:02:06.5Z","pane":"2026-11-23T01:02:06Z"}"#;
+        let told = settled(&parse(text).expect("parses"));
+        assert_eq!(told, "    w  at 01:02:06.5 has waited: suspect: spike");
     }
 
     #[test]

@@ -174,7 +174,7 @@ fn row(live: &Live, summary: Option<&Summary>) -> Vec<Cell> {
     let cells: [Cell; 6] = match summary {
         None => Default::default(),
         Some(summary) => {
-            let [_, trust] = trust_cells(live, summary);
+            let [_, trust] = trust_cells(summary);
             [
                 summary.window.as_str().into(),
                 trust,

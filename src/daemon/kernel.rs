@@ -13,7 +13,7 @@ mod readable;
 mod receive;
 mod tty;
 
-pub use local::{clock_is_synced, inherited, unsent_bytes};
+pub use local::{WallClock, inherited, unsent_bytes, wall_clock};
 pub use readable::Readable;
 pub use receive::{
     Datagram, ReceiveBatch, enable_timestamps, enable_trains, force_receive_buffer, socket_drops,

@@ -1,11 +1,12 @@
 //! The ledgers of all sources and devices, kept up to date from reports.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Ledger, Link, Plan,
-    devices::{DeviceCounts, DeviceReport},
-    snapshot::{DeviceView, SourceView},
+    condition::Condition,
+    devices::{DeviceCounts, DeviceReport, DeviceWord},
+    snapshot::{ChannelInfo, DeviceView, SourceView},
     validate::Report,
     windows::Count,
 };
@@ -25,6 +26,8 @@ struct SourceBook {
     channels: usize,
     /// By the number of the device within the source.
     devices: Vec<Option<DeviceView>>,
+    /// Numbers of the devices, by their ids.
+    numbers: BTreeMap<u32, u32>,
     changed: bool,
     view: Arc<SourceView>,
 }
@@ -40,13 +43,14 @@ impl Books {
             ledger: Ledger::default(),
             channels: 0,
             devices: Vec::new(),
+            numbers: BTreeMap::new(),
             changed: true,
             view: Arc::new(SourceView::starting(Arc::clone(name))),
         };
         Self { sources: plan.sources.iter().map(|source| book(&source.name)).collect() }
     }
 
-    /// Enters what a batch brought.
+    /// Enters what a batch brought, but for what devices said of themselves.
     pub fn enter(&mut self, report: &mut Report) {
         let book = &mut self.sources[report.source];
         book.changed = true;
@@ -62,6 +66,14 @@ impl Books {
         }
     }
 
+    /// Takes note of what a device of a source said of itself, of which a batch was entered.
+    pub fn believe(&mut self, source: usize, word: &DeviceWord) {
+        let DeviceWord { number, change, .. } = *word;
+        if let Some(view) = &mut self.sources[source].devices[number as usize] {
+            Arc::make_mut(&mut view.history).note(change);
+        }
+    }
+
     /// A source has one channel more.
     pub fn add_channel(&mut self, source: usize) {
         self.sources[source].channels += 1;
@@ -71,6 +83,15 @@ impl Books {
     /// The sources as a snapshot shows them; what did not change is shared.
     pub fn views(&mut self) -> Arc<[Arc<SourceView>]> {
         self.sources.iter_mut().map(SourceBook::view).collect()
+    }
+
+    /// The worst condition of a channel's device from `from_ns` on and before `until_ns`.
+    #[must_use]
+    pub fn condition(&self, info: &ChannelInfo, from_ns: i64, until_ns: i64) -> Option<Condition> {
+        let book = self.sources.get(info.source)?;
+        let number = *book.numbers.get(&info.key.device())?;
+        let view = book.devices.get(number as usize)?.as_ref()?;
+        view.history.within(from_ns, until_ns)
     }
 
     /// Sum of all ledgers.
@@ -97,7 +118,11 @@ impl SourceBook {
         if self.devices.len() <= number {
             self.devices.resize(number + 1, None);
         }
-        let view = self.devices[number].get_or_insert_with(|| DeviceView::unheard(report.device));
+        let Self { devices, numbers, .. } = self;
+        let view = devices[number].get_or_insert_with(|| {
+            numbers.insert(report.device, report.number);
+            DeviceView::unheard(report.device)
+        });
         view.boot = report.boot;
         view.health = report.health;
         view.last_arrival_ns = report.last_arrival_ns;
@@ -114,7 +139,7 @@ impl SourceBook {
 
     fn view(&mut self) -> Arc<SourceView> {
         if std::mem::take(&mut self.changed) {
-            let mut devices: Vec<DeviceView> = self.devices.iter().flatten().copied().collect();
+            let mut devices: Vec<DeviceView> = self.devices.iter().flatten().cloned().collect();
             devices.sort_unstable_by_key(|view| view.device);
             self.view = Arc::new(SourceView {
                 name: Arc::clone(&self.name),

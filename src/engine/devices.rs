@@ -5,6 +5,7 @@
 //! and what hardly ever happens is counted beside it.
 
 use super::{
+    condition::{Change, Condition, Origin},
     device_clock::{ClockMap, Stamp},
     ledger::{ReadingRefusal, SequenceTally},
     plan::TimeMode,
@@ -51,6 +52,21 @@ pub struct DeviceNews {
     pub devices: Vec<DeviceReport>,
     /// What was counted of some of them besides.
     pub counts: Vec<DeviceCounts>,
+    /// What some of them said anew of themselves, in the order in which it came.
+    pub words: Vec<DeviceWord>,
+}
+
+/// What a device said anew of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceWord {
+    /// Number of the device within its source.
+    pub number: u32,
+    /// Readings of the batch before.
+    pub readings: usize,
+    /// How often watermarks moved in the batch before.
+    pub advances: usize,
+    /// What it said, and from when on it holds.
+    pub change: Change,
 }
 
 /// The devices of a source, by number.
@@ -72,6 +88,8 @@ pub(super) struct Word {
 struct Device {
     sequences: Sequences,
     clock: ClockMap,
+    /// What it said last of itself and of its clock.
+    said: Option<Condition>,
     /// Place among the devices of the batch that is at work, if it is one of them.
     place: Option<u32>,
 }
@@ -118,6 +136,24 @@ impl Devices {
         if let Some(place) = self.all[number as usize].place {
             news.devices[place as usize].accepted += n;
         }
+    }
+
+    /// What a frame, no duplicate, says of its device, if that is new. `time` is that of its
+    /// readings, if some were accepted: one without says nothing of where their times come from.
+    pub(super) fn learn_of(
+        &mut self,
+        number: u32,
+        head: &Head,
+        time: Option<TimeMode>,
+    ) -> Option<Condition> {
+        let device = &mut self.all[number as usize];
+        let origin = match time {
+            Some(time) => Some(Origin::of(head, time)),
+            None => device.said.and_then(|said| said.origin),
+        };
+        let said = Some(Condition { health: head.health, origin });
+        (device.said != said).then(|| device.said = said)?;
+        said
     }
 
     /// So many readings of the device did not.
@@ -168,6 +204,7 @@ impl DeviceNews {
     pub(super) fn clear(&mut self) {
         self.devices.clear();
         self.counts.clear();
+        self.words.clear();
     }
 
     fn add(&mut self, number: u32, device: u32) -> u32 {
@@ -187,7 +224,7 @@ impl DeviceNews {
     }
 
     fn counts(&mut self, place: u32) -> &mut DeviceCounts {
-        let Self { devices, counts } = self;
+        let Self { devices, counts, .. } = self;
         let at = *devices[place as usize].counts.get_or_insert_with(|| {
             counts.push(DeviceCounts::default());
             counts.len() as u32 - 1

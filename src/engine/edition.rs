@@ -17,7 +17,7 @@ use super::{
     desk::{self, Attendant, Given, Question},
     directory::{Directory, Listing},
     snapshot::SourceView,
-    validate::Checked,
+    validate::{Checked, Report},
 };
 
 /// Keeps what is published besides the channels.
@@ -89,6 +89,8 @@ impl Editor {
             arrived_ns = report.last_arrival_ns.unwrap_or(arrived_ns).min(arrived_ns);
             self.oldest_arrival_ns = self.oldest_arrival_ns.or(report.first_arrival_ns);
             self.books.enter(report);
+            let Report { source, devices, .. } = report;
+            devices.words.iter().for_each(|word| self.books.believe(*source, word));
         }
         if !checked.advances.is_empty() {
             self.oldest_due_ns = self.oldest_due_ns.or(Some(arrived_ns));

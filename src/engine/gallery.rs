@@ -24,6 +24,8 @@ use crate::limits::CHANNELS_PER_CHUNK;
 pub struct Gallery {
     /// The latest value of each channel: flat, because every reading comes by.
     lives: Vec<Option<Live>>,
+    /// Event time of the first value of each channel, which hardly any reading comes by.
+    begun_ns: Vec<Option<i64>>,
     /// One bit a channel that has a new value; a word is a chunk.
     changed: Vec<u64>,
     /// One bit a channel whose value was settled for the snapshot under way.
@@ -45,6 +47,7 @@ pub struct Part {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Shown {
     pub(super) live: Option<Live>,
+    pub(super) begun_ns: Option<i64>,
     pub(super) changed_seq: u64,
 }
 
@@ -72,6 +75,7 @@ impl Gallery {
             + Draft::<f64>::bytes_per_channel(rules.percentiles.len());
         let details = Draft::<Detail>::bytes_per_channel(rules.statistics.details());
         size_of::<Option<Live>>()
+            + size_of::<Option<i64>>()
             + Draft::<Shown>::bytes_per_channel(1)
             + rules.window_count() * level
             + rules.windows.len() * details
@@ -81,6 +85,7 @@ impl Gallery {
     pub fn add(&mut self, rules: &Rules) {
         let channel = self.lives.len();
         self.lives.push(None);
+        self.begun_ns.push(None);
         self.shown.add(1);
         let windows = rules.window_count();
         while self.levels.len() < windows {
@@ -105,10 +110,13 @@ impl Gallery {
     /// Shows a value as the latest unless a younger one is shown.
     pub fn show_live(&mut self, channel: u32, live: Live) {
         let shown = &mut self.lives[channel as usize];
-        if shown.is_none_or(|shown| shown.at_ns <= live.at_ns) {
-            *shown = Some(live);
-            mark(&mut self.changed, channel as usize);
+        match shown {
+            Some(shown) if live.at_ns < shown.at_ns => return,
+            Some(_) => {}
+            None => self.begun_ns[channel as usize] = Some(live.at_ns),
         }
+        *shown = Some(live);
+        mark(&mut self.changed, channel as usize);
     }
 
     /// Shows the latest result of a window.
@@ -132,8 +140,8 @@ impl Gallery {
         for (chunk, &settled) in self.settled.iter().enumerate() {
             for at in bits(settled) {
                 let channel = chunk * CHANNELS_PER_CHUNK + at;
-                self.shown.write(channel)[0] =
-                    Shown { live: self.lives[channel], changed_seq: seq };
+                let (live, begun_ns) = (self.lives[channel], self.begun_ns[channel]);
+                self.shown.write(channel)[0] = Shown { live, begun_ns, changed_seq: seq };
             }
         }
     }
@@ -145,8 +153,8 @@ impl Gallery {
         for (chunk, (moved, settled)) in words.enumerate() {
             for at in bits(mem::take(moved) & !mem::take(settled)) {
                 let channel = chunk * CHANNELS_PER_CHUNK + at;
-                let live = self.shown.latest(channel).first().and_then(|shown| shown.live);
-                self.shown.write(channel)[0] = Shown { live, changed_seq: seq };
+                let latest = self.shown.latest(channel).first().copied().unwrap_or_default();
+                self.shown.write(channel)[0] = Shown { changed_seq: seq, ..latest };
             }
         }
         Part {

@@ -18,6 +18,7 @@ pub mod validate;
 pub mod registry;
 pub mod sequence;
 pub mod device_clock;
+pub mod condition;
 pub mod devices;
 pub mod timeline;
 pub mod trace;

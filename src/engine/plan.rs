@@ -140,6 +140,17 @@ pub enum ChannelKey {
     Named(Arc<str>),
 }
 
+impl ChannelKey {
+    /// The device, which is number 0 for formats that name none.
+    #[must_use]
+    pub fn device(&self) -> u32 {
+        match self {
+            Self::Numbered { device, .. } => *device,
+            Self::Named(_) => 0,
+        }
+    }
+}
+
 /// `value = raw * scale + offset`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Linear {

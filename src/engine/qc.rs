@@ -9,12 +9,13 @@
 //! that pane is about to close, then without the verdict. Nothing is ever lost or late by it.
 //!
 //! It is here that the latest values of other channels are at hand, so here a direction is given
-//! the speed that goes with it.
+//! the speed that goes with it ([`companions`]).
 
 pub mod attenuated;
 pub mod bounds;
 mod channel;
 pub mod climatology;
+mod companions;
 pub mod flat_line;
 mod partners;
 pub mod plan;
@@ -27,17 +28,14 @@ mod tests;
 use std::mem;
 
 use self::{
-    channel::Judged,
-    climatology::Almanac,
-    partners::Partners,
-    plan::{Partner, QcPlan},
+    channel::Judged, climatology::Almanac, companions::Companions, partners::Partners, plan::QcPlan,
 };
 use super::{
     Plan,
     snapshot::ChannelInfo,
     summary::Flag,
     trace::Trace,
-    validate::{Advance, Checked, Entry, Reading},
+    validate::{Advance, Checked, Reading},
 };
 use crate::scan::Step;
 
@@ -47,8 +45,7 @@ pub struct Qc {
     /// By channel: dense, because every reading asks for it.
     seats: Vec<Seat>,
     judged: Vec<Judged>,
-    /// Channels with whose readings another's value goes: its number, and which it is.
-    accompanied: Vec<(u32, Partner)>,
+    companions: Companions,
     partners: Partners,
     almanac: Almanac,
     waiting: Waiting,
@@ -80,7 +77,8 @@ impl Qc {
             stage.partners.number(&partner.id);
         }
         for partner in plan.all_rules().filter_map(|rules| rules.statistics.speed.as_ref()) {
-            stage.partners.number(&partner.id);
+            let number = stage.partners.number(&partner.id);
+            stage.companions.look_after(number);
         }
         stage
     }
@@ -91,10 +89,8 @@ impl Qc {
             self.judged.push(Judged::new(plan, &mut self.partners));
             self.judged.len() as u32 - 1
         });
-        let accompanied = rules.statistics.speed.as_ref().map(|speed| {
-            self.accompanied.push((self.partners.number(&speed.id), speed.clone()));
-            self.accompanied.len() as u32 - 1
-        });
+        let speed = rules.statistics.speed.as_ref();
+        let accompanied = speed.map(|speed| self.companions.add(speed, &mut self.partners));
         if self.waiting.0.len() <= *lane {
             self.waiting.0.resize_with(lane + 1, Vec::new);
         }
@@ -102,9 +98,10 @@ impl Qc {
         self.seats.push(Seat { judged, accompanied, partner, lane: *lane as u32 });
     }
 
-    /// Judges a reading, and puts what is settled by it before it.
-    fn reading(&mut self, mut reading: Reading, out: &mut Vec<Reading>) {
-        let Self { seats, judged, accompanied, partners, almanac, waiting, .. } = self;
+    /// Judges the reading that stands at `at` in its batch, and puts what is settled by it before
+    /// it; one that another's value goes with is held back.
+    fn reading(&mut self, at: usize, mut reading: Reading, out: &mut Vec<Reading>) -> bool {
+        let Self { seats, judged, companions, partners, almanac, waiting, .. } = self;
         let Seat { judged: number, accompanied: goes_with, partner, lane } =
             seats[reading.channel as usize];
         if let Some(number) = number {
@@ -120,21 +117,22 @@ impl Qc {
                 waiting.0[lane as usize].push(number);
             }
         }
-        match partner {
-            Some(partner) if reading.flag.counts() => {
-                partners.show(partner, reading.at_ns, reading.value);
+        if let Some(partner) = partner {
+            let value = reading.flag.counts().then_some(reading.value);
+            match value {
+                Some(value) => partners.show(partner, reading.at_ns, value),
+                None => partners.miss(partner),
             }
-            Some(partner) => partners.miss(partner),
-            None => {}
+            companions.see(partner, reading.at_ns, value);
         }
-        if let Some(number) = goes_with
-            && reading.flag.counts()
-        {
-            let (number, partner) = &accompanied[number as usize];
-            let value = partners.value(*number, partner, reading.at_ns);
-            out.extend(value.map(|value| Reading { value, entry: Entry::Companion, ..reading }));
+        match goes_with {
+            Some(number) if reading.flag.counts() => companions.hold(at, number, reading),
+            _ => {
+                out.push(reading);
+                return true;
+            }
         }
-        out.push(reading);
+        false
     }
 
     /// Lets go of what lies in panes that are about to close.
@@ -153,20 +151,41 @@ impl Qc {
         let mut out = mem::take(&mut self.spare);
         let readings = mem::take(&mut checked.readings);
         out.reserve_exact(readings.len());
-        let mut moved = Moved::new(&checked.traces);
+        let mut moved = Moved::new(&checked.traces, readings.len());
+        let mut ends = checked.frame_ends.iter().peekable();
+        let words = checked.report.iter_mut().flat_map(|report| &mut report.devices.words);
+        let mut words = words.peekable();
         let mut advances = checked.advances.iter_mut().peekable();
         for (at, reading) in readings.iter().enumerate() {
+            while ends.next_if(|end| **end == at).is_some() {
+                self.end_frame(&mut moved, &mut out);
+            }
             while let Some(advance) = advances.next_if(|advance| advance.after == at) {
                 self.pass(advance, &mut out);
             }
-            self.reading(*reading, &mut out);
-            moved.note(out.len() - 1);
+            while let Some(word) = words.next_if(|word| word.readings == at) {
+                word.readings = out.len();
+            }
+            if self.reading(at, *reading, &mut out) {
+                moved.note(at, out.len() - 1);
+            }
         }
+        self.end_frame(&mut moved, &mut out);
         advances.for_each(|advance| self.pass(advance, &mut out));
+        words.for_each(|word| word.readings = out.len());
         moved.apply(&mut checked.traces);
         checked.readings = out;
         self.spare = readings;
         self.spare.clear();
+    }
+
+    /// Lets go of what was held back to the end of its frame.
+    fn end_frame(&mut self, moved: &mut Moved, out: &mut Vec<Reading>) {
+        self.companions.end_frame(|companion, at, reading| {
+            out.extend(companion);
+            moved.note(at, out.len());
+            out.push(reading);
+        });
     }
 
     fn pass(&mut self, advance: &mut Advance, out: &mut Vec<Reading>) {
@@ -179,13 +198,14 @@ impl Qc {
 struct Moved(Option<Vec<usize>>);
 
 impl Moved {
-    fn new(traces: &[Trace]) -> Self {
-        Self((!traces.is_empty()).then(Vec::new))
+    fn new(traces: &[Trace], readings: usize) -> Self {
+        Self((!traces.is_empty()).then(|| vec![0; readings]))
     }
 
-    fn note(&mut self, place: usize) {
+    /// The reading that stood at `at` is at `place` now.
+    fn note(&mut self, at: usize, place: usize) {
         if let Self(Some(places)) = self {
-            places.push(place);
+            places[at] = place;
         }
     }
 
@@ -208,7 +228,7 @@ impl Step for Qc {
         for added in &checked.added {
             self.add(&added.info, added.qc.as_deref());
         }
-        if !(self.judged.is_empty() && self.accompanied.is_empty()) {
+        if !(self.judged.is_empty() && self.companions.is_empty()) {
             self.judge(&mut checked);
         }
         Some(checked)

@@ -7,6 +7,7 @@ use super::{
     aggregate::{Aggregator, Answer, Event, in_order},
     books::Books,
     desk::Attendant,
+    devices::DeviceWord,
     edition::{Binder, Edition, Editor},
     validate::{Advance, Checked, Entry, Reading},
     windows::{Emitted, Found, Windows},
@@ -115,6 +116,33 @@ impl RollingThrough {
     }
 }
 
+/// Results as they come, with the conditions of their devices as these are known then: in the order
+/// in which frames came, whatever the batches.
+#[derive(Default)]
+struct Results {
+    all: Vec<Emitted>,
+    /// So many have their conditions.
+    judged: usize,
+}
+
+impl Results {
+    fn push(&mut self, found: Found<'_>) {
+        self.all.push(found.into());
+    }
+
+    fn judge(&mut self, books: &Books) {
+        for Emitted { channel, window, summary, condition } in &mut self.all[self.judged..] {
+            let (from_ns, until_ns) = channel.rules.window(*window).span_ns(summary.end_ns);
+            *condition = books.condition(channel, from_ns, until_ns);
+        }
+        self.judged = self.all.len();
+    }
+
+    fn told(self) -> Option<Vec<Emitted>> {
+        (!self.all.is_empty()).then_some(self.all)
+    }
+}
+
 impl Step for RollingThrough {
     type In = Checked;
     type Out = Vec<Emitted>;
@@ -128,28 +156,49 @@ impl Step for RollingThrough {
             self.books.enter(report);
         }
         let Self { windows, books } = self;
-        let mut results = Vec::new();
-        in_order(&checked.readings, &checked.advances, |event| match event {
-            Event::Reading(&Reading { entry: Entry::Preview, .. }) => {}
-            Event::Reading(reading @ &Reading { entry: Entry::Companion, .. }) => {
-                windows.accompany(reading);
+        let mut results = Results::default();
+        let news = checked.report.as_ref().map(|report| (report.source, &report.devices.words));
+        let (source, words) = news.map_or((0, &[][..]), |(source, words)| (source, words));
+        let (mut words, mut taken, mut passed) = (words.iter().peekable(), 0, 0);
+        in_order(&checked.readings, &checked.advances, |event| {
+            let is_before = |word: &&DeviceWord| match event {
+                Event::Reading(_) => word.readings <= taken,
+                Event::Advance(_) => word.advances <= passed,
+            };
+            while let Some(word) = words.next_if(is_before) {
+                books.believe(source, word);
             }
-            Event::Reading(reading) => {
-                let through = &mut |result: Found<'_>| results.push(result.into());
-                windows.push(reading, Some(through));
+            match event {
+                Event::Reading(reading) => {
+                    taken += 1;
+                    take(windows, reading, &mut results);
+                }
+                Event::Advance(&Advance { lane, watermark_ns, .. }) => {
+                    passed += 1;
+                    let emit = &mut |found: Found<'_>| results.push(found);
+                    windows.advance_through(lane, watermark_ns, books, emit);
+                }
             }
-            Event::Advance(&Advance { lane, watermark_ns, .. }) => {
-                windows.advance_through(lane, watermark_ns, books, &mut |result| {
-                    results.push(Emitted::from(result));
-                });
-            }
+            results.judge(books);
         });
-        (!results.is_empty()).then_some(results)
+        words.for_each(|word| books.believe(source, word));
+        results.told()
     }
 
     fn finish(&mut self) -> Option<Vec<Emitted>> {
-        let mut results = Vec::new();
-        self.windows.finish(true, &mut self.books, &mut |result| results.push(result.into()));
-        (!results.is_empty()).then_some(results)
+        let mut results = Results::default();
+        self.windows.finish(true, &mut self.books, &mut |found| results.push(found));
+        results.judge(&self.books);
+        results.told()
+    }
+}
+
+fn take(windows: &mut Windows, reading: &Reading, results: &mut Results) {
+    match reading.entry {
+        Entry::Preview => {}
+        Entry::Companion => windows.accompany(reading),
+        Entry::Value | Entry::Next | Entry::Note | Entry::Settled => {
+            windows.push(reading, Some(&mut |found: Found<'_>| results.push(found)));
+        }
     }
 }

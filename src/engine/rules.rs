@@ -91,6 +91,15 @@ impl Window {
     pub fn is_exact(&self) -> bool {
         self.every_ns == 0
     }
+
+    /// The time of the window that ends at `end_ns`: from when on, and before when. One that slides
+    /// with each reading holds that at its end, and none at its beginning.
+    #[must_use]
+    pub fn span_ns(&self, end_ns: i64) -> (i64, i64) {
+        let held_ns = i64::from(self.is_exact());
+        let from_ns = end_ns.saturating_sub(self.length_ns);
+        (from_ns.saturating_add(held_ns), end_ns.saturating_add(held_ns))
+    }
 }
 
 impl ExactWindow {

@@ -9,6 +9,7 @@ use super::{
     Ledger, Link, Rules,
     bins::budget::Load,
     calibration::Calibration,
+    condition::{Condition, History},
     directory::Directory,
     gallery::{Part, Shown},
     ledger::{ReadingTally, SequenceTally},
@@ -68,19 +69,27 @@ impl Snapshot {
         let info = self.directory.info(index);
         let (part, place) = seat(index as usize, self.parts.len());
         let part = &self.parts[part];
-        let Shown { live, changed_seq } = part.shown.cells(place)[0];
-        ChannelView { info, live, changed_seq, part, place }
+        let Shown { live, begun_ns, changed_seq } = part.shown.cells(place)[0];
+        ChannelView { info, live, begun_ns, changed_seq, part, place }
     }
 
     /// What the device of a channel said of itself in its latest frame; good if it says nothing.
     #[must_use]
     pub fn health(&self, info: &ChannelInfo) -> Health {
-        let ChannelKey::Numbered { device, .. } = info.key else { return Health::Good };
-        let devices = self.sources.get(info.source).map_or(&[][..], |source| &source.devices);
-        match devices.binary_search_by_key(&device, |view| view.device) {
-            Ok(at) => devices[at].health,
-            Err(_) => Health::Good,
-        }
+        self.device(info).map_or(Health::Good, |view| view.health)
+    }
+
+    /// The worst condition of a channel's device from `from_ns` on and before `until_ns`; `None` if
+    /// nothing was heard of it.
+    #[must_use]
+    pub fn condition(&self, info: &ChannelInfo, from_ns: i64, until_ns: i64) -> Option<Condition> {
+        self.device(info)?.history.within(from_ns, until_ns)
+    }
+
+    fn device(&self, info: &ChannelInfo) -> Option<&DeviceView> {
+        let devices = &self.sources.get(info.source)?.devices;
+        let at = devices.binary_search_by_key(&info.key.device(), |view| view.device);
+        devices.get(at.ok()?)
     }
 
     /// The channel with this id.
@@ -122,6 +131,8 @@ pub struct ChannelView<'a> {
     pub info: &'a Arc<ChannelInfo>,
     /// Latest accepted value.
     pub live: Option<Live>,
+    /// Event time of the first that was accepted.
+    pub begun_ns: Option<i64>,
     /// Number of the snapshot in which anything about the channel changed for the last time.
     pub changed_seq: u64,
     part: &'a Part,
@@ -230,7 +241,7 @@ impl SourceView {
 }
 
 /// One device in a snapshot.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DeviceView {
     /// Device id; 0 for formats that name none.
     pub device: u32,
@@ -238,6 +249,8 @@ pub struct DeviceView {
     pub boot: u16,
     /// Its own judgement of itself in its latest frame.
     pub health: Health,
+    /// What it said of itself and of its clock, and since when.
+    pub history: Arc<History>,
     /// When its latest frame arrived.
     pub last_arrival_ns: i64,
     /// Frames decoded.
@@ -256,6 +269,7 @@ impl DeviceView {
             device,
             boot: 0,
             health: Health::Good,
+            history: Arc::default(),
             last_arrival_ns: 0,
             frames: 0,
             readings: ReadingTally::default(),

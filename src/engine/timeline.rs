@@ -57,6 +57,12 @@ impl Timeline {
         self.lanes.len() - 1
     }
 
+    /// The largest event time that was accepted, [`i64::MIN`] before the first.
+    #[must_use]
+    pub fn newest_ns(&self) -> i64 {
+        self.newest_ns
+    }
+
     /// Global number of a lane.
     #[must_use]
     pub fn lane_id(&self, lane: usize) -> usize {

@@ -74,6 +74,17 @@ pub struct Witnessed {
     pub outcomes: Vec<(Option<Arc<ChannelInfo>>, Option<Reading>)>,
 }
 
+/// What became of a reading that waited for its verdict when its frame was told of.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// Index of its source.
+    pub source: usize,
+    /// Its channel.
+    pub channel: Arc<ChannelInfo>,
+    /// As it entered its pane.
+    pub reading: Reading,
+}
+
 /// Who sees the verdicts on the readings of a frame.
 pub(super) trait Witness {
     /// Whether anybody does: what is only worked out for a witness is left out without one.

@@ -9,7 +9,7 @@
 //! Of UCUM's tables, those that sensors report are there: not the clinical, typesetting and
 //! arbitrary units, nor the customary ones of the United States before 1959.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use self::{
     parse::Parser,
@@ -77,6 +77,17 @@ impl Unit {
     fn measure(&self) -> String {
         self.opaque.map_or_else(|| self.dimension.to_string(), |code| format!("{code} alone"))
     }
+}
+
+/// The unit of differences between values in a unit with a zero of its own, by its code; `None`
+/// where differences have the unit itself.
+#[must_use]
+pub fn unit_of_differences(code: &str) -> Option<Cow<'static, str>> {
+    if code == "[degF]" {
+        return Some(Cow::Borrowed("[degR]"));
+    }
+    let prefix = code.strip_suffix("Cel")?;
+    Some(if prefix.is_empty() { Cow::Borrowed("K") } else { Cow::Owned(format!("{prefix}K")) })
 }
 
 /// From values in one unit to values in another.

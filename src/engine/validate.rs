@@ -9,7 +9,8 @@ use std::mem;
 
 use super::{
     Batch, Input, Ledger, Link, Plan, ReadingRefusal, TimeMode,
-    devices::{DeviceNews, Devices, Word},
+    condition::Change,
+    devices::{DeviceNews, DeviceWord, Devices, Word},
     ledger::ReadingTally,
     recycle::Spares,
     registry::{Registry, Target},
@@ -85,7 +86,8 @@ impl Validate {
             timelines,
             sources: sources.collect(),
             spare_lists: Spares::new(SPARE_LISTS_MAX),
-            tells_frames: !plan.junctions().is_empty(),
+            tells_frames: !plan.junctions().is_empty()
+                || plan.all_rules().any(|rules| rules.statistics.speed.is_some()),
             tally: ReadingTally::default(),
             news: DeviceNews::default(),
         }
@@ -145,12 +147,13 @@ impl Validate {
         if head.shed {
             self.refuse(&frame, ReadingRefusal::QueueFull, received);
         }
-        let (mut accepted, mut newest_ns) = (0, i64::MIN);
+        let (mut accepted, mut newest_ns, mut oldest_ns) = (0, i64::MIN, i64::MAX);
         let (first, mut rest) = (checked.readings.len(), samples);
         loop {
             if !W::LOOKS && self.is_plain(&frame) {
                 let plain = self.take_plain(&frame, rest, &mut checked.readings, &mut newest_ns);
                 accepted += plain as u64;
+                oldest_ns = frame.span_ns.0;
                 rest = &rest[plain..];
             }
             let Some((sample, behind)) = rest.split_first() else { break };
@@ -160,11 +163,12 @@ impl Validate {
             match verdict {
                 Ok(at_ns) => {
                     accepted += 1;
-                    newest_ns = newest_ns.max(at_ns);
+                    (oldest_ns, newest_ns) = (oldest_ns.min(at_ns), newest_ns.max(at_ns));
                 }
                 Err(why) => self.refuse(&frame, why, 1),
             }
         }
+        self.believe(&frame, head, oldest_ns, (first, checked.advances.len()));
         if 0 < accepted {
             if has_run(samples) {
                 join(&mut checked.readings[first..]);
@@ -176,6 +180,30 @@ impl Validate {
             self.timelines[source].accept(newest_ns, |lane, watermark_ns| {
                 checked.advances.push(Advance { after, lane, watermark_ns });
             });
+        }
+    }
+
+    /// Takes note of what the frame says of its device; `oldest_ns` is the earliest event time of
+    /// its accepted readings, [`i64::MAX`] if there is none, and `readings` and `advances` were
+    /// before it in the batch.
+    fn believe(
+        &mut self,
+        frame: &Frame,
+        head: &Head,
+        oldest_ns: i64,
+        (readings, advances): (usize, usize),
+    ) {
+        let &Frame { source, device: number, arrived_ns, duplicate, .. } = frame;
+        let Source { devices, time, .. } = &mut self.sources[source];
+        let time = (oldest_ns != i64::MAX).then_some(*time);
+        if !duplicate && let Some(condition) = devices.learn_of(number, head, time) {
+            // Without a reading the arrival counts, behind all that windows were told of.
+            let from_ns = match time {
+                Some(_) => oldest_ns,
+                None => self.timelines[source].newest_ns().max(arrived_ns),
+            };
+            let change = Change { from_ns, condition };
+            self.news.words.push(DeviceWord { number, readings, advances, change });
         }
     }
 

@@ -395,18 +395,23 @@ impl Windows {
         count: &mut impl Count,
         emit: &mut impl FnMut(Found<'_>),
     ) {
+        while self.go_on(usize::MAX, count, &mut |_| {}) != Rest::Nothing {}
         for place in 0..self.lanes.len() {
             let Lane { number, open, .. } = &self.lanes[place];
             let number = *number;
-            if let Some(end_ns) = open.latest_end_ns() {
-                if through {
-                    self.advance_through(number, end_ns, count, emit);
-                } else {
-                    self.advance(number, end_ns);
-                }
+            let Some(end_ns) = open.latest_end_ns() else { continue };
+            if through {
+                self.advance_through(number, end_ns, count, emit);
+                continue;
+            }
+            self.lanes[place].watermark_ns = end_ns;
+            self.lanes[place].exact.advance(end_ns, false);
+            let Self { lanes, banks, .. } = self;
+            while let Some(start_ns) = lanes[place].open.earliest_ns() {
+                let accepted = lanes[place].close_last(start_ns, banks, emit);
+                count.closed(lanes[place].source, accepted);
             }
         }
-        while self.go_on(usize::MAX, count, &mut |_| {}) != Rest::Nothing {}
         for (at_ns, place, window) in self.banks.last_instants() {
             self.banks.emit(place, window, at_ns, emit);
         }
@@ -430,10 +435,12 @@ fn close_some(
     banks: &mut Banks,
     (show_ns, shown): (Option<i64>, &mut impl FnMut(Latest<'_>)),
 ) -> Done {
-    let slice = lane.close_some(sealed.start_ns, (sealed.next, most), banks, |banks, place| {
+    let slice = lane.close_some(sealed.start_ns, (sealed.next, most), |place, closed, closing| {
+        let due_ns = banks.close(place, closed, closing);
         if let Some(watermark_ns) = show_ns {
             banks.refresh(place, watermark_ns, shown);
         }
+        due_ns
     });
     sealed.accepted += slice.accepted;
     sealed.next = slice.next.unwrap_or_default();

@@ -75,7 +75,7 @@ impl<'a> HistogramLine<'a> {
         let window = info.rules.window(pick.window);
         let summary = view.summary(pick.window);
         let watermark_ns = told.snapshot.watermarks.get(info.lane).copied().unwrap_or(i64::MIN);
-        let empty = || empty_line(info, &window, watermark_ns).map(|line| line.end_ns());
+        let empty = || empty_line(info, &window, watermark_ns, None).map(|line| line.end_ns());
         debug_assert!(export.is_none_or(|of| of.n == summary.as_ref().map_or(0, |s| s.n)));
         Self {
             info,
@@ -136,6 +136,7 @@ impl Serialize for Base64<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::page::HostClock;
     use crate::query::page::tests::{AT_NS, snapshot_of};
 
     fn export(bytes: &[u8]) -> Export {
@@ -159,7 +160,7 @@ mod tests {
             epoch: 3,
             seq: 1,
             now_ns: AT_NS,
-            clock: "synced",
+            clock: HostClock { name: "synced", error_ms: None },
             skipped: None,
             next,
         };

@@ -118,8 +118,9 @@ pub struct DeviceLine<'a> {
 
 impl Serialize for DeviceLine<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let DeviceView { device, boot, health, last_arrival_ns, frames, readings, sequence } =
-            self.view;
+        let DeviceView {
+            device, boot, health, last_arrival_ns, frames, readings, sequence, ..
+        } = self.view;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("device", device)?;
         map.serialize_entry("boot", boot)?;

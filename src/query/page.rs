@@ -10,7 +10,7 @@ use std::{ops::Range, sync::Arc};
 
 use serde_json::Serializer;
 
-pub use self::header::Header;
+pub use self::header::{Header, HostClock};
 use super::{
     channel::{ListLine, LiveLine},
     selection::{Selection, WindowChoice},
@@ -216,10 +216,15 @@ impl Page {
             if !choice.takes(&window) {
                 continue;
             }
-            if let Some(summary) = view.summary(at) {
-                element(&mut self.summaries, &summary_line(info, &window, &summary));
-            } else if let Some(line) = empty_line(info, &window, watermark_ns) {
-                element(&mut self.summaries, &line);
+            let summary = view.summary(at);
+            let line = match &summary {
+                Some(summary) => Some(summary_line(info, &window, summary)),
+                None => empty_line(info, &window, watermark_ns, view.begun_ns),
+            };
+            if let Some(line) = line {
+                let (from_ns, until_ns) = line.span_ns();
+                let condition = snapshot.condition(info, from_ns, until_ns);
+                element(&mut self.summaries, &line.of(condition));
             }
         }
         let (now_ns, health) = (ask.now_ns, snapshot.health(info));
@@ -354,7 +359,8 @@ pub(crate) mod tests {
 
     fn header(next: Option<&str>) -> Header<'_> {
         let now_ns = AT_NS;
-        Header { continues: false, epoch: 3, seq: 1, now_ns, clock: "synced", skipped: None, next }
+        let clock = HostClock { name: "synced", error_ms: Some(0.5) };
+        Header { continues: false, epoch: 3, seq: 1, now_ns, clock, skipped: None, next }
     }
 
     /// Follows `next` to the end, as a client does.
@@ -441,7 +447,7 @@ pub(crate) mod tests {
         let form = Form::Current(WindowChoice::Length(60 * SECOND));
         let reply = &pages(&snapshot, &Ask { form, ..ask(&selection) })[0];
         assert_eq!(reply["summaries"].as_array().expect("array").len(), 1);
-        assert_eq!(reply["summaries"][0]["status"], "bad");
+        assert_eq!(reply["summaries"][0]["status"], "pending");
         snapshot.watermarks = vec![i64::MIN];
         let reply = &pages(&snapshot, &Ask { form, ..ask(&selection) })[0];
         assert_eq!(reply["summaries"].as_array().expect("array").len(), 0);

@@ -6,13 +6,18 @@ use super::{
     details,
     json::{Count, Percentiles, Rfc3339, Text, number, optional},
 };
-use crate::engine::{
-    Window,
-    bins::counting::Precision,
-    duration::Nanoseconds,
-    snapshot::ChannelInfo,
-    statistics::Kind,
-    summary::{Flag, Status, Summary, Values},
+use crate::{
+    engine::{
+        Window,
+        bins::counting::Precision,
+        condition::{Condition, Origin},
+        duration::Nanoseconds,
+        snapshot::ChannelInfo,
+        statistics::Kind,
+        summary::{Flag, Status, Summary, Values},
+        unit::unit_of_differences,
+    },
+    wire::Health,
 };
 
 /// One channel and one window: what [`summary_line`] and [`empty_line`] make.
@@ -21,7 +26,18 @@ pub struct SummaryLine<'a> {
     info: &'a ChannelInfo,
     window: &'a Window,
     end_ns: i64,
-    summary: Option<&'a Summary>,
+    told: Told<'a>,
+    condition: Option<Condition>,
+}
+
+/// What there is to tell of a window.
+#[derive(Clone, Copy, Debug)]
+enum Told<'a> {
+    Summary(&'a Summary),
+    /// No reading is in it.
+    Empty,
+    /// Its channel had no reading before its end: its first result is due at this instant.
+    Pending(i64),
 }
 
 /// The JSON form of a summary.
@@ -31,24 +47,34 @@ pub fn summary_line<'a>(
     window: &'a Window,
     summary: &'a Summary,
 ) -> SummaryLine<'a> {
-    SummaryLine { info, window, end_ns: summary.end_ns, summary: Some(summary) }
+    let (end_ns, told) = (summary.end_ns, Told::Summary(summary));
+    SummaryLine { info, window, end_ns, told, condition: None }
 }
 
 /// The JSON form of a window in which no reading was accepted: its end is the latest that the
 /// watermark (nanoseconds on the daemon's line) has passed, that of an exact window the last
-/// instant before. `None` before there is a watermark.
+/// instant before. `None` before there is a watermark. If the channel's first reading, at
+/// `begun_ns`, is not before that end, the window is yet to have its first result.
 #[must_use]
 pub fn empty_line<'a>(
     info: &'a ChannelInfo,
     window: &'a Window,
     watermark_ns: i64,
+    begun_ns: Option<i64>,
 ) -> Option<SummaryLine<'a>> {
     if watermark_ns == i64::MIN {
         return None;
     }
     let behind_ns = if window.is_exact() { 1 } else { watermark_ns.rem_euclid(window.every_ns) };
     let end_ns = watermark_ns.checked_sub(behind_ns)?;
-    Some(SummaryLine { info, window, end_ns, summary: None })
+    let told = match begun_ns.filter(|begun_ns| end_ns <= *begun_ns && !window.is_exact()) {
+        Some(begun_ns) => {
+            let steps = begun_ns.div_euclid(window.every_ns) + 1;
+            Told::Pending(steps * window.every_ns)
+        }
+        None => Told::Empty,
+    };
+    Some(SummaryLine { info, window, end_ns, told, condition: None })
 }
 
 impl Serialize for SummaryLine<'_> {
@@ -62,15 +88,34 @@ impl Serialize for SummaryLine<'_> {
             map.serialize_entry("exact", &true)?;
         }
         map.serialize_entry("end", &Rfc3339(self.end_ns))?;
-        match self.summary {
-            Some(summary) => self.closed(&mut map, summary)?,
-            None => self.empty(&mut map)?,
+        if let Some(Condition { health, origin }) = self.condition {
+            optional(&mut map, "clock", origin.map(Origin::name))?;
+            number(&mut map, "clock_error_ms", origin.and_then(Origin::error_ms))?;
+            let health = Some(health).filter(|health| *health != Health::Good);
+            optional(&mut map, "health", health.map(Health::name))?;
+        }
+        match self.told {
+            Told::Summary(summary) => self.closed(&mut map, summary)?,
+            Told::Empty => self.empty(&mut map, Status::Bad.name(), None)?,
+            Told::Pending(due_ns) => self.empty(&mut map, "pending", Some(due_ns))?,
         }
         map.end()
     }
 }
 
 impl SummaryLine<'_> {
+    /// With what is known of the channel's device in the time of the window.
+    #[must_use]
+    pub fn of(self, condition: Option<Condition>) -> Self {
+        Self { condition, ..self }
+    }
+
+    /// The time of the window: from when on, and before when.
+    #[must_use]
+    pub fn span_ns(&self) -> (i64, i64) {
+        self.window.span_ns(self.end_ns)
+    }
+
     /// End of the window, nanoseconds since 1970 on the daemon's line.
     #[must_use]
     pub fn end_ns(&self) -> i64 {
@@ -121,6 +166,11 @@ impl SummaryLine<'_> {
         }
         number(map, "first", Some(values.first))?;
         number(map, "last", Some(values.last))?;
+        if self.info.rules.statistics.kind == Kind::Scalar {
+            number(map, "delta", Some(values.last - values.first))?;
+            let unit = self.info.unit.as_deref().and_then(unit_of_differences);
+            optional(map, "delta_unit", unit.as_deref())?;
+        }
         number(map, "rate", Some(values.rate))?;
         let ranks = &self.info.rules.percentiles;
         if !ranks.is_empty() && !values.percentiles.is_empty() {
@@ -130,13 +180,19 @@ impl SummaryLine<'_> {
         Ok(())
     }
 
-    fn empty<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+    fn empty<M: SerializeMap>(
+        &self,
+        map: &mut M,
+        status: &str,
+        due_ns: Option<i64>,
+    ) -> Result<(), M::Error> {
         let length_s = self.window.length_ns as f64 / 1e9;
         let expected = self.info.rules.expected_rate.map(|rate| rate * length_s);
         map.serialize_entry("n", &0)?;
         optional(map, "n_expected", expected.filter(|n| n.is_finite()).map(Count))?;
         map.serialize_entry("coverage", &0)?;
-        map.serialize_entry("status", Status::Bad.name())?;
+        map.serialize_entry("status", status)?;
+        optional(map, "due", due_ns.map(Rfc3339))?;
         map.serialize_entry("flags", &Flags(&[0; Flag::ALL.len()]))
     }
 }
@@ -263,7 +319,7 @@ pub(crate) mod tests {
                 r#""end":"2026-11-23T01:02:06Z","n":598,"n_expected":600,"coverage":0.9967,"#,
                 r#""status":"good","flags":{"pass":596,"not_evaluated":0,"suspect":2,"fail":1,"#,
                 r#""missing":0},"min":61.2,"max":64.0,"mean":62.7126,"stddev":0.41,"first":62.9,"#,
-                r#""last":63.1,"rate":9.97,"percentiles":{"50":62.7,"95":63.3}}"#
+                r#""last":63.1,"delta":0.20000000000000284,"delta_unit":"K","rate":9.97,"percentiles":{"50":62.7,"95":63.3}}"#
             )
         );
     }
@@ -293,7 +349,8 @@ pub(crate) mod tests {
         summary.overflow = 17;
         let text = json(&summary_line(&info, &window, &summary));
         assert!(text.ends_with(r#""overflow":17}"#), "{text}");
-        let empty = empty_line(&info, &window, END_NS).expect("a watermark");
+        let empty = empty_line(&info, &window, END_NS, Some(END_NS)).expect("a watermark");
+        assert!(matches!(empty.told, Told::Empty), "it needs no instant");
         assert_eq!(empty.end_ns, END_NS - 1, "a reading at the watermark may still come");
     }
 
@@ -301,7 +358,7 @@ pub(crate) mod tests {
     fn a_window_without_readings_is_bad_and_has_no_statistics() {
         let info = info("a", 0);
         let window = info.rules.windows[1];
-        let line = empty_line(&info, &window, END_NS + 5 * SECOND).expect("a watermark");
+        let line = empty_line(&info, &window, END_NS + 5 * SECOND, None).expect("a watermark");
         assert_eq!(
             json(&line),
             concat!(
@@ -311,10 +368,55 @@ pub(crate) mod tests {
                 r#""missing":0}}"#
             )
         );
-        assert!(empty_line(&info, &window, i64::MIN).is_none());
-        assert!(empty_line(&info, &window, i64::MIN + 1).is_none(), "the end would not fit");
-        let before_1970 = empty_line(&info, &window, -1).expect("a watermark");
+        assert!(empty_line(&info, &window, i64::MIN, None).is_none());
+        assert!(empty_line(&info, &window, i64::MIN + 1, None).is_none(), "the end would not fit");
+        let before_1970 = empty_line(&info, &window, -1, None).expect("a watermark");
         assert_eq!(before_1970.end_ns, -6 * SECOND, "ends are floors");
+    }
+
+    /// Nothing is wrong with a channel that has just begun.
+    #[test]
+    fn a_window_that_had_no_instant_since_the_first_reading_says_when_it_will() {
+        let info = info("a", 0);
+        let window = info.rules.windows[1];
+        let said = |begun_ns| {
+            let line = empty_line(&info, &window, END_NS + 5 * SECOND, Some(begun_ns));
+            json(&line.expect("a watermark"))
+        };
+        let pending = r#""status":"pending","due":"2026-11-23T01:02:12Z","flags""#;
+        assert!(said(END_NS).contains(pending), "{}", said(END_NS));
+        assert!(said(END_NS + 6 * SECOND - 1).contains(pending));
+        // What came before the end and is not in the window has left it.
+        assert!(said(END_NS - 1).contains(r#""status":"bad","flags""#));
+    }
+
+    #[test]
+    fn the_clock_and_the_health_of_the_device_are_told() {
+        let info = info("a", 0);
+        let (window, summary) = (info.rules.windows[1], summary(END_NS));
+        let said = |health, origin| {
+            json(
+                &summary_line(&info, &window, &summary)
+                    .of(Some(Condition { health, origin: Some(origin) })),
+            )
+        };
+        let synced = Origin::Device { error_log2_us: 10 };
+        let text = said(Health::Good, synced);
+        assert!(text.contains(r#"Z","clock":"device","clock_error_ms":1.024,"n":598"#), "{text}");
+        let text = said(Health::Maintenance, Origin::Placed);
+        let placed = r#""clock":"device_unsynced","health":"maintenance","n":598"#;
+        assert!(text.contains(placed), "{text}");
+        assert!(said(Health::Good, Origin::Arrival).contains(r#""clock":"arrival","n":598"#));
+    }
+
+    #[test]
+    fn directions_counters_and_states_have_no_delta() {
+        let mut info = info("a", 0);
+        let window = info.rules.windows[1];
+        for kind in [Kind::Circular { turn: 360.0 }, Kind::State([].into())] {
+            info.rules.statistics.kind = kind;
+            assert!(!json(&summary_line(&info, &window, &summary(END_NS))).contains("delta"));
+        }
     }
 
     #[test]

@@ -9,8 +9,8 @@ use crate::{
     engine::{
         ReadingRefusal,
         snapshot::ChannelInfo,
-        trace::{Fate, TracedReading, Witnessed},
-        validate::Reading,
+        trace::{Fate, Settled, TracedReading, Witnessed},
+        validate::{Entry, Reading},
     },
     limits::TAP_HEX_BYTES_MAX,
     query::Selection,
@@ -118,19 +118,45 @@ impl Serialize for ReadingLine<'_> {
             }
         }
         if let (Some(info), Some(published)) = (channel, published) {
-            number(&mut map, "value", Some(published.value))?;
-            optional(&mut map, "unit", info.unit.as_deref())?;
-            map.serialize_entry("flag", published.flag.name())?;
-            reasons(&mut map, published.tests)?;
-            let version = info.calibration.version_at(published.at_ns);
-            optional(&mut map, "calibration", version)?;
-            map.serialize_entry("time", &Rfc3339(published.at_ns))?;
-            let pane_ns = info.rules.pane_ns;
-            let pane = published.at_ns.div_euclid(pane_ns).saturating_mul(pane_ns);
-            map.serialize_entry("pane", &Rfc3339(pane))?;
+            publish(&mut map, info, published)?;
         }
         map.end()
     }
+}
+
+/// A reading that has had the verdict it waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct SettledLine<'a>(pub &'a Settled);
+
+impl Serialize for SettledLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Settled { channel, reading, .. } = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &*channel.id)?;
+        publish(&mut map, channel, reading)?;
+        map.end()
+    }
+}
+
+/// Writes what is published of a reading, or would be if it did not wait.
+fn publish<M: SerializeMap>(
+    map: &mut M,
+    info: &ChannelInfo,
+    published: &Reading,
+) -> Result<(), M::Error> {
+    number(map, "value", Some(published.value))?;
+    optional(map, "unit", info.unit.as_deref())?;
+    map.serialize_entry("flag", published.flag.name())?;
+    reasons(map, published.tests)?;
+    if published.entry == Entry::Preview {
+        map.serialize_entry("waits", &true)?;
+    }
+    let version = info.calibration.version_at(published.at_ns);
+    optional(map, "calibration", version)?;
+    map.serialize_entry("time", &Rfc3339(published.at_ns))?;
+    let pane_ns = info.rules.pane_ns;
+    let pane = published.at_ns.div_euclid(pane_ns).saturating_mul(pane_ns);
+    map.serialize_entry("pane", &Rfc3339(pane))
 }
 
 /// The first bytes in hexadecimal.

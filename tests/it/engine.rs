@@ -6,8 +6,9 @@ use std::sync::Arc;
 use stillwell::{
     engine::{
         Batch, ChannelKey, ChannelPlan, Input, Plan, ReadingRefusal, Rules, Snapshot, SourcePlan,
-        TimeMode, Unknown, Window, calibration::Calibration, normalize::Normalize,
-        rolling::Rolling, snapshot::ChannelState, unit::Conversion, validate::Validate,
+        TimeMode, Unknown, Window, calibration::Calibration, condition::Origin,
+        normalize::Normalize, rolling::Rolling, snapshot::ChannelState, unit::Conversion,
+        validate::Validate,
     },
     limits::{MS, SECOND},
     scan::Step,
@@ -24,9 +25,13 @@ struct Frame {
     sequence: u32,
     first: bool,
     clock: DeviceClock,
+    time_error: u8,
+    health: Health,
     made_ns: i64,
     arrived_ns: i64,
     value: f64,
+    /// 1, or 0 for a heartbeat.
+    samples: u32,
 }
 
 impl Frame {
@@ -36,9 +41,12 @@ impl Frame {
         sequence: 0,
         first: false,
         clock: DeviceClock::None,
+        time_error: 255,
+        health: Health::Good,
         made_ns: 0,
         arrived_ns: START_NS,
         value: 7.0,
+        samples: 1,
     };
 
     /// The n-th of a series, one each 100 ms.
@@ -64,16 +72,17 @@ impl Engine {
             boot: frame.boot,
             sequence: Some(frame.sequence),
             first: frame.first,
-            health: Health::Good,
+            health: frame.health,
             clock: frame.clock,
-            time_error: 255,
+            time_error: frame.time_error,
             arrived_ns: frame.arrived_ns,
-            samples: 1,
+            samples: frame.samples,
             shed: false,
         });
-        frames.samples.push(Sample { field: 0, at_ns: frame.made_ns, value: frame.value });
+        let sample = Sample { field: 0, at_ns: frame.made_ns, value: frame.value };
+        frames.samples.extend((0..frame.samples).map(|_| sample));
         let mut wire = WireTally { bytes_in: 10, ..WireTally::default() };
-        wire.accept(10, 1);
+        wire.accept(10, frame.samples as usize);
         self.step(frames, wire, frame.arrived_ns)
     }
 
@@ -213,4 +222,90 @@ fn no_time_is_too_far() {
         let view = snapshot.find("c").expect("configured");
         assert_ne!(view.state(START_NS), ChannelState::Never);
     }
+}
+
+/// What a device says of itself holds from its frame on, until it says otherwise; a heartbeat says
+/// it too. A window has the worst of its time.
+#[test]
+fn a_summary_has_the_worst_that_its_device_said_meanwhile() {
+    let mut engine = Engine::new(TimeMode::Arrival, 0);
+    let mut last = None;
+    for n in 0..60 {
+        let health = match n {
+            10..=11 => Health::Maintenance,
+            20 => Health::OffSpec,
+            _ => Health::Good,
+        };
+        engine.take(Frame { health, ..Frame::nth(2 * n) });
+        let health = if n == 40 { Health::Failure } else { health };
+        last = Some(engine.take(Frame { health, samples: 0, ..Frame::nth(2 * n + 1) }));
+    }
+    let snapshot = last.expect("frames");
+    let info = snapshot.find("c").expect("configured").info;
+    let health = |from_ms: i64, until_ms: i64| {
+        let (from_ns, until_ns) = (START_NS + from_ms * MS, START_NS + until_ms * MS);
+        snapshot.condition(info, from_ns, until_ns).expect("it was heard").health
+    };
+    // From 2000 to 2400 ms maintenance, from 4000 to 4200 off-spec, from 8100 to 8200 failure.
+    for (from_ms, until_ms, worst) in [
+        (0, 2_000, Health::Good),
+        (0, 2_001, Health::Maintenance),
+        (2_399, 2_400, Health::Maintenance),
+        (2_400, 4_000, Health::Good),
+        (1_000, 9_000, Health::Failure),
+        (1_000, 8_100, Health::OffSpec),
+        (4_200, 8_101, Health::Failure),
+        (8_200, 12_000, Health::Good),
+        (-9_000, -8_000, Health::Good),
+    ] {
+        assert_eq!(health(from_ms, until_ms), worst, "{from_ms} to {until_ms} ms");
+    }
+}
+
+/// A clock that is set in the middle of a window leaves the window with the worse of both.
+#[test]
+fn a_summary_says_which_clock_its_times_come_from() {
+    let origins = |time| {
+        let mut engine = Engine::new(time, 200 * MS);
+        let frame = |n: u32| {
+            let clock = match n {
+                0..10 => DeviceClock::None,
+                10..20 => DeviceClock::UtcUnsynced,
+                _ => DeviceClock::Utc,
+            };
+            let time_error = if n < 30 { 20 } else { 3 };
+            let made_ns = Frame::nth(n).arrived_ns;
+            Frame { clock, time_error, made_ns, ..Frame::nth(n) }
+        };
+        let snapshot = (0..40).map(|n| engine.take(frame(n))).last().expect("frames");
+        let info = snapshot.find("c").expect("configured").info;
+        [0, 10, 20, 30].map(|n| {
+            let from_ns = Frame::nth(n).arrived_ns;
+            let whole = snapshot.condition(info, from_ns, from_ns + SECOND).expect("heard");
+            let mixed = snapshot.condition(info, from_ns - 1, from_ns + 1).expect("heard");
+            (whole.origin.expect("readings"), mixed.origin.expect("readings"))
+        })
+    };
+    let synced = |error_log2_us| Origin::Device { error_log2_us };
+    let expected = [
+        (Origin::Arrival, Origin::Arrival),
+        (Origin::Placed, Origin::Arrival),
+        (synced(20), Origin::Placed),
+        (synced(3), synced(20)),
+    ];
+    assert_eq!(origins(TimeMode::Device), expected);
+    assert_eq!(origins(TimeMode::Arrival), [(Origin::Arrival, Origin::Arrival); 4]);
+}
+
+/// Neither a frame that was seen before nor one whose time is refused says anything of a time that
+/// has been told.
+#[test]
+fn what_comes_again_says_nothing_new() {
+    let mut engine = Engine::new(TimeMode::Arrival, 0);
+    (0..20).for_each(|n| drop(engine.take(Frame::nth(n))));
+    let again = Frame { sequence: 15, health: Health::Failure, ..Frame::nth(20) };
+    let snapshot = engine.take(again);
+    let info = snapshot.find("c").expect("configured").info;
+    let worst = snapshot.condition(info, START_NS, START_NS + 60 * SECOND);
+    assert_eq!(worst.expect("heard").health, Health::Good);
 }

@@ -243,9 +243,9 @@ proptest! {
         let events = history(&moves);
         let plan = plan(&setting);
         let (all, _) = results(&plan, batches(&events, &cuts, 0));
-        let all: BTreeMap<(i64, u32, usize), Summary> = all
+        let all: BTreeMap<(i64, u32, usize), Emitted> = all
             .into_iter()
-            .map(|r| ((r.summary.end_ns, r.channel.index, r.window), r.summary))
+            .map(|r| ((r.summary.end_ns, r.channel.index, r.window), r))
             .collect();
         let (mut front, mut rolling) = (Front::new(&plan), Rolling::new(&plan, MS, 1));
         let batches = batches(&events, &cuts, 0);
@@ -255,7 +255,13 @@ proptest! {
                 for window in 0..setting.windows.len() {
                     let view = snapshot.channel(channel);
                     if let Some(summary) = view.summary(window) {
-                        let replayed = &all[&(summary.end_ns, channel, window)];
+                        let Emitted { summary: replayed, condition, .. } =
+                            &all[&(summary.end_ns, channel, window)];
+                        let span = setting.windows[window].span_ns(summary.end_ns);
+                        let shown = snapshot.condition(view.info, span.0, span.1);
+                        // Of many changes a snapshot has forgotten more: it says nothing better.
+                        let both = shown.zip(*condition).map(|(shown, said)| shown.worse(said));
+                        prop_assert_eq!(shown, both);
                         let (got, expected) = (figures(&summary), figures(replayed));
                         prop_assert!(got == expected || setting.percentile_bytes < 1 << 30);
                         if got == expected {

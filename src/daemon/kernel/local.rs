@@ -22,18 +22,29 @@ pub fn unsent_bytes(fd: BorrowedFd<'_>) -> io::Result<usize> {
     Ok(usize::try_from(bytes).unwrap_or(0))
 }
 
-/// Whether the host's clock is kept by a time service; `None` where the kernel does not tell.
-#[must_use]
-pub fn clock_is_synced() -> Option<bool> {
+/// What the kernel knows of the wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WallClock {
+    /// Whether somebody keeps it in step.
+    pub is_synced: bool,
+    /// How far it may be off at most, microseconds; it grows while nobody does.
+    pub max_error_us: i64,
+}
+
+/// Asks the kernel for the state of the wall clock; `None` where it does not say.
+pub fn wall_clock() -> Option<WallClock> {
     let mut state = MaybeUninit::<libc::timex>::zeroed();
     // SAFETY: `timex` is integers only, so that all zeroes are a valid one; `modes` of zero asks
     // and sets nothing; the kernel writes into the struct, which is alive and ours.
     let status = unsafe { libc::adjtimex(state.as_mut_ptr()) };
-    match status {
-        -1 => None,
-        libc::TIME_ERROR => Some(false),
-        _ => Some(true),
-    }
+    // SAFETY: all zeroes are a valid `timex`, and so is what the kernel writes.
+    let state = unsafe { state.assume_init() };
+    let is_synced = match status {
+        -1 => return None,
+        libc::TIME_ERROR => false,
+        _ => true,
+    };
+    Some(WallClock { is_synced, max_error_us: state.maxerror.into() })
 }
 
 /// Takes the descriptors that the service manager passed (LISTEN_FDS) under names that `wanted`

@@ -7,7 +7,7 @@ use tokio::{sync::oneshot, task::yield_now, time::sleep};
 use super::{
     refusal::{Binless, Full, Refusal},
     request::{Histogram, Paging},
-    service::{check_window, clock_name},
+    service::{check_window, host_clock},
     session::{Ending, Session},
 };
 use crate::{
@@ -99,7 +99,7 @@ impl Session {
             epoch,
             seq,
             now_ns: self.service.line.now_ns(),
-            clock: clock_name(),
+            clock: host_clock(),
             skipped: None,
             next: rest.or(next),
         })

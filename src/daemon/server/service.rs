@@ -13,12 +13,19 @@ use super::{
     status,
 };
 use crate::{
-    daemon::{clock, clock::Line, kernel, publish::Vitals, rate::LogLimits, tap::Taps},
+    daemon::{
+        clock,
+        clock::Line,
+        kernel::{self, WallClock},
+        publish::Vitals,
+        rate::LogLimits,
+        tap::Taps,
+    },
     engine::{Snapshot, desk::Desk},
     query::{
         Selection, WindowChoice,
         json::append,
-        page::{Ask, Form, Header, Page, Turn, Walk},
+        page::{Ask, Form, Header, HostClock, Page, Turn, Walk},
     },
 };
 
@@ -96,7 +103,7 @@ impl Service {
         let mut walk = Walk::new(snapshot, selection, from);
         let (page, next) = fill_page(&mut walk, &ask).await;
         let Snapshot { epoch, seq, .. } = *snapshot;
-        let clock = clock_name();
+        let clock = host_clock();
         let header = Header { continues: false, epoch, seq, now_ns, clock, skipped: None, next };
         Ok(page.reply(form, &header))
     }
@@ -154,11 +161,14 @@ pub(super) async fn check_window(
 }
 
 /// State of the host's clock.
-pub(super) fn clock_name() -> &'static str {
-    match kernel::clock_is_synced() {
-        Some(true) => "synced",
-        Some(false) => "unsynced",
-        None => "unknown",
+pub(super) fn host_clock() -> HostClock {
+    match kernel::wall_clock() {
+        Some(WallClock { is_synced: true, max_error_us }) => {
+            HostClock { name: "synced", error_ms: Some(max_error_us as f64 / 1e3) }
+        }
+        // What the kernel tells then is a ceiling of its own, and no bound.
+        Some(WallClock { is_synced: false, .. }) => HostClock { name: "unsynced", error_ms: None },
+        None => HostClock { name: "unknown", error_ms: None },
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fs, process, sync::atomic::Ordering::Relaxed};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::json;
 
-use super::{refusal::Refusal, request::Cursor, service::Service, service::clock_name};
+use super::{refusal::Refusal, request::Cursor, service::Service, service::host_clock};
 use crate::{
     daemon::{
         clock,
@@ -18,7 +18,7 @@ use crate::{
     },
     limits::{MS, REPLY_BYTES_MAX, REPLY_DEVICES_MAX, REPLY_ENVELOPE_BYTES},
     query::{
-        json::{Rfc3339, append, optional},
+        json::{Rfc3339, append, number, optional},
         ledger::{DeviceLine, LedgerLine, SourceLine},
     },
 };
@@ -131,7 +131,9 @@ impl Serialize for Head<'_> {
         map.serialize_entry("epoch", &snapshot.epoch)?;
         map.serialize_entry("seq", &snapshot.seq)?;
         map.serialize_entry("time", &Rfc3339(*now_ns))?;
-        map.serialize_entry("clock", clock_name())?;
+        let clock = host_clock();
+        map.serialize_entry("clock", clock.name)?;
+        number(&mut map, "clock_error_ms", clock.error_ms)?;
         let memory = Memory::read();
         optional(&mut map, "rss_bytes", memory.rss_bytes)?;
         optional(&mut map, "rss_peak_bytes", memory.rss_peak_bytes)?;

@@ -12,16 +12,18 @@ use super::{
     session::{Ending, Session},
 };
 use crate::{
-    daemon::tap::Look,
-    engine::trace::Witnessed,
+    daemon::tap::{Look, Sight},
     limits::{REPLY_BYTES_MAX, REPLY_ENVELOPE_BYTES},
-    query::{json::append, trace::FrameLine},
+    query::{
+        json::append,
+        trace::{FrameLine, SettledLine},
+    },
 };
 
 /// Which of the things that are waited for came first.
 enum Wake {
     Stop,
-    Came(Option<Arc<Witnessed>>),
+    Came(Option<Sight>),
     Check,
 }
 
@@ -55,7 +57,7 @@ impl Session {
             }
             match wake {
                 Wake::Check => self.tell_frames(None, ask, &mut look).await?,
-                Wake::Came(Some(frame)) => self.tell_frames(Some(frame), ask, &mut look).await?,
+                Wake::Came(Some(sight)) => self.tell_frames(Some(sight), ask, &mut look).await?,
                 Wake::Came(None) | Wake::Stop => break,
             }
         }
@@ -66,31 +68,52 @@ impl Session {
     /// Sends what is here, as much as fits a reply; what does not waits in the bounded queue.
     async fn tell_frames(
         &mut self,
-        mut first: Option<Arc<Witnessed>>,
+        mut first: Option<Sight>,
         ask: &Tap,
         look: &mut Look,
     ) -> Result<(), Ending> {
         self.drained().await?;
         let mut out = b"{\"continues\":true,\"parameters\":{\"frames\":[".to_vec();
         let start = out.len();
-        while out.len() < REPLY_BYTES_MAX - REPLY_ENVELOPE_BYTES - FRAME_BYTES {
-            let Some(witnessed) = first.take().or_else(|| look.here()) else { break };
-            let line = FrameLine { witnessed: &witnessed, selection: &ask.selection };
-            if line.is_selected() {
-                if start < out.len() {
-                    out.push(b',');
+        let mut settled = Vec::new();
+        while out.len() + settled.len() < REPLY_BYTES_MAX - REPLY_ENVELOPE_BYTES - FRAME_BYTES {
+            match first.take().or_else(|| look.here()) {
+                None => break,
+                Some(Sight::Frame(witnessed)) => {
+                    let line = FrameLine { witnessed: &witnessed, selection: &ask.selection };
+                    if line.is_selected() {
+                        separate(&mut out, start);
+                        append(&mut out, &line);
+                    }
                 }
-                append(&mut out, &line);
+                Some(Sight::Settled(told)) if ask.selection.matches(&told.channel.id) => {
+                    separate(&mut settled, 0);
+                    append(&mut settled, &SettledLine(&told));
+                }
+                Some(Sight::Settled(_)) => {}
             }
         }
         let (passed_over, missed) = (look.take_passed_over(), look.take_missed());
-        out.extend_from_slice(b"],\"missed\":");
+        out.push(b']');
+        if !settled.is_empty() {
+            out.extend_from_slice(b",\"settled\":[");
+            out.append(&mut settled);
+            out.push(b']');
+        }
+        out.extend_from_slice(b",\"missed\":");
         append(&mut out, &json!(missed));
         out.extend_from_slice(b",\"passed_over\":");
         append(&mut out, &json!(passed_over));
         out.extend_from_slice(b"}}");
         out.push(self.inbox.terminator());
         self.write_steadily(&out).await
+    }
+}
+
+/// Puts a comma before what comes next, unless it is the first since `start`.
+fn separate(out: &mut Vec<u8>, start: usize) {
+    if start < out.len() {
+        out.push(b',');
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     refusal::Refusal,
     request::{Watch, choice},
-    service::{check_window, clock_name, fill_page},
+    service::{check_window, fill_page, host_clock},
     session::{Ending, Session, deadline_in},
     sharing::{Made, Wish},
 };
@@ -153,7 +153,7 @@ impl Session {
                 return Ok(());
             }
             let skipped = Some(std::mem::take(&mut told.skipped));
-            let clock = clock_name();
+            let clock = host_clock();
             let header = Header { continues: true, epoch, seq, now_ns, clock, skipped, next: None };
             let mut message = page.reply(Form::Current(choice), &header);
             message.push(self.inbox.terminator());

@@ -1,9 +1,12 @@
 //! Those who look on at frames and what becomes of them: [`Onlooker`] at the end of the stages
 //! tells, [`Look`] at the client's end is told.
 
-use std::sync::{
-    Arc, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use tokio::sync::mpsc;
@@ -12,10 +15,10 @@ use super::{Junction, Place, Taps};
 use crate::{
     engine::{
         snapshot::ChannelInfo,
-        trace::{Trace, Witnessed},
-        validate::Checked,
+        trace::{Settled, Trace, Witnessed},
+        validate::{Checked, Entry, Reading},
     },
-    limits::TAP_FRAMES_WAITING,
+    limits::{TAP_FRAMES_WAITING, TAP_SETTLING_MAX},
 };
 
 /// The engine's end of one who looks on.
@@ -23,14 +26,23 @@ use crate::{
 pub(super) struct Tapper {
     /// Which sources.
     sources: Vec<usize>,
-    frames: mpsc::Sender<Arc<Witnessed>>,
+    sights: mpsc::Sender<Sight>,
     missed: Arc<AtomicU64>,
+}
+
+/// What those who look on are told of.
+#[derive(Clone, Debug)]
+pub enum Sight {
+    /// A frame.
+    Frame(Arc<Witnessed>),
+    /// A reading of a frame that was told of, which has had its verdict since.
+    Settled(Arc<Settled>),
 }
 
 /// The end of one who looks on.
 #[derive(Debug)]
 pub struct Look {
-    frames: mpsc::Receiver<Arc<Witnessed>>,
+    sights: mpsc::Receiver<Sight>,
     missed: Arc<AtomicU64>,
     /// The sources, with how many frames each had passed over when that was last told.
     junctions: Vec<(Arc<Junction>, u64)>,
@@ -43,13 +55,15 @@ pub struct Look {
 pub struct Onlooker {
     taps: Arc<Taps>,
     channels: Vec<Arc<ChannelInfo>>,
+    /// Readings that were told of while they waited: their source, channel and event time.
+    waiting: VecDeque<(usize, u32, i64)>,
 }
 
 impl Onlooker {
     /// Tells those who came by these taps.
     #[must_use]
     pub fn new(taps: Arc<Taps>) -> Self {
-        Self { taps, channels: Vec::new() }
+        Self { taps, channels: Vec::new(), waiting: VecDeque::new() }
     }
 
     /// Tells of the traced frames, to whoever has room, and lets the batch through.
@@ -57,10 +71,42 @@ impl Onlooker {
     pub fn tell(&mut self, mut checked: Checked) -> Checked {
         self.channels.extend(checked.added.iter().map(|added| Arc::clone(&added.info)));
         for trace in std::mem::take(&mut checked.traces) {
-            let witnessed = Arc::new(self.witnessed(trace, &checked));
-            self.taps.tell(&witnessed);
+            let witnessed = self.witnessed(trace, &checked);
+            self.remember(&witnessed);
+            let source = witnessed.trace.source;
+            self.taps.tell(source, &Sight::Frame(Arc::new(witnessed)));
+        }
+        if !self.waiting.is_empty() {
+            checked.readings.iter().for_each(|reading| self.settle(reading));
         }
         checked
+    }
+
+    /// Remembers which readings of a frame wait; of too many the oldest are forgotten.
+    fn remember(&mut self, witnessed: &Witnessed) {
+        let published = witnessed.outcomes.iter().filter_map(|(_, published)| *published);
+        for reading in published.filter(|reading| reading.entry == Entry::Preview) {
+            if self.waiting.len() == TAP_SETTLING_MAX {
+                self.waiting.pop_front();
+            }
+            self.waiting.push_back((witnessed.trace.source, reading.channel, reading.at_ns));
+        }
+    }
+
+    /// Tells of a reading that has had its verdict, if it was told of while it waited.
+    fn settle(&mut self, reading: &Reading) {
+        if reading.entry != Entry::Settled {
+            return;
+        }
+        let is_it = |(_, channel, at_ns): &(usize, u32, i64)| {
+            (*channel, *at_ns) == (reading.channel, reading.at_ns)
+        };
+        let place = self.waiting.iter().position(is_it);
+        let Some((source, ..)) = place.and_then(|at| self.waiting.remove(at)) else { return };
+        if let Some(channel) = self.channels.get(reading.channel as usize) {
+            let settled = Settled { source, channel: Arc::clone(channel), reading: *reading };
+            self.taps.tell(source, &Sight::Settled(Arc::new(settled)));
+        }
     }
 
     fn witnessed(&self, trace: Trace, checked: &Checked) -> Witnessed {
@@ -89,11 +135,11 @@ impl Taps {
             return None;
         }
         Some(self.place().map(|place| {
-            let (sender, frames) = mpsc::channel(TAP_FRAMES_WAITING);
+            let (sender, sights) = mpsc::channel(TAP_FRAMES_WAITING);
             let missed: Arc<AtomicU64> = Arc::default();
             let told = Arc::clone(&missed);
             let mut tappers = self.tappers.lock().unwrap_or_else(PoisonError::into_inner);
-            tappers.push(Tapper { sources, frames: sender, missed: told });
+            tappers.push(Tapper { sources, sights: sender, missed: told });
             drop(tappers);
             let join = |junction: &Arc<Junction>| {
                 junction.tappers.fetch_add(1, Relaxed);
@@ -101,15 +147,15 @@ impl Taps {
                 (Arc::clone(junction), junction.passed_over.load(Relaxed))
             };
             let junctions = junctions.into_iter().map(join).collect();
-            Look { frames, missed, junctions, taps: Arc::clone(self), _place: place }
+            Look { sights, missed, junctions, taps: Arc::clone(self), _place: place }
         }))
     }
 
-    fn tell(&self, frame: &Arc<Witnessed>) {
+    fn tell(&self, source: usize, sight: &Sight) {
         let mut tappers = self.tappers.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanting = |tapper: &&mut Tapper| tapper.sources.contains(&frame.trace.source);
+        let wanting = |tapper: &&mut Tapper| tapper.sources.contains(&source);
         for tapper in tappers.iter_mut().filter(wanting) {
-            if tapper.frames.try_send(Arc::clone(frame)).is_err() {
+            if tapper.sights.try_send(sight.clone()).is_err() {
                 tapper.missed.fetch_add(1, Relaxed);
             }
         }
@@ -122,14 +168,14 @@ impl Taps {
 }
 
 impl Look {
-    /// The next frame; `None` when the engine has ended. Safe to cancel.
-    pub async fn next(&mut self) -> Option<Arc<Witnessed>> {
-        self.frames.recv().await
+    /// What is told next; `None` when the engine has ended. Safe to cancel.
+    pub async fn next(&mut self) -> Option<Sight> {
+        self.sights.recv().await
     }
 
-    /// The next frame, if it is here.
-    pub fn here(&mut self) -> Option<Arc<Witnessed>> {
-        self.frames.try_recv().ok()
+    /// What is told next, if it is here.
+    pub fn here(&mut self) -> Option<Sight> {
+        self.sights.try_recv().ok()
     }
 
     /// Frames that came and were not looked at, since this was last asked.
@@ -141,7 +187,7 @@ impl Look {
         self.junctions.iter_mut().map(since).sum()
     }
 
-    /// Frames that were looked at and found no room here, since this was last asked.
+    /// What was to be told and found no room here, since this was last asked.
     #[must_use]
     pub fn take_missed(&self) -> u64 {
         self.missed.swap(0, Relaxed)
@@ -150,12 +196,12 @@ impl Look {
 
 impl Drop for Look {
     fn drop(&mut self) {
-        self.frames.close();
+        self.sights.close();
         for (junction, _) in &self.junctions {
             junction.tappers.fetch_sub(1, Relaxed);
             junction.listeners.fetch_sub(1, Relaxed);
         }
         let mut tappers = self.taps.tappers.lock().unwrap_or_else(PoisonError::into_inner);
-        tappers.retain(|tapper| !tapper.frames.is_closed());
+        tappers.retain(|tapper| !tapper.sights.is_closed());
     }
 }

@@ -18,7 +18,7 @@ use crate::{limits::LISTENERS_MAX, wire::decode::Framing};
 
 pub(in crate::daemon) use self::sampler::Feeding;
 pub use self::{
-    look::{Look, Onlooker},
+    look::{Look, Onlooker, Sight},
     record::{Recording, Take},
 };
 

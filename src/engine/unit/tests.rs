@@ -321,3 +321,21 @@ fn differences_convert_by_the_factor_alone() {
         assert!((apart - expected).abs() < 1e-12, "points lie as far apart: {from} {to}");
     }
 }
+
+/// Every unit with a zero of its own has one for differences, which has none and is as large.
+#[test]
+fn differences_have_a_unit_that_is_as_large_and_has_no_zero() {
+    let prefixed = ["Cel", "mCel", "kCel", "[degF]"];
+    let shifted =
+        super::table::ATOMS.iter().filter(|atom| atom.scale != super::table::Scale::Ratio);
+    let shifted =
+        shifted.filter(|atom| atom.scale != super::table::Scale::Opaque).map(|atom| atom.code);
+    for code in shifted.chain(prefixed) {
+        let of = unit_of_differences(code).unwrap_or_else(|| panic!("{code} has one"));
+        let (unit, own) = (Unit::parse(code).expect("a unit"), Unit::parse(&of).expect("a unit"));
+        assert_eq!((unit.num, unit.den, own.zero), (own.num, own.den, 0), "{code} and {of}");
+    }
+    for code in ["K", "[degR]", "m/s", "bar", "W/K", "{Cel}", ""] {
+        assert_eq!(unit_of_differences(code), None, "{code}");
+    }
+}

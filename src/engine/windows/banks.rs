@@ -157,6 +157,28 @@ impl Banks {
         }
     }
 
+    /// Before a pane is closed that holds notes alone: gives the results that are the last of their
+    /// windows unless more readings come, as far as their instants are not after the beginning of
+    /// the pane. What is noted later is not theirs.
+    pub(super) fn emit_before(
+        &mut self,
+        place: u32,
+        closed: &ClosedPane,
+        closing: &Closing,
+        emit: &mut impl FnMut(Found<'_>),
+    ) {
+        if 0 < closed.partial.accepted() {
+            return;
+        }
+        let Channel { chains, nth, .. } = self.channels[place as usize];
+        for window in 0..self.chains[chains as usize].windows() {
+            let last = self.chains[chains as usize].last_instant(nth, window);
+            if let Some(at_ns) = last.filter(|at_ns| *at_ns <= closing.start_ns) {
+                self.emit(place, window, at_ns, emit);
+            }
+        }
+    }
+
     /// The first instant of each window whose result holds the newest reading of its channel, in
     /// the order of time, channel and window, unless it was asked for.
     pub(super) fn last_instants(&self) -> Vec<(i64, u32, usize)> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::{
+    condition::Condition,
     snapshot::ChannelInfo,
     statistics::Detail,
     summary::{Figures, Summary},
@@ -17,6 +18,8 @@ pub struct Emitted {
     pub window: usize,
     /// The result.
     pub summary: Summary,
+    /// The worst condition of the device in the time of the window, as far as it is known.
+    pub condition: Option<Condition>,
 }
 
 /// A result, as it is found.
@@ -60,7 +63,7 @@ impl From<Found<'_>> for Emitted {
         let Found { channel, window, figures, percentiles, details, .. } = found;
         let rules = &channel.rules;
         let summary = Summary::of(&figures, percentiles, details, rules.window(window), rules);
-        Self { channel: Arc::clone(channel), window, summary }
+        Self { channel: Arc::clone(channel), window, summary, condition: None }
     }
 }
 

@@ -62,14 +62,13 @@ impl Lane {
         (start_ns + self.open.pane_ns() <= self.watermark_ns).then_some(start_ns)
     }
 
-    /// Closes the pane that starts at `start_ns` for about so many channels from member `from` on;
-    /// `each` is told of those, by their places.
+    /// Closes the pane that starts at `start_ns` for about so many channels from member `from` on,
+    /// each by `close`, which is told its place and says when its next result is due.
     pub(super) fn close_some(
         &mut self,
         start_ns: i64,
         (from, most): (u32, usize),
-        banks: &mut Banks,
-        mut each: impl FnMut(&mut Banks, u32),
+        mut close: impl FnMut(u32, &ClosedPane, &mut Closing) -> i64,
     ) -> Slice {
         let Self { open, members, due_ns, .. } = self;
         let mut closing =
@@ -77,16 +76,30 @@ impl Lane {
         let mut channels = 0;
         let next = open.close_some(start_ns, from, most, |closed: ClosedPane| {
             let place = members[closed.channel as usize];
-            *due_ns = (*due_ns).min(banks.close(place, &closed, &mut closing));
+            *due_ns = (*due_ns).min(close(place, &closed, &mut closing));
             channels += 1;
-            each(banks, place);
         });
         Slice { channels, accepted: closing.accepted, next }
     }
 
     /// Closes the pane that starts at `start_ns`, and says how many readings were in it.
     pub(super) fn close(&mut self, start_ns: i64, banks: &mut Banks) -> u64 {
-        self.close_some(start_ns, (0, usize::MAX), banks, |_, _| {}).accepted
+        let close = |place, closed: &_, closing: &mut _| banks.close(place, closed, closing);
+        self.close_some(start_ns, (0, usize::MAX), close).accepted
+    }
+
+    /// The same where no result is wanted but the last of each window.
+    pub(super) fn close_last(
+        &mut self,
+        start_ns: i64,
+        banks: &mut Banks,
+        emit: &mut impl FnMut(Found<'_>),
+    ) -> u64 {
+        let close = |place, closed: &_, closing: &mut _| {
+            banks.emit_before(place, closed, closing, emit);
+            banks.close(place, closed, closing)
+        };
+        self.close_some(start_ns, (0, usize::MAX), close).accepted
     }
 
     /// Gives the results that are due at `at_ns`.

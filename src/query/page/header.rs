@@ -2,6 +2,15 @@
 
 use crate::query::json::{Rfc3339, append};
 
+/// What is known of the host's clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HostClock {
+    /// Its state, in a word.
+    pub name: &'static str,
+    /// How far it may be off at most, milliseconds, where it is kept in step.
+    pub error_ms: Option<f64>,
+}
+
 /// What a reply says besides its channels.
 #[derive(Clone, Copy, Debug)]
 pub struct Header<'a> {
@@ -14,7 +23,7 @@ pub struct Header<'a> {
     /// When the reply was made, nanoseconds on the daemon's line.
     pub now_ns: i64,
     /// State of the host's clock.
-    pub clock: &'static str,
+    pub clock: HostClock,
     /// Publications that a subscriber was not told of.
     pub skipped: Option<u64>,
     /// First channel that is not on the page.
@@ -32,7 +41,11 @@ impl Header<'_> {
         out.extend_from_slice(b",\"time\":");
         append(out, &Rfc3339(self.now_ns));
         out.extend_from_slice(b",\"clock\":");
-        append(out, &self.clock);
+        append(out, &self.clock.name);
+        if let Some(error_ms) = self.clock.error_ms {
+            out.extend_from_slice(b",\"clock_error_ms\":");
+            append(out, &error_ms);
+        }
         if let Some(skipped) = self.skipped {
             out.extend_from_slice(b",\"skipped\":");
             append(out, &skipped);

@@ -73,9 +73,17 @@ fn directions_have_a_middle_and_a_spread() {
     assert!(close(number(&summary, "circular.mean"), 51.0502_f64.to_radians(), 2e-6));
 }
 
-/// A wind of 3 from the north and one of 4 from the east, and a direction without a speed.
+/// A wind of 3 from the north and one of 4 from the east, and a direction without a speed; whichever
+/// of the two comes first.
 #[test]
 fn directions_weigh_as_much_as_their_speeds() {
+    directions_and_speeds("t,v,d\n0,3,0\n1,4,90\n9,,180\n12,1,0\n");
+    directions_and_speeds("t,d,v\n0,0,3\n1,90,4\n9,180,\n12,0,1\n");
+    // In frames of their own the speed that came before counts.
+    directions_and_speeds("t=0 v=3\nt=0 d=0\nt=1 v=4\nt=1 d=90\nt=9 d=180\nt=12 v=1 d=0\n");
+}
+
+fn directions_and_speeds(series: &str) {
     let dir = Scratch::new();
     let config = dir.write(
         "c.toml",
@@ -87,7 +95,7 @@ fn directions_weigh_as_much_as_their_speeds() {
          kind = \"circular\"\nspeed = \"speed\"\n\
          [[channel]]\nid = \"speed\"\nsource = \"s\"\nfield = \"v\"\nunit = \"m/s\"\n",
     );
-    let log = dir.write("series.csv", "t,v,d\n0,3,0\n1,4,90\n9,,180\n12,1,0\n");
+    let log = dir.write("series.csv", series);
     let mut replay = stillwell();
     replay.arg("replay").arg(log).arg("--config").arg(config).args(["--channels", "from"]);
     let output = replay.stdout(Stdio::piped()).output().expect("it starts");

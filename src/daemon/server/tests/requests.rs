@@ -176,6 +176,7 @@ fn source(name: &str, devices: u32) -> SourceView {
         device,
         boot: 1,
         health: Health::Good,
+        history: Arc::default(),
         last_arrival_ns: 0,
         frames: u64::MAX,
         readings: ReadingTally {
