@@ -21,7 +21,7 @@ use stillwell::{
     limits::{MS, SECOND},
     query::{
         Selection, WindowChoice,
-        page::{Ask, Form, Header, Known, Page, Turn, Walk},
+        page::{Ask, Form, Header, HostClock, Known, Page, Turn, Walk},
     },
 };
 
@@ -170,7 +170,7 @@ fn reply(snapshot: &Snapshot, ask: &Ask<'_>) -> Vec<u8> {
     };
     let Snapshot { epoch, seq, .. } = *snapshot;
     let now_ns = ask.now_ns;
-    let clock = "synced";
+    let clock = HostClock { name: "synced", error_ms: None };
     let header = Header { continues: false, epoch, seq, now_ns, clock, skipped: None, next };
     page.reply(ask.form, &header)
 }

@@ -195,7 +195,7 @@ mod tests {
             );
             let fold = |all: Vec<&(i64, Condition)>| {
                 let all = all.into_iter().map(|(_, condition)| *condition);
-                all.reduce(Condition::worse).unwrap_or(all_first(&said, history.clone()))
+                all.reduce(Condition::worse).unwrap_or(all_first(&said, &history))
             };
             let (worst, mildest) = (fold(worst.collect()), fold(mildest.collect()));
             let got = history.within(from_ns, until_ns).expect("something was said");
@@ -224,7 +224,7 @@ mod tests {
     }
 
     /// What is told before the first that is known.
-    fn all_first(said: &[(i64, u8)], history: History) -> Condition {
+    fn all_first(said: &[(i64, u8)], history: &History) -> Condition {
         let first_ns = said.iter().map(|(at_ns, _)| *at_ns).min().unwrap_or_default();
         history.within(first_ns - 2, first_ns - 1).expect("something was said")
     }

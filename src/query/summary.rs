@@ -319,7 +319,8 @@ pub(crate) mod tests {
                 r#""end":"2026-11-23T01:02:06Z","n":598,"n_expected":600,"coverage":0.9967,"#,
                 r#""status":"good","flags":{"pass":596,"not_evaluated":0,"suspect":2,"fail":1,"#,
                 r#""missing":0},"min":61.2,"max":64.0,"mean":62.7126,"stddev":0.41,"first":62.9,"#,
-                r#""last":63.1,"delta":0.20000000000000284,"delta_unit":"K","rate":9.97,"percentiles":{"50":62.7,"95":63.3}}"#
+                r#""last":63.1,"delta":0.20000000000000284,"delta_unit":"K","rate":9.97,"#,
+                r#""percentiles":{"50":62.7,"95":63.3}}"#
             )
         );
     }

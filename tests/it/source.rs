@@ -174,12 +174,12 @@ impl Account {
 
 /// A native frame with `values` readings.
 fn frame(sequence: u32, values: usize) -> Vec<u8> {
-    Device { id: 17, sequence }.frame(&vec![1.5; values])
+    Device { sequence, ..Device::new(17) }.frame(&vec![1.5; values])
 }
 
 /// A native frame as it goes over a serial line.
 fn stuffed(sequence: u32, values: usize) -> Vec<u8> {
-    Device { id: 17, sequence }.stuffed(&vec![1.5; values])
+    Device { sequence, ..Device::new(17) }.stuffed(&vec![1.5; values])
 }
 
 /// A directory of one test, gone with it.

@@ -23,12 +23,12 @@ pub fn unsent_bytes(fd: BorrowedFd<'_>) -> io::Result<usize> {
 }
 
 /// What the kernel knows of the wall clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WallClock {
     /// Whether somebody keeps it in step.
     pub is_synced: bool,
     /// How far it may be off at most, microseconds; it grows while nobody does.
-    pub max_error_us: i64,
+    pub max_error_us: f64,
 }
 
 /// Asks the kernel for the state of the wall clock; `None` where it does not say.
@@ -44,7 +44,7 @@ pub fn wall_clock() -> Option<WallClock> {
         libc::TIME_ERROR => false,
         _ => true,
     };
-    Some(WallClock { is_synced, max_error_us: state.maxerror.into() })
+    Some(WallClock { is_synced, max_error_us: state.maxerror as f64 })
 }
 
 /// Takes the descriptors that the service manager passed (LISTEN_FDS) under names that `wanted`

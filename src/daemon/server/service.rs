@@ -164,7 +164,7 @@ pub(super) async fn check_window(
 pub(super) fn host_clock() -> HostClock {
     match kernel::wall_clock() {
         Some(WallClock { is_synced: true, max_error_us }) => {
-            HostClock { name: "synced", error_ms: Some(max_error_us as f64 / 1e3) }
+            HostClock { name: "synced", error_ms: Some(max_error_us / 1e3) }
         }
         // What the kernel tells then is a ceiling of its own, and no bound.
         Some(WallClock { is_synced: false, .. }) => HostClock { name: "unsynced", error_ms: None },

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     process::{Scratch, stillwell},
-    support::{Daemon, number},
+    support::{Daemon, Device, number},
 };
 
 fn replay(log: &Path, more: &[&str]) -> (Option<i32>, String, String) {
@@ -164,7 +164,9 @@ fn a_daemon_plays_a_log_to_the_same_end() {
     for id in ["log.t", "log.h"] {
         let last = replayed.iter().rfind(|result| result["id"] == id).expect("a result");
         let summary = &daemon.get(id)["summaries"][0];
-        for key in ["n", "min", "max", "first", "last", "percentiles", "flags", "status"] {
+        for key in
+            ["n", "min", "max", "first", "last", "delta", "percentiles", "flags", "status", "clock"]
+        {
             assert_eq!(summary[key], last[key], "{id} {key}: {summary} {last}");
         }
         // The panes begin at other readings, and so do the roundings.
@@ -176,4 +178,63 @@ fn a_daemon_plays_a_log_to_the_same_end() {
     }
     assert_eq!(fs::metadata(log).expect("it is only read").len(), ledger["bytes_in"]);
     daemon.stop();
+}
+
+/// NAMUR NE 107 as the socket shows it, from a recording: maintenance required, which fails
+/// nothing, then out of specification, function check and failure, which outlast their frames by
+/// nothing; and the same through a daemon.
+#[test]
+fn what_devices_said_of_themselves_is_in_a_replay() {
+    const STEP_NS: i64 = 100_000_000;
+    let dir = Scratch::new();
+    let mut device = Device::new(3);
+    let mut log = "#stillwell-log 1\n".to_owned();
+    for n in 0..70 {
+        device.health = match n {
+            10..=14 => 4,
+            20..=24 => 3,
+            30..=34 => 2,
+            40..=44 => 1,
+            _ => 0,
+        };
+        let frame = device.frame(&[1.5]);
+        let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+        log += &format!("{} {hex}\n", i64::from(n) * STEP_NS);
+    }
+    let log = dir.write("device.log", &log);
+    let config = |window: &str| {
+        format!(
+            "[defaults]\nwindows = [{window}]\n[[source]]\nname = \"log\"\nkind = \"replay\"\n\
+             path = \"device.log\"\nformat = \"native\"\nunknown = \"discover\"\n"
+        )
+    };
+    let seconds = dir.write("c.toml", &config("{ length = \"1s\", every = \"1s\" }"));
+    let seconds = seconds.to_str().expect("UTF-8");
+    let (code, printed, errors) = replay(&log, &["--config", seconds]);
+    assert_eq!(code, Some(0), "{errors}");
+    let results: Vec<Value> =
+        printed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let told: Vec<_> = results
+        .iter()
+        .map(|result| {
+            let flag = |name: &str| number(&result["flags"], name);
+            (result["health"].as_str(), flag("not_evaluated"), flag("suspect"), flag("fail"))
+        })
+        .collect();
+    let expected = [
+        (None, 10, 0, 0),
+        (Some("maintenance"), 10, 0, 0),
+        (Some("off-spec"), 5, 5, 0),
+        (Some("check"), 5, 0, 5),
+        (Some("failure"), 5, 0, 5),
+        (None, 10, 0, 0),
+        (None, 10, 0, 0),
+    ];
+    assert_eq!(told, expected);
+    assert!(results.iter().all(|result| result["clock"] == "arrival"), "{printed}");
+
+    let daemon = Daemon::start_in(dir, &config("{ length = \"1h\", every = \"100ms\" }"));
+    daemon.until("log", "its end", |source| source["state"] == "ended");
+    let summary = &daemon.get("log.3.0")["summaries"][0];
+    assert_eq!((&summary["health"], &summary["clock"]), (&"failure".into(), &"arrival".into()));
 }

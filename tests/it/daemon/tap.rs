@@ -15,6 +15,8 @@ pub(super) struct Tapper {
     client: Client,
     passed_over: u64,
     missed: u64,
+    /// Readings that have had the verdict they waited for.
+    settled: Vec<Value>,
 }
 
 impl Tapper {
@@ -33,7 +35,7 @@ impl Tapper {
             return Err(first);
         }
         assert_eq!(first["parameters"]["frames"], Value::Array(Vec::new()), "{first}");
-        Ok(Self { client, passed_over: 0, missed: 0 })
+        Ok(Self { client, passed_over: 0, missed: 0, settled: Vec::new() })
     }
 
     /// The frames of the next message.
@@ -42,6 +44,7 @@ impl Tapper {
         let parameters = &mut message["parameters"];
         self.passed_over += number(parameters, "passed_over");
         self.missed += number(parameters, "missed");
+        self.settled.extend(parameters["settled"].as_array().into_iter().flatten().cloned());
         parameters["frames"].as_array().expect("frames").clone()
     }
 
@@ -125,6 +128,66 @@ fn each_frame_has_its_bytes_and_each_reading_its_way() {
     let again = &frames[1]["readings"][0];
     assert_eq!((&again["reason"], &again["id"]), (&"duplicate".into(), &"plant.3.0".into()));
     assert_eq!((bench.passed_over, bench.missed, plant.missed), (0, 0, 0));
+    daemon.stop();
+}
+
+/// A value is a spike by the one after it: until then nobody knows, and whoever looks on is told so,
+/// and afterwards what came of it.
+#[test]
+fn a_reading_that_waits_for_its_verdict_is_told_again_with_it() {
+    let port = Pty::open();
+    let daemon = Daemon::start(&format!(
+        r#"
+        [[source]]
+        name = "bench"
+        kind = "serial"
+        path = {:?}
+        format = "text"
+        lateness = "1s"
+        [[channel]]
+        id = "oven"
+        source = "bench"
+        field = "t"
+        unit = "Cel"
+        qc = {{ spike = {{ suspect = 5 }}, gross_range = {{ fail = [0, 500] }} }}
+        [[channel]]
+        id = "fan"
+        source = "bench"
+        field = "f"
+        "#,
+        port.path()
+    ));
+    daemon.until("bench", "up", |source| source["state"] == "up");
+    let mut oven = Tapper::start(&daemon, r#"{"channels":["oven"]}"#);
+    let mut fan = Tapper::start(&daemon, r#"{"channels":["fan"]}"#);
+    for line in [&b"t:20 f:1\n"[..], b"t:99 f:1\n", b"t:21 f:1\n"] {
+        port.write(line);
+        let frames = oven.frames(1);
+        let reading = &frames[0]["readings"][0];
+        assert_eq!((&reading["waits"], &reading["flag"]), (&true.into(), &"pass".into()));
+        assert!(reading.get("reasons").is_none(), "nothing speaks against it yet: {reading}");
+    }
+    // The last one has no neighbour; its pane closes without the verdict once others have come.
+    wait_for("the verdicts", || {
+        port.write(b"f:1\n");
+        oven.look();
+        (oven.settled.len() == 3).then_some(())
+    });
+    let told: Vec<_> =
+        oven.settled.iter().map(|one| (&one["value"], &one["flag"], &one["reasons"])).collect();
+    let spike = Value::from(vec!["spike"]);
+    assert_eq!(
+        told,
+        [
+            (&20.0.into(), &"pass".into(), &Value::Null),
+            (&99.0.into(), &"suspect".into(), &spike),
+            (&21.0.into(), &"pass".into(), &Value::Null),
+        ]
+    );
+    assert_eq!((&oven.settled[1]["id"], &oven.settled[1]["unit"]), (&"oven".into(), &"Cel".into()));
+    let frames = fan.look();
+    assert!(frames.iter().all(|frame| frame["readings"][0].get("waits").is_none()), "{frames:?}");
+    assert!(fan.settled.is_empty(), "of other channels");
     daemon.stop();
 }
 

@@ -33,11 +33,13 @@ pub(crate) const PLANT: &str = r#"
 pub(crate) struct Device {
     pub(crate) id: u32,
     pub(crate) sequence: u32,
+    /// Its judgement of itself: a code of NAMUR NE 107 as frames have it.
+    pub(crate) health: u8,
 }
 
 impl Device {
     pub(crate) fn new(id: u32) -> Self {
-        Self { id, sequence: 0 }
+        Self { id, sequence: 0, health: 0 }
     }
 
     /// Its next frame, as a datagram.
@@ -46,7 +48,7 @@ impl Device {
             kind: Kind::Data,
             first_since_reset: false,
             authenticated: false,
-            health: 0,
+            health: self.health,
             device: self.id,
             boot: 1,
             time_kind: TimeKind::None,
