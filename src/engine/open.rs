@@ -55,8 +55,7 @@ impl Recent<'_> {
         // Below the start it wraps around and is too large.
         let within = at_ns.wrapping_sub(self.start_ns).cast_unsigned() < self.pane_ns;
         if within {
-            self.touched[channel as usize / 64] |= 1 << (channel % 64);
-            self.panes[channel as usize].push(at_ns, value, flag);
+            touch(self.panes, self.touched, channel).push(at_ns, value, flag);
         }
         within
     }
@@ -262,8 +261,7 @@ impl Slot {
     /// The open pane of a channel, which is marked as touched.
     #[inline]
     fn pane_mut(&mut self, channel: u32) -> &mut OpenPartial {
-        self.touched[channel as usize / 64] |= 1 << (channel % 64);
-        &mut self.panes[channel as usize]
+        touch(&mut self.panes, &mut self.touched, channel)
     }
 
     /// Closes the panes of the 64 channels of a word.
@@ -276,6 +274,17 @@ impl Slot {
             closed(ClosedPane { channel: channel as u32, partial: open.close() });
         }
     }
+}
+
+/// The open pane of a channel among those of a slot, where it is marked as touched.
+#[inline]
+fn touch<'a>(
+    panes: &'a mut [OpenPartial],
+    touched: &mut [u64],
+    channel: u32,
+) -> &'a mut OpenPartial {
+    touched[channel as usize / 64] |= 1 << (channel % 64);
+    &mut panes[channel as usize]
 }
 
 /// Slots for panes that are sealed and not closed yet.

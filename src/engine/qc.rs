@@ -9,7 +9,7 @@
 //! that pane is about to close, then without the verdict. Nothing is ever lost or late by it.
 //!
 //! It is here that the latest values of other channels are at hand, so here a direction is given
-//! the speed that goes with it ([`companions`]).
+//! the speed that goes with it.
 
 pub mod attenuated;
 pub mod bounds;

@@ -87,6 +87,67 @@ impl Hold {
     }
 }
 
+/// What aggregates over time know of the ends of their readings: how they go on from what came
+/// before, and to what comes after.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ends {
+    hold: Hold,
+    /// The last reading before the first.
+    before: Point,
+    first: Point,
+    last: Point,
+}
+
+impl Ends {
+    /// Of no reading.
+    pub const NONE: Self =
+        Self { hold: Hold::NONE, before: Point::NEVER, first: Point::NEVER, last: Point::NEVER };
+
+    /// Of one reading, with the one before it.
+    #[must_use]
+    pub fn of(point: Point, before: Point, hold: Hold) -> Self {
+        Self { hold, before, first: point, last: point }
+    }
+
+    /// Whether they are those of no reading.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.first.at_ns == Point::NEVER.at_ns
+    }
+
+    /// The reading before the first, and the first.
+    #[must_use]
+    pub fn lead(&self) -> (Point, Point) {
+        (self.before, self.first)
+    }
+
+    /// What is known from an instant on until the first reading.
+    #[must_use]
+    pub fn known_from(&self, from_ns: i64) -> Option<Stretch> {
+        self.hold.between(self.before, self.first, (from_ns, self.first.at_ns))
+    }
+
+    /// Goes on to the last of later readings; the two readings between which it does, and what is
+    /// known between them.
+    pub fn reach(&mut self, later: &Self) -> ((Point, Point), Option<Stretch>) {
+        debug_assert_eq!(self.hold, later.hold);
+        let (a, b) = (self.last, later.first);
+        self.last = later.last;
+        ((a, b), self.hold.bridge(a, b))
+    }
+}
+
+#[cfg(test)]
+impl Ends {
+    /// Whether the same readings are at the ends, as far as their times and values tell.
+    pub(super) fn are_like(&self, other: &Self) -> bool {
+        let bits = |ends: &Self| {
+            [ends.before, ends.first, ends.last].map(|point| (point.at_ns, point.value.to_bits()))
+        };
+        bits(self) == bits(other)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

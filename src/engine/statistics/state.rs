@@ -1,7 +1,7 @@
 //! Aggregates of states: how long each was held, and how often they changed.
 
 use super::{
-    hold::{Hold, Point, Stretch},
+    hold::{Ends, Hold, Point, Stretch},
     series::{Edge, Merge, Span},
 };
 use crate::limits::STATES_MAX;
@@ -12,11 +12,7 @@ use crate::limits::STATES_MAX;
 /// state goes on as [`Hold`] says, always stepped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct States {
-    hold: Hold,
-    /// The last reading before the first.
-    before: Point,
-    first: Point,
-    last: Point,
+    ends: Ends,
     times: Times,
     transitions: u32,
 }
@@ -37,7 +33,7 @@ impl States {
     /// The aggregate of one reading, with the one before it.
     #[must_use]
     pub fn of(point: Point, before: Point, hold: Hold) -> Self {
-        Self { hold, before, first: point, last: point, times: [0; _], transitions: 0 }
+        Self { ends: Ends::of(point, before, hold), ..Self::EMPTY }
     }
 
     /// What they come to in a span of time; `edge` is that of the end.
@@ -45,9 +41,8 @@ impl States {
     pub fn over(mut self, span: Span, edge: &Edge, hold: Hold) -> StateTimes {
         let Span { from_ns, until_ns } = span;
         if !self.is_empty() {
-            let lead = (from_ns, self.first.at_ns);
-            self.add(hold.between(self.before, self.first, lead));
-            self.change(self.before, self.first);
+            self.add(self.ends.known_from(from_ns));
+            self.change(self.ends.lead());
         }
         self.add(hold.between(edge.before, edge.after, (from_ns, until_ns)));
         let Self { times, transitions, .. } = self;
@@ -60,7 +55,7 @@ impl States {
         }
     }
 
-    fn change(&mut self, a: Point, b: Point) {
+    fn change(&mut self, (a, b): (Point, Point)) {
         if a.is_known() && b.is_known() && number(a.value) != number(b.value) {
             self.transitions = self.transitions.saturating_add(1);
         }
@@ -82,17 +77,10 @@ fn number(value: f64) -> usize {
 }
 
 impl Merge for States {
-    const EMPTY: Self = Self {
-        hold: Hold::NONE,
-        before: Point::NEVER,
-        first: Point::NEVER,
-        last: Point::NEVER,
-        times: [0; _],
-        transitions: 0,
-    };
+    const EMPTY: Self = Self { ends: Ends::NONE, times: [0; _], transitions: 0 };
 
     fn is_empty(&self) -> bool {
-        self.first.at_ns == Point::NEVER.at_ns
+        self.ends.is_none()
     }
 
     fn merge(&mut self, later: &Self) {
@@ -103,13 +91,13 @@ impl Merge for States {
             *self = *later;
             return;
         }
-        self.add(self.hold.bridge(self.last, later.first));
-        self.change(self.last, later.first);
+        let (pair, bridge) = self.ends.reach(&later.ends);
+        self.add(bridge);
+        self.change(pair);
         for (time, more) in self.times.iter_mut().zip(later.times) {
             *time += more;
         }
         self.transitions = self.transitions.saturating_add(later.transitions);
-        self.last = later.last;
     }
 }
 
@@ -147,11 +135,10 @@ mod tests {
             points in readings(),
             cuts in any::<[prop::sample::Index; 2]>(),
         ) {
-            let same_end = |a: Point, b: Point| a.at_ns == b.at_ns && a.is_known() == b.is_known();
             let parts = partials(&points, cuts, |point, before| States::of(point, before, HOLD));
             assert_associative(parts, |a, b| {
                 (a.times, a.transitions) == (b.times, b.transitions)
-                    && same_end(a.first, b.first) && same_end(a.last, b.last)
+                    && a.ends.are_like(&b.ends)
             });
         }
 

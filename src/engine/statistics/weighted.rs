@@ -1,7 +1,7 @@
 //! Aggregates by time: what a quantity was on the average of the time in which it was known.
 
 use super::{
-    hold::{Hold, Point, Stretch},
+    hold::{Ends, Hold, Point, Stretch},
     series::{Edge, Merge, Span},
 };
 
@@ -13,11 +13,7 @@ use super::{
 /// first of the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimeWeighted {
-    hold: Hold,
-    /// The last reading before the first.
-    before: Point,
-    first: Point,
-    last: Point,
+    ends: Ends,
     anchor: f64,
     /// Of differences from the anchor, in nanoseconds times the unit.
     integral: f64,
@@ -45,7 +41,7 @@ impl TimeWeighted {
     /// The aggregate of one reading, with the one before it.
     #[must_use]
     pub fn of(point: Point, before: Point, hold: Hold) -> Self {
-        Self { hold, before, first: point, last: point, anchor: 0.0, integral: 0.0, known_ns: 0 }
+        Self { ends: Ends::of(point, before, hold), ..Self::EMPTY }
     }
 
     /// What it comes to in a span of time that holds its readings and no others; `edge` is that
@@ -54,8 +50,7 @@ impl TimeWeighted {
     pub fn over(mut self, span: Span, edge: &Edge, hold: Hold) -> Option<Weighted> {
         let Span { from_ns, until_ns } = span;
         if !self.is_empty() {
-            let lead = (from_ns, self.first.at_ns);
-            self.add(hold.between(self.before, self.first, lead));
+            self.add(self.ends.known_from(from_ns));
         }
         self.add(hold.between(edge.before, edge.after, (from_ns, until_ns)));
         let Self { anchor, integral, known_ns, .. } = self;
@@ -81,18 +76,10 @@ impl TimeWeighted {
 }
 
 impl Merge for TimeWeighted {
-    const EMPTY: Self = Self {
-        hold: Hold::NONE,
-        before: Point::NEVER,
-        first: Point::NEVER,
-        last: Point::NEVER,
-        anchor: 0.0,
-        integral: 0.0,
-        known_ns: 0,
-    };
+    const EMPTY: Self = Self { ends: Ends::NONE, anchor: 0.0, integral: 0.0, known_ns: 0 };
 
     fn is_empty(&self) -> bool {
-        self.first.at_ns == Point::NEVER.at_ns
+        self.ends.is_none()
     }
 
     fn merge(&mut self, later: &Self) {
@@ -103,10 +90,9 @@ impl Merge for TimeWeighted {
             *self = *later;
             return;
         }
-        debug_assert_eq!(self.hold, later.hold);
-        self.add(self.hold.bridge(self.last, later.first));
+        let (_, bridge) = self.ends.reach(&later.ends);
+        self.add(bridge);
         self.take(later.anchor, later.integral, later.known_ns);
-        self.last = later.last;
     }
 }
 
@@ -200,8 +186,7 @@ mod tests {
             let parts = partials(&points, cuts, |point, before| TimeWeighted::of(point, before, hold));
             assert_associative(parts, |a, b| {
                 a.known_ns == b.known_ns
-                    && (a.before.at_ns, a.first.at_ns) == (b.before.at_ns, b.first.at_ns)
-                    && a.last.at_ns == b.last.at_ns
+                    && a.ends.are_like(&b.ends)
                     && close(a.over_all(), b.over_all(), 1e-12)
             });
         }
