@@ -164,7 +164,7 @@ fn by_stages(load: Load) -> Case<'static> {
         while watch.items() < items {
             let batch = feed.batch();
             watch.time(readings(&batch), || {
-                let input = Input { now_ns: batch.now_ns, batch: Some(batch) };
+                let input = Input { now_ns: batch.now_ns, batch: Some(batch), sitting: None };
                 let (checked, validate_ns) = Watch::aside(|| stages.validate.step(input));
                 let Some(checked) = checked else { return };
                 let (checked, normalize_ns) = Watch::aside(|| stages.normalize.step(checked));
@@ -220,7 +220,8 @@ impl Stages {
 
     /// Whether a snapshot came of it.
     fn take(&mut self, batch: Batch) -> bool {
-        let checked = self.validate.step(Input { now_ns: batch.now_ns, batch: Some(batch) });
+        let checked =
+            self.validate.step(Input { now_ns: batch.now_ns, batch: Some(batch), sitting: None });
         let checked = checked.and_then(|checked| self.normalize.step(checked));
         checked.and_then(|checked| self.rolling.step(checked)).is_some()
     }

@@ -200,7 +200,8 @@ impl Way {
 
     fn roll(&mut self, batch: Batch) {
         let (validate, normalize, rolling) = &mut self.engine;
-        let checked = validate.step(Input { now_ns: batch.now_ns, batch: Some(batch) });
+        let checked =
+            validate.step(Input { now_ns: batch.now_ns, batch: Some(batch), sitting: None });
         let checked = checked.and_then(|checked| normalize.step(checked));
         drop(checked.and_then(|checked| rolling.step(checked)));
     }

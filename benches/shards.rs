@@ -120,7 +120,7 @@ fn cost(row: &Row, shards: usize, readings: usize) -> Cost {
     let first = devices.div_ceil(FRAMES_PER_BATCH);
     let batches: Vec<Input> = (0..first + readings / (FRAMES_PER_BATCH * CHANNELS_PER_DEVICE))
         .map(|_| batch(&mut frame, devices, row.hz))
-        .map(|batch| Input { now_ns: batch.now_ns, batch: Some(batch) })
+        .map(|batch| Input { now_ns: batch.now_ns, batch: Some(batch), sitting: None })
         .collect();
     let readings = (batches.len() * FRAMES_PER_BATCH * CHANNELS_PER_DEVICE) as f64;
     let vitals = Arc::new(Vitals::new(shards));

@@ -207,6 +207,7 @@ impl Stage {
                 lane: 0,
                 calibration: Calibration::IDENTITY,
                 rules: rules.clone(),
+                fingerprint: 0,
             }));
         }
         Self { gallery, listing, seq: 0 }

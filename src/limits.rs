@@ -212,6 +212,21 @@ pub const DESK_PLACES: usize = 4;
 /// Longest that the bins of one window are handed out; longer ones in coarser bins.
 pub const HISTOGRAM_BYTES_MAX: usize = 180 * 1_024;
 
+// ---- state across restarts --------------------------------------------------------------------
+
+/// Largest image of the state that is read: 8 GiB, a million channels.
+pub const IMAGE_BYTES_MAX: u64 = 1 << 33;
+/// Records of an image are collected in blocks of this.
+pub const IMAGE_BLOCK_BYTES: usize = 256 * 1_024;
+/// Channels whose state is written in one go, with each batch and while there is none: a
+/// millisecond or two.
+pub const CHANNELS_PER_SAVE: usize = 256;
+/// Earliest time in an image, 36 years before 1970: no difference of two times overflows.
+pub const IMAGE_TIME_MIN_NS: i64 = -(1 << 60);
+/// Largest count in an image: as many as may grow at every level of a chain, all together, still
+/// fit [`READINGS_PER_WINDOW_MAX`].
+pub const IMAGE_COUNT_MAX: u64 = 1 << 43;
+
 // ---- publishing and serving -------------------------------------------------------------------
 
 /// Shortest period of publishing.
@@ -395,6 +410,9 @@ const _: () = assert!(SEQUENCE_WINDOW == u64::BITS);
 const _: () = assert!(2 * WINDOW_MAX_NS < i64::MAX - EVENT_TIME_ABS_MAX_NS);
 const _: () = assert!(3 <= OPEN_SLOTS_MAX);
 const _: () = assert!(PANES_PER_WINDOW_MAX <= 1 << u16::BITS);
+const _: () =
+    assert!((WINDOWS_PER_CHANNEL_MAX as u64 + 2) * IMAGE_COUNT_MAX <= READINGS_PER_WINDOW_MAX);
+const _: () = assert!(EVENT_TIME_ABS_MAX_NS - IMAGE_TIME_MIN_NS < i64::MAX - WINDOW_MAX_NS);
 const _: () = assert!(EXACT_CAPACITY_DEFAULT <= EXACT_CAPACITY_MAX);
 const _: () = assert!(EXACT_SLICES <= PANE_MIN_NS);
 const _: () = assert!(EXACT_LENGTH_MAX_NS <= WINDOW_MAX_NS);

@@ -87,7 +87,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), ReplayFailure> {
     let batches = std::iter::from_fn(|| match input.next_batch() {
         Ok(batch) => {
             progress.set_position(input.bytes_read());
-            batch.map(|batch| Input { now_ns: batch.now_ns, batch: Some(batch) })
+            batch.map(|batch| Input { now_ns: batch.now_ns, batch: Some(batch), sitting: None })
         }
         Err(error) => {
             failed = Some(error);

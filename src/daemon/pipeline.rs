@@ -61,7 +61,7 @@ pub async fn run(
         .timeout_repeating(ticks())
         .map(|item| {
             turn();
-            Input { now_ns: line.now_ns(), batch: item.ok() }
+            Input { now_ns: line.now_ns(), batch: item.ok(), sitting: None }
         })
         .validate(&plan)
         .normalize(&plan)

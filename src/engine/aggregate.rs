@@ -17,13 +17,14 @@ use super::{
     },
     desk::{Given, Pick},
     gallery::{Gallery, Part},
+    image::{Kept, Misfit, Sitting},
     snapshot::{ChannelInfo, Live},
-    split::Portion,
+    split::{Newcomer, Portion},
     validate::{Advance, Reading},
-    windows::{Count, Found, Windows},
+    windows::{Count, Found, Resumed, Windows},
 };
 use crate::{
-    limits::CHANNELS_PER_SLICE,
+    limits::{CHANNELS_PER_SAVE, CHANNELS_PER_SLICE},
     scan::{Rest, Step},
 };
 
@@ -46,6 +47,8 @@ pub struct Aggregator {
     answer: Option<Answer>,
     /// Of the latest publication.
     seq: u64,
+    /// Accepted readings in the open panes that channels went on with, by source.
+    resumed: Closed,
 }
 
 /// A publication that was asked for and not answered.
@@ -70,6 +73,8 @@ pub enum Work {
     Take(Portion),
     /// Answer for a publication.
     Publish(Turn),
+    /// Write what is kept of the channels into an image.
+    Sit(Arc<Sitting>),
 }
 
 /// A publication, as it is asked for.
@@ -90,6 +95,9 @@ pub struct Answer {
     pub part: Part,
     /// Accepted readings that went into closed panes since the last answer, by source.
     pub closed: Vec<u64>,
+    /// Accepted readings in the open panes that channels went on with after a restart since the
+    /// last answer, by source.
+    pub resumed: Vec<u64>,
     /// Watermarks of the lanes of its channels.
     pub watermarks: Vec<(usize, i64)>,
     /// What their percentiles take.
@@ -126,6 +134,7 @@ impl Aggregator {
             under_way: None,
             answer: None,
             seq: 0,
+            resumed: Closed::default(),
         }
     }
 
@@ -133,6 +142,33 @@ impl Aggregator {
     pub fn add(&mut self, info: Arc<ChannelInfo>) {
         self.gallery.add(&info.rules);
         self.windows.add(info);
+    }
+
+    /// Adds the next channel, with what was kept of it if anything was.
+    pub fn welcome(&mut self, Newcomer { info, kept }: Newcomer) {
+        match kept {
+            Some(kept) => self.resume(info, &kept),
+            None => self.add(info),
+        }
+    }
+
+    /// Adds the next channel, which goes on with what was kept of it.
+    pub fn resume(&mut self, info: Arc<ChannelInfo>, kept: &Kept) {
+        let (source, place) = (info.source, self.gallery.len() as u32);
+        self.add(info);
+        match self.windows.resume(place, kept) {
+            Some(Resumed { values, accepted }) => {
+                self.gallery.resume(place, values);
+                self.resumed.closed(source, accepted);
+                kept.salvage().keep();
+            }
+            None => kept.salvage().lose(Misfit::Malformed),
+        }
+    }
+
+    /// Calls for an image of the channels as they are now, which [`Self::go_on`] writes.
+    pub fn sit(&mut self, sitting: &Arc<Sitting>) {
+        self.windows.sit(sitting, self.gallery.values());
     }
 
     /// Takes readings that arrived about `arrived_ns`, and the watermarks between them.
@@ -150,6 +186,9 @@ impl Aggregator {
 
     /// Takes readings between which no watermark moves.
     fn enter(&mut self, arrived_ns: i64, readings: &[Reading]) {
+        if self.windows.is_saving() {
+            readings.iter().for_each(|reading| self.windows.save_before(reading.channel));
+        }
         self.windows.enter(readings);
         // Apart from the panes, so that each pass has less memory to go through.
         for &Reading { channel, flag, entry, tests, at_ns, value } in readings {
@@ -182,10 +221,11 @@ impl Aggregator {
     /// Closes panes and works out results for a slice of the channels; at the end of what was put
     /// off it answers.
     pub fn go_on(&mut self) -> Rest<Answer> {
+        let saves = self.windows.save_some(self.slice.min(CHANNELS_PER_SAVE));
         let more = self.answer.is_none() && self.catch_up(self.slice);
         match self.answer.take() {
             Some(answer) => Rest::Says(answer),
-            None if more => Rest::More,
+            None if more || saves => Rest::More,
             None => Rest::Nothing,
         }
     }
@@ -202,6 +242,8 @@ impl Aggregator {
     /// for the publication after the latest. One that was asked for and not answered is answered
     /// first.
     pub fn end(&mut self) -> (Option<Answer>, Answer) {
+        // An image that was called for is of before the end.
+        while self.windows.save_some(usize::MAX) {}
         // What is shown last must follow from the channel alone: beyond the watermark of its lane
         // nothing is shown but the first result that holds its newest reading.
         let turn = Turn { seq: self.seq + 1, relief: Relief::None, picks: Arc::default() };
@@ -252,6 +294,7 @@ impl Aggregator {
         self.answer = Some(Answer {
             part: self.gallery.publish(seq),
             closed: std::mem::take(&mut self.closed.0),
+            resumed: std::mem::take(&mut self.resumed.0),
             watermarks,
             load: self.windows.percentile_load(),
             weights: weights.unwrap_or_default(),
@@ -267,11 +310,15 @@ impl Step for Aggregator {
     fn step(&mut self, work: Work) -> Option<Answer> {
         match work {
             Work::Take(mut portion) => {
-                portion.added.drain(..).for_each(|info| self.add(info));
+                portion.added.drain(..).for_each(|newcomer| self.welcome(newcomer));
                 self.take(portion.arrived_ns, &portion.readings, &portion.advances);
                 None
             }
             Work::Publish(turn) => self.ask(&turn),
+            Work::Sit(sitting) => {
+                self.sit(&sitting);
+                None
+            }
         }
         .or_else(|| match self.go_on() {
             Rest::Says(answer) => Some(answer),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{recycle::Home, trace::Mark};
+use super::{image::Sitting, recycle::Home, trace::Mark};
 use crate::wire::{FieldTable, Frames, WireTally};
 
 /// One item of the engine's input stream.
@@ -13,6 +13,8 @@ pub struct Input {
     pub now_ns: i64,
     /// Frames of one source, and what happened to it; nothing if only time has passed.
     pub batch: Option<Batch>,
+    /// An image of all stages is to be taken, as they are behind this.
+    pub sitting: Option<Arc<Sitting>>,
 }
 
 /// Many frames of one source: batches, not readings, cross queues.

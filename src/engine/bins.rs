@@ -24,6 +24,7 @@ pub mod relief;
 pub mod budget;
 pub mod counting;
 pub mod export;
+mod saved;
 
 pub use counting::Counting;
 pub use scale::{Bin, BinScale, rank};

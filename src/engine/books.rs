@@ -1,7 +1,10 @@
 //! The ledgers of all sources and devices, kept up to date from reports.
 
+mod saved;
+
 use std::{collections::BTreeMap, sync::Arc};
 
+pub use self::saved::KeptBooks;
 use super::{
     Ledger, Link, Plan,
     condition::Condition,

@@ -5,6 +5,8 @@
 //! it is addressed by time and done when a pane closes or a result is asked for: a channel
 //! without readings costs nothing however often the watermark moves.
 
+mod saved;
+
 use std::sync::Arc;
 
 use super::{

@@ -7,6 +7,8 @@
 //! A change is never put before an instant that windows of its lane have been told up to, so that a
 //! result says the same whenever it is asked for.
 
+mod saved;
+
 use super::plan::TimeMode;
 use crate::{
     limits::CONDITIONS_MAX,

@@ -1,5 +1,7 @@
 //! From a device's clock to the daemon's line.
 
+mod saved;
+
 use crate::{limits::CLOCK_BUCKET_NS, wire::DeviceClock};
 
 /// International atomic time minus coordinated universal time since 2017-01-01 (IERS Bulletin

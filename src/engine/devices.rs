@@ -4,6 +4,8 @@
 //! A frame of one reading costs little more than its reading, so a device is a few cache lines,
 //! and what hardly ever happens is counted beside it.
 
+mod saved;
+
 use super::{
     condition::{Change, Condition, Origin},
     device_clock::{ClockMap, Stamp},

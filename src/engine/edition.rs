@@ -16,6 +16,7 @@ use super::{
     books::Books,
     desk::{self, Attendant, Given, Question},
     directory::{Directory, Listing},
+    image::Sitting,
     snapshot::SourceView,
     validate::{Checked, Report},
 };
@@ -33,6 +34,8 @@ pub struct Editor {
     seq: u64,
     epoch: u64,
     desk: Option<Attendant>,
+    /// Accepted readings that are in panes, or were, before a restart, by source.
+    resumed: Option<Vec<u64>>,
 }
 
 /// What a snapshot shows besides the channels; all accepted readings count as open in it.
@@ -46,6 +49,8 @@ pub struct Edition {
     directory: Arc<Directory>,
     sources: Arc<[Arc<SourceView>]>,
     total: Ledger,
+    /// Of the accepted readings: those of before a restart that are in panes, or were, by source.
+    resumed: Option<Vec<u64>>,
     /// What is asked besides.
     questions: Vec<Question>,
 }
@@ -65,6 +70,7 @@ impl Editor {
             seq: 0,
             epoch,
             desk: None,
+            resumed: None,
         }
     }
 
@@ -83,6 +89,10 @@ impl Editor {
             self.books.add_channel(added.info.source);
             self.directory.add(Arc::clone(&added.info));
         }
+        if let Some(kept) = checked.kept_books.take() {
+            self.resumed = Some(kept.in_panes());
+            self.books.resume(*kept);
+        }
         let mut arrived_ns = checked.now_ns;
         if let Some(report) = &mut checked.report {
             // A recording of the future has arrived now at the latest.
@@ -96,6 +106,11 @@ impl Editor {
             self.oldest_due_ns = self.oldest_due_ns.or(Some(arrived_ns));
         }
         arrived_ns
+    }
+
+    /// Writes the ledgers into an image.
+    pub fn save(&self, sitting: &Arc<Sitting>) {
+        self.books.save(sitting);
     }
 
     /// What is to be published, once its time has come.
@@ -121,6 +136,7 @@ impl Editor {
             directory: self.directory.publish(),
             sources: self.books.views(),
             total: self.books.total(),
+            resumed: self.resumed.take(),
             questions: Vec::new(),
         }
     }
@@ -174,6 +190,9 @@ impl Binder {
     /// their parts; who asked something besides is told.
     pub fn bind(&mut self, edition: Edition, answers: Vec<Answer>) -> Arc<Snapshot> {
         let Edition { mut total, .. } = edition;
+        if let Some(resumed) = &edition.resumed {
+            self.resume(resumed, &answers);
+        }
         for answer in &answers {
             for (sum, n) in self.closed.iter_mut().zip(&answer.closed) {
                 *sum += n;
@@ -207,6 +226,14 @@ impl Binder {
         });
         desk::tell(edition.questions, &snapshot, given);
         snapshot
+    }
+
+    /// What was accepted before a restart and is in no open pane is in a closed one.
+    fn resume(&mut self, in_panes: &[u64], answers: &[Answer]) {
+        for (source, (closed, in_panes)) in self.closed.iter_mut().zip(in_panes).enumerate() {
+            let open = answers.iter().filter_map(|answer| answer.resumed.get(source));
+            *closed += in_panes.saturating_sub(open.sum());
+        }
     }
 
     /// Decides what is to be done about the percentiles at the next publication.

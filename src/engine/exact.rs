@@ -30,6 +30,7 @@ pub mod queue;
 pub mod lacking;
 mod channel;
 mod given;
+mod saved;
 
 use std::sync::Arc;
 

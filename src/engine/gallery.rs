@@ -36,6 +36,15 @@ pub struct Gallery {
     levels: Vec<Level>,
 }
 
+/// What is known of the values of a channel apart from any window.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Values {
+    /// The latest.
+    pub(super) live: Option<Live>,
+    /// Event time of the first.
+    pub(super) begun_ns: Option<i64>,
+}
+
 /// The channels as one snapshot shows them: those of one gallery.
 #[derive(Clone, Debug, Default)]
 pub struct Part {
@@ -105,6 +114,25 @@ impl Gallery {
             bits.resize(chunks, 0);
         }
         mark(&mut self.changed, channel);
+    }
+
+    /// How many channels there are.
+    pub(super) fn len(&self) -> usize {
+        self.lives.len()
+    }
+
+    /// The latest values, and the times of the first, by channel.
+    pub(super) fn values(&self) -> Vec<Values> {
+        let both = self.lives.iter().zip(&self.begun_ns);
+        both.map(|(&live, &begun_ns)| Values { live, begun_ns }).collect()
+    }
+
+    /// Shows what was shown before a restart of a channel of which nothing is.
+    pub(super) fn resume(&mut self, channel: u32, Values { live, begun_ns }: Values) {
+        if let Some(live) = live {
+            self.show_live(channel, live);
+            self.begun_ns[channel as usize] = begun_ns;
+        }
     }
 
     /// Shows a value as the latest unless a younger one is shown.

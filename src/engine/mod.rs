@@ -22,6 +22,7 @@ pub mod condition;
 pub mod devices;
 pub mod timeline;
 pub mod trace;
+pub mod image;
 pub mod normalize;
 pub mod qc;
 pub mod rolling;

@@ -3,6 +3,7 @@
 use super::{
     Plan,
     calibration::Calibration,
+    image::Misfit,
     plan::Linear,
     registry::Added,
     summary::Flag,
@@ -43,6 +44,12 @@ impl Normalize {
             }
         };
         self.channels.push((line, added.conversion));
+        if let Some(kept) = &added.kept
+            && let Some(mut remembered) = kept.curve()
+            && self.curves.restore(added.info.index, &mut remembered).is_none()
+        {
+            kept.salvage().lose(Misfit::Malformed);
+        }
     }
 }
 
@@ -68,6 +75,11 @@ impl Step for Normalize {
             checked.readings.iter_mut().for_each(|reading| by_line(channels, reading));
         } else {
             curves.take(&mut checked, |reading| by_line(channels, reading));
+        }
+        if let Some(sitting) = &checked.sitting {
+            let mut sheet = sitting.sheet();
+            curves.save(&mut sheet);
+            sheet.hand_in();
         }
         Some(checked)
     }

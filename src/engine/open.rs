@@ -6,8 +6,11 @@
 //! spans more time than the lane's lateness, or panes that are sealed faster than closed, waits in
 //! a map: everything accepted has a place.
 
+mod saved;
+
 use std::collections::BTreeMap;
 
+pub(in crate::engine) use self::saved::Opened;
 use super::{
     partial::{OpenPartial, Partial},
     summary::Flag,

@@ -4,6 +4,7 @@ pub use self::open::OpenPartial;
 use super::summary::Flag;
 
 mod open;
+mod saved;
 
 /// Aggregate of the readings of one interval: 88 bytes, since a channel keeps some seventy.
 ///

@@ -18,6 +18,7 @@ pub mod climatology;
 mod companions;
 pub mod flat_line;
 mod partners;
+mod saved;
 pub mod plan;
 pub mod rate;
 pub mod spike;
@@ -28,7 +29,8 @@ mod tests;
 use std::mem;
 
 use self::{
-    channel::Judged, climatology::Almanac, companions::Companions, partners::Partners, plan::QcPlan,
+    channel::Judged, climatology::Almanac, companions::Companions, partners::Partners,
+    plan::QcPlan, saved::Saving,
 };
 use super::{
     Plan,
@@ -37,7 +39,7 @@ use super::{
     trace::Trace,
     validate::{Advance, Checked, Reading},
 };
-use crate::scan::Step;
+use crate::scan::{Rest, Step};
 
 /// The third stage.
 #[derive(Debug, Default)]
@@ -52,6 +54,8 @@ pub struct Qc {
     now_ns: i64,
     /// Room for the readings of the next batch.
     spare: Vec<Reading>,
+    /// An image that is being taken.
+    saving: Option<Saving>,
 }
 
 /// What is to be done with the readings of a channel.
@@ -225,17 +229,36 @@ impl Step for Qc {
 
     fn step(&mut self, mut checked: Checked) -> Option<Checked> {
         self.now_ns = checked.now_ns;
+        let mut settled = Vec::new();
         for added in &checked.added {
             self.add(&added.info, added.qc.as_deref());
+            if let Some(kept) = &added.kept {
+                self.resume(added, kept, &mut settled);
+            }
+        }
+        if self.saving.is_some() {
+            self.save_before(&checked);
+            self.save_slice();
         }
         if !(self.judged.is_empty() && self.companions.is_empty()) {
             self.judge(&mut checked);
         }
+        if !settled.is_empty() {
+            checked.precede(settled);
+        }
+        if let Some(sitting) = &checked.sitting {
+            self.sit(sitting);
+        }
         Some(checked)
+    }
+
+    fn go_on(&mut self) -> Rest<Checked> {
+        if self.save_slice() { Rest::More } else { Rest::Nothing }
     }
 
     /// What still waits has nothing to wait for.
     fn finish(&mut self) -> Option<Checked> {
+        while self.save_some(usize::MAX) {}
         let mut checked = Checked::empty(self.now_ns);
         for lane in 0..self.waiting.0.len() {
             self.release(lane, i64::MAX, &mut checked.readings);

@@ -1,5 +1,7 @@
 //! Which channel a field of a frame is.
 
+mod saved;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -7,6 +9,7 @@ use std::{
 
 use super::{
     calibration::Calibration,
+    image::{Kept, fingerprint},
     plan::{ChannelKey, ChannelPlan, Linear, PatternPlan, Plan, Unknown},
     qc::plan::QcPlan,
     rules::Rules,
@@ -61,6 +64,8 @@ pub struct Registry {
     lanes: usize,
     /// Channels not yet told to the stages behind.
     added: Vec<Added>,
+    /// Ids of the channels of the plan, by their numbers: calibrations refer to these.
+    planned: Vec<Arc<str>>,
 }
 
 /// What the stages behind validation must know of a new channel.
@@ -72,6 +77,8 @@ pub struct Added {
     pub conversion: Conversion,
     /// What it is judged by; `None` for no test.
     pub qc: Option<Arc<QcPlan>>,
+    /// What it goes on from, if there is anything.
+    pub kept: Option<Kept>,
 }
 
 #[derive(Debug)]
@@ -123,6 +130,7 @@ impl Registry {
             sources: sources.collect(),
             lanes: 0,
             added: Vec::new(),
+            planned: plan.channels.iter().map(|channel| Arc::clone(&channel.id)).collect(),
         };
         for (source, planned) in plan.sources.iter().enumerate() {
             if planned.named_fields {
@@ -239,11 +247,7 @@ impl Registry {
             return Err(ReadingRefusal::UnknownChannel);
         }
         found.discovered += 1;
-        let mut plan = found.plan(source, id, key);
-        // Calibrated values are no longer in the unit of the wire.
-        if plan.unit.is_none() && plan.calibration == Calibration::IDENTITY {
-            plan.unit = unit;
-        }
+        let plan = found.with_unit(found.plan(source, id, key), unit);
         let target = self.add(&plan, true, timeline);
         self.sources[source].devices.channels[device as usize].set(field, target);
         Ok(target)
@@ -272,6 +276,7 @@ impl Registry {
             self.lanes - 1
         });
         let index = u32::try_from(self.channel_count()).expect("CHANNELS_MAX holds");
+        let junctions = self.junctions(plan);
         let source = &mut self.sources[plan.source];
         source.count += 1;
         let info = ChannelInfo {
@@ -285,9 +290,10 @@ impl Registry {
             lane: timeline.lane_id(lane),
             calibration: plan.calibration.clone(),
             rules: plan.rules.clone(),
+            fingerprint: fingerprint::of(plan, &source.name, &junctions),
         };
         let (conversion, qc) = (plan.conversion, plan.qc.clone());
-        self.added.push(Added { info: Arc::new(info), conversion, qc });
+        self.added.push(Added { info: Arc::new(info), conversion, qc, kept: None });
         Target {
             channel: index,
             lane: u32::try_from(lane).expect("no more lanes than channels"),
@@ -297,6 +303,14 @@ impl Registry {
 
     fn channel_count(&self) -> usize {
         self.sources.iter().map(|source| source.count).sum()
+    }
+}
+
+impl Registry {
+    /// Ids of the channels that give the cold junctions of this one.
+    fn junctions(&self, plan: &ChannelPlan) -> Vec<Arc<str>> {
+        let numbers = plan.calibration.junctions();
+        numbers.filter_map(|number| self.planned.get(number as usize)).map(Arc::clone).collect()
     }
 }
 
@@ -325,6 +339,17 @@ impl SourceChannels {
                 rules: self.rules.clone(),
             },
         }
+    }
+}
+
+impl SourceChannels {
+    /// With the unit that the wire gives, unless there is another.
+    fn with_unit(&self, mut plan: ChannelPlan, unit: Option<Arc<str>>) -> ChannelPlan {
+        // Calibrated values are no longer in the unit of the wire.
+        if plan.unit.is_none() && plan.calibration == Calibration::IDENTITY {
+            plan.unit = unit;
+        }
+        plan
     }
 }
 

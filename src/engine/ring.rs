@@ -8,7 +8,11 @@
 //!
 //! Panes without readings are not stored: each entry knows its pane, and evicting goes by that.
 
+mod saved;
+
 use super::partial::Partial;
+
+pub use self::saved::Panes;
 
 /// What a ring holds: the aggregate of a pane, or of several.
 pub trait Entry: Copy {
@@ -94,6 +98,13 @@ impl<E: Entry> Ring<'_, E> {
     /// # Panics
     /// If the ring is full: more panes than a window has cannot lie within one.
     pub fn push(&mut self, pane: i64, partial: &E) {
+        self.append(pane, partial);
+        if self.state.len == self.state.fold_at && self.state.folded == 0 {
+            self.fold();
+        }
+    }
+
+    fn append(&mut self, pane: i64, partial: &E) {
         assert!(self.len() < self.entries.len(), "a window holds no more panes than it has");
         debug_assert!(self.len() == 0 || self.state.newest < pane);
         let at = self.at(self.len());
@@ -102,9 +113,6 @@ impl<E: Entry> Ring<'_, E> {
         self.state.newest = pane;
         self.state.len += 1;
         self.state.back.merge(partial);
-        if self.state.len == self.state.fold_at && self.state.folded == 0 {
-            self.fold();
-        }
     }
 
     /// Drops the panes below `pane`.

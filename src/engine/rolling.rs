@@ -61,8 +61,12 @@ impl Step for Rolling {
     fn step(&mut self, mut checked: Checked) -> Option<Arc<Snapshot>> {
         let Self { editor, aggregator, .. } = self;
         let arrived_ns = editor.enter(&mut checked);
-        checked.added.drain(..).for_each(|added| aggregator.add(added.info));
+        checked.added.drain(..).for_each(|added| aggregator.welcome(added.into()));
         aggregator.take(arrived_ns, &checked.readings, &checked.advances);
+        if let Some(sitting) = &checked.sitting {
+            editor.save(sitting);
+            aggregator.sit(sitting);
+        }
         if self.under_way.is_none()
             && let Some(edition) = editor.due()
         {

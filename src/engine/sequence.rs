@@ -1,5 +1,7 @@
 //! Lost, repeated and reordered frames, by sequence number.
 
+mod saved;
+
 use super::ledger::SequenceTally;
 use crate::limits::{BOOTS_REMEMBERED, SEQUENCE_WINDOW};
 

@@ -12,6 +12,7 @@ use super::{
     condition::{Condition, History},
     directory::Directory,
     gallery::{Part, Shown},
+    image::{Reader, Writer},
     ledger::{ReadingTally, SequenceTally},
     plan::ChannelKey,
     split::seat,
@@ -122,6 +123,8 @@ pub struct ChannelInfo {
     pub calibration: Calibration,
     /// How it is aggregated.
     pub rules: Rules,
+    /// What gives its panes their meaning: see [`super::image::fingerprint`].
+    pub fingerprint: u64,
 }
 
 /// One channel in a snapshot.
@@ -152,6 +155,26 @@ pub struct Live {
     pub flag: Flag,
     /// What speaks against it.
     pub tests: Tests,
+}
+
+impl Live {
+    pub(super) fn save(&self, writer: &mut Writer<'_>) {
+        writer.real(self.value);
+        writer.integer(self.at_ns);
+        writer.integer(self.arrived_ns);
+        writer.byte(self.flag as u8);
+        self.tests.save(writer);
+    }
+
+    pub(super) fn restore(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            value: reader.value_or_none()?,
+            at_ns: reader.time()?,
+            arrived_ns: reader.time()?,
+            flag: *Flag::ALL.get(usize::from(reader.byte()?))?,
+            tests: Tests::restore(reader)?,
+        })
+    }
 }
 
 /// Whether a channel delivers.
@@ -319,6 +342,7 @@ pub(crate) mod tests_support {
             lane: 0,
             calibration: Calibration::IDENTITY,
             rules: rules(),
+            fingerprint: 0,
         })
     }
 }

@@ -8,7 +8,9 @@ use std::{mem, sync::Arc};
 
 use super::{
     aggregate::{Event, in_order},
+    image::Kept,
     recycle::{Home, Spares},
+    registry::Added,
     snapshot::ChannelInfo,
     validate::{Advance, Checked, Reading},
 };
@@ -27,12 +29,27 @@ pub struct Portion {
     /// When the frames arrived, near enough.
     pub arrived_ns: i64,
     /// Channels that are new from here on, which take the shard's next numbers.
-    pub added: Vec<Arc<ChannelInfo>>,
+    pub added: Vec<Newcomer>,
     /// Readings of the shard's channels, by their numbers there.
     pub readings: Vec<Reading>,
     /// Where among these readings watermarks move; lanes are those of everybody.
     pub advances: Vec<Advance>,
     home: Home<Lists>,
+}
+
+/// A channel that is new to an aggregator.
+#[derive(Debug)]
+pub struct Newcomer {
+    /// What never changes about it.
+    pub info: Arc<ChannelInfo>,
+    /// What it goes on from, if there is anything.
+    pub kept: Option<Kept>,
+}
+
+impl From<Added> for Newcomer {
+    fn from(Added { info, kept, .. }: Added) -> Self {
+        Self { info, kept }
+    }
 }
 
 /// The lists of a [`Portion`], to be filled again.
@@ -93,7 +110,7 @@ impl Split {
     /// `arrived_ns`.
     pub fn divide(&mut self, arrived_ns: i64, checked: &mut Checked) {
         for added in checked.added.drain(..) {
-            self.seat(added.info);
+            self.seat(added.into());
         }
         let Self { shards, seats } = self;
         for Shard { open, .. } in &mut *shards {
@@ -123,12 +140,13 @@ impl Split {
         (!nothing).then(|| mem::replace(open, Portion::new(spares)))
     }
 
-    fn seat(&mut self, info: Arc<ChannelInfo>) {
+    fn seat(&mut self, newcomer: Newcomer) {
+        let info = &newcomer.info;
         let (shard, place) = seat(info.index as usize, self.shards.len());
         if (info.index as usize).is_multiple_of(CHANNELS_PER_CHUNK) {
             self.seats.push(Seat { shard: shard as u32, first: place as u32 });
         }
-        self.shards[shard].open.added.push(info);
+        self.shards[shard].open.added.push(newcomer);
     }
 }
 

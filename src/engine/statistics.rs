@@ -31,6 +31,7 @@ pub mod plan;
 pub mod detail;
 pub mod waiting;
 mod channel;
+mod saved;
 
 use std::sync::Arc;
 

@@ -4,6 +4,10 @@
 //! is W = g0 floor((M - L) / g0), and never goes back. A source has one M; channels that differ
 //! in pane, lateness or future bound are in lanes of their own, each with its W.
 
+mod saved;
+
+pub use self::saved::Past;
+
 /// Bounds that the channels of a lane share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaneRules {

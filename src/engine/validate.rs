@@ -25,10 +25,14 @@ use crate::{
     wire::{FIELD_OVERFLOW, FIELD_UNKNOWN, FieldTable, Head, Health, Sample},
 };
 
-use self::checked::Lists;
-pub use self::checked::{Advance, Checked, Entry, Reading, Report};
+use self::{checked::Lists, saved::Resumption};
+pub use self::{
+    checked::{Advance, Checked, Entry, Reading, Report},
+    saved::Terms,
+};
 
 mod checked;
+mod saved;
 
 /// The first stage.
 #[derive(Debug)]
@@ -42,6 +46,8 @@ pub struct Validate {
     /// What the batch that is at work adds to the books.
     tally: ReadingTally,
     news: DeviceNews,
+    /// What the first step is to tell after a restart.
+    resumption: Option<Resumption>,
 }
 
 #[derive(Debug)]
@@ -90,6 +96,7 @@ impl Validate {
                 || plan.all_rules().any(|rules| rules.statistics.speed.is_some()),
             tally: ReadingTally::default(),
             news: DeviceNews::default(),
+            resumption: None,
         }
     }
 
@@ -443,13 +450,19 @@ impl Step for Validate {
             added: Vec::new(),
             report: None,
             traces: Vec::new(),
+            sitting: input.sitting,
+            kept_books: None,
             lists_home: self.spare_lists.home(),
         };
+        self.tell(&mut checked);
         if let Some(batch) = input.batch {
             self.batch(batch, &mut checked);
         }
         // Also those of the configuration, which no batch brings.
         checked.added = self.registry.take_added();
+        if let Some(sitting) = &checked.sitting {
+            self.save(sitting);
+        }
         Some(checked)
     }
 

@@ -2,6 +2,8 @@
 
 use std::ops::BitOr;
 
+use super::image::{Reader, Writer};
+
 /// What may speak against a reading, apart from what refuses it.
 ///
 /// The QARTOD tests are those of the IOOS manuals; see `docs/definitions.md`.
@@ -112,6 +114,16 @@ impl Tests {
     /// Those it holds, in the order of [`Test::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Test> {
         Test::ALL.into_iter().filter(move |&test| self.contains(test))
+    }
+}
+
+impl Tests {
+    pub(super) fn save(self, writer: &mut Writer<'_>) {
+        writer.number(u64::from(self.0));
+    }
+
+    pub(super) fn restore(reader: &mut Reader<'_>) -> Option<Self> {
+        u16::try_from(reader.number()?).ok().map(Self)
     }
 }
 

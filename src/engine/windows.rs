@@ -4,16 +4,23 @@ mod agenda;
 mod banks;
 mod found;
 mod lane;
+mod saved;
 mod seat;
+mod slice;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-pub use self::found::{Emitted, Found, Latest};
 use self::{
-    agenda::{Agenda, Job, Sealed, Show},
+    agenda::{Agenda, Job, Show},
     banks::{Banks, Channel},
     lane::Lane,
+    saved::Saving,
     seat::{Besides, Seat},
+    slice::{close_some, show_some},
+};
+pub use self::{
+    found::{Emitted, Found, Latest},
+    saved::Resumed,
 };
 use super::{
     bins::{
@@ -48,6 +55,8 @@ pub struct Windows {
     agenda: Agenda,
     /// Values that are taken together.
     run: Vec<f64>,
+    /// An image that is being taken.
+    saving: Option<Saving>,
 }
 
 /// What became of accepted readings, per source.
@@ -84,6 +93,7 @@ impl Windows {
             shared: BTreeMap::new(),
             agenda: Agenda::default(),
             run: Vec::new(),
+            saving: None,
         }
     }
 
@@ -304,12 +314,18 @@ impl Windows {
         count: &mut impl Count,
         shown: &mut impl FnMut(Latest<'_>),
     ) -> Rest<Weights> {
-        let Self { lanes, seats, banks, agenda, .. } = self;
+        let Self { lanes, seats, banks, agenda, saving, .. } = self;
         let mut left = agenda.share(channels);
         while 0 < left {
             let done = match agenda.next() {
                 None => return Rest::Nothing,
                 Some(Job::Close(sealed, show_ns)) => {
+                    if let Some(saving) = saving {
+                        let Lane { open, members, .. } = &lanes[sealed.lane];
+                        open.would_close(sealed.start_ns, sealed.next, left, |member| {
+                            saving.before(members[member as usize], lanes, seats, banks);
+                        });
+                    }
                     let lane = &mut lanes[sealed.lane];
                     let done = close_some(sealed, lane, left, banks, (show_ns, &mut *shown));
                     if done.is_last
@@ -320,7 +336,7 @@ impl Windows {
                     done
                 }
                 Some(Job::Show(show)) => {
-                    let done = show_some(show, seats, left, banks, &mut *shown);
+                    let done = show_some(show, lanes, (seats, left), (banks, saving), &mut *shown);
                     if done.is_last
                         && let Some(Show { weights, .. }) = agenda.shown()
                     {
@@ -416,70 +432,6 @@ impl Windows {
             self.banks.emit(place, window, at_ns, emit);
         }
     }
-}
-
-/// What a slice of work came to.
-#[derive(Clone, Copy, Debug)]
-struct Done {
-    /// Channels that were worked for; at least one, so that there is an end.
-    channels: usize,
-    /// Whether that was all.
-    is_last: bool,
-}
-
-/// Closes a pane for so many channels, and shows their results at once if an instant is given.
-fn close_some(
-    sealed: &mut Sealed,
-    lane: &mut Lane,
-    most: usize,
-    banks: &mut Banks,
-    (show_ns, shown): (Option<i64>, &mut impl FnMut(Latest<'_>)),
-) -> Done {
-    let slice = lane.close_some(sealed.start_ns, (sealed.next, most), |place, closed, closing| {
-        let due_ns = banks.close(place, closed, closing);
-        if let Some(watermark_ns) = show_ns {
-            banks.refresh(place, watermark_ns, shown);
-        }
-        due_ns
-    });
-    sealed.accepted += slice.accepted;
-    sealed.next = slice.next.unwrap_or_default();
-    Done { channels: slice.channels.max(1), is_last: slice.next.is_none() }
-}
-
-/// Shows the results of so many channels whose windows have moved on since they were last shown.
-fn show_some(
-    show: &mut Show,
-    seats: &[Seat],
-    most: usize,
-    banks: &mut Banks,
-    shown: &mut impl FnMut(Latest<'_>),
-) -> Done {
-    if let relief @ (Relief::Weigh { .. } | Relief::Coarsen(_) | Relief::Withhold(_)) =
-        std::mem::take(&mut show.relief)
-    {
-        for (lane, watermark_ns) in show.watermarks_ns.iter().enumerate() {
-            banks.counting.reach(lane, *watermark_ns);
-        }
-        show.weights = banks.counting.relieve(&relief);
-    }
-    let newest_ns = show.newest_ns();
-    let mut channels = 0;
-    while let Some(look_ns) = banks.look_ns.get(show.next).copied() {
-        if channels == most {
-            return Done { channels, is_last: false };
-        }
-        // Most are not due in any lane, and theirs need not be looked up.
-        if look_ns <= newest_ns {
-            let watermark_ns = show.watermark_ns(seats[show.next].lane as usize);
-            if look_ns <= watermark_ns {
-                banks.refresh(show.next as u32, watermark_ns, shown);
-                channels += 1;
-            }
-        }
-        show.next += 1;
-    }
-    Done { channels: channels.max(1), is_last: true }
 }
 
 #[cfg(test)]

@@ -252,6 +252,7 @@ pub(crate) mod tests {
             lane: 0,
             calibration: Calibration::IDENTITY,
             rules: rules(),
+            fingerprint: 0,
         }
     }
 

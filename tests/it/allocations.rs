@@ -176,7 +176,7 @@ impl Path {
     fn take(&mut self) {
         while let Ok(batch) = self.queue.try_recv() {
             assert_eq!(batch.transport.batches_refused, 0);
-            let input = Input { now_ns: batch.now_ns, batch: Some(batch) };
+            let input = Input { now_ns: batch.now_ns, batch: Some(batch), sitting: None };
             let checked = self.validate.step(input).expect("one for one");
             let checked = self.normalize.step(checked).expect("one for one");
             self.publications += u64::from(self.last.step(checked).is_some());

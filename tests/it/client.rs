@@ -140,6 +140,7 @@ fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
             lane: 0,
             calibration: Calibration::IDENTITY,
             rules: rules(),
+            fingerprint: 0,
         };
         listing.add(Arc::new(info));
         gallery.add(&rules());

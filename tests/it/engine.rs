@@ -94,7 +94,8 @@ impl Engine {
     fn step(&mut self, frames: Frames, wire: WireTally, now_ns: i64) -> Arc<Snapshot> {
         let batch = Batch { now_ns, frames, wire, ..Batch::default() };
         self.3 += MS;
-        let checked = self.0.step(Input { now_ns: self.3, batch: Some(batch) }).unwrap();
+        let checked =
+            self.0.step(Input { now_ns: self.3, batch: Some(batch), sitting: None }).unwrap();
         let snapshot = self.2.step(self.1.step(checked).unwrap()).expect("each step publishes");
         assert_eq!(snapshot.total.imbalance(), None);
         snapshot

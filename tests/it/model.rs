@@ -11,6 +11,7 @@ mod history;
 mod oracle;
 mod shards;
 mod sliced;
+mod state;
 mod statistics;
 
 use std::collections::BTreeMap;
@@ -115,6 +116,12 @@ fn batch_of(events: &[Event], now_ns: i64) -> Batch {
     Batch { now_ns, frames, wire, ..Batch::default() }
 }
 
+/// The same batch for another engine.
+fn batch_again(batch: &Batch) -> Batch {
+    let Batch { now_ns, frames, wire, .. } = batch;
+    Batch { now_ns: *now_ns, frames: frames.clone(), wire: *wire, ..Batch::default() }
+}
+
 struct Front(Validate, Normalize);
 
 impl Front {
@@ -123,8 +130,10 @@ impl Front {
     }
 
     fn step(&mut self, batch: Batch) -> Checked {
-        let checked =
-            self.0.step(Input { now_ns: batch.now_ns, batch: Some(batch) }).expect("one for one");
+        let checked = self
+            .0
+            .step(Input { now_ns: batch.now_ns, batch: Some(batch), sitting: None })
+            .expect("one for one");
         self.1.step(checked).expect("one for one")
     }
 }

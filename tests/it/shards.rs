@@ -57,7 +57,7 @@ fn input(n: usize) -> Input {
     frames.samples.extend((0..CHANNELS).map(sample));
     let mut wire = WireTally { bytes_in: 10, ..WireTally::default() };
     wire.accept(10, CHANNELS);
-    Input { now_ns, batch: Some(Batch { now_ns, frames, wire, ..Batch::default() }) }
+    Input { now_ns, batch: Some(Batch { now_ns, frames, wire, ..Batch::default() }), sitting: None }
 }
 
 type Published = Rc<RefCell<Vec<Arc<Snapshot>>>>;

@@ -79,6 +79,12 @@ impl Budget {
         self.largest[channel as usize / BLOCK] = None;
     }
 
+    /// Whether the channel can do with less is as when it was added.
+    pub fn release(&mut self, channel: u32, yields: bool) {
+        self.shares[channel as usize].yields = yields;
+        self.largest[channel as usize / BLOCK] = None;
+    }
+
     /// Whether more bytes are taken than there are.
     #[must_use]
     pub fn is_broken(&self) -> bool {

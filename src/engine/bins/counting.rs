@@ -10,9 +10,12 @@ use super::{
     relief::{Relief, Weights},
     tally::Tally,
 };
-use crate::engine::{
-    open::{Pane, open_slots},
-    rules::Rules,
+use crate::{
+    engine::{
+        open::{Pane, open_slots},
+        rules::Rules,
+    },
+    limits::EVENT_TIME_ABS_MAX_NS,
 };
 
 /// The counts of all channels that have percentiles.
@@ -44,6 +47,14 @@ pub struct Counter {
     place: Place,
     channel: u32,
     lane: u32,
+}
+
+/// What the counts of a channel are saved by.
+pub(super) struct Parts<'a> {
+    pub(super) place: Place,
+    pub(super) counts: Option<&'a (BinScale, Levels)>,
+    pub(super) open: &'a OpenBins,
+    pub(super) tally: &'a mut Tally,
 }
 
 #[derive(Debug)]
@@ -215,6 +226,63 @@ impl Counting {
         Weights::default()
     }
 
+    /// The channel that a counter is of, with what it is saved by.
+    pub(super) fn parts(&mut self, counter: &Counter) -> Parts<'_> {
+        let Self { channels, open, tally, .. } = self;
+        let Channel { place, counts, .. } = &channels[counter.channel as usize];
+        Parts { place: *place, counts: counts.as_ref(), open, tally }
+    }
+
+    /// Puts packed bins in as those of an open pane; see [`OpenBins::put`].
+    pub(super) fn put_open(&mut self, counter: &Counter, pane: Pane, packed: &[u8]) {
+        self.open.put(counter.place, pane, packed);
+    }
+
+    /// Counts a channel in which nothing is counted with so many figures, or not at all.
+    pub(super) fn begin_with(&mut self, counter: &Counter, figures: Option<u8>) -> Option<()> {
+        let Some(figures) = figures else {
+            self.withhold(counter.channel);
+            return Some(());
+        };
+        loop {
+            let channel = &self.channels[counter.channel as usize];
+            let (scale, _) = channel.counts.as_ref()?;
+            if scale.figures() == figures {
+                return Some(());
+            }
+            scale.coarser()?;
+            self.coarsen(counter.channel);
+        }
+    }
+
+    /// Fills the counts of a channel by `fill`.
+    pub(super) fn fill(
+        &mut self,
+        counter: &Counter,
+        fill: impl FnOnce(&BinScale, &mut Levels, &mut Tally) -> Option<()>,
+    ) -> Option<()> {
+        let Self { channels, tally, budget, .. } = self;
+        let (scale, levels) = channels[counter.channel as usize].counts.as_mut()?;
+        let filled = fill(scale, levels, tally);
+        budget.set(counter.channel, levels.bytes() as u64);
+        filled
+    }
+
+    /// A channel with these rules in which nothing is counted again.
+    pub(in crate::engine) fn clear(&mut self, counter: &Counter, rules: &Rules) {
+        let Self { channels, open, budget, .. } = self;
+        let channel = &mut channels[counter.channel as usize];
+        match channel.precision() {
+            Precision::Configured => {}
+            Precision::Coarsened(_) => budget.load.coarsened -= 1,
+            Precision::Withheld => budget.load.withheld -= 1,
+        }
+        open.clear(channel.place, open_slots(rules.pane_ns, rules.lateness_ns));
+        channel.counts = Some((channel.finest, Levels::new(&rules.windows)));
+        budget.set(counter.channel, 0);
+        budget.release(counter.channel, channel.finest.coarser().is_some());
+    }
+
     /// Makes the counts fit the budget.
     #[cold]
     fn fit(&mut self) {
@@ -239,7 +307,8 @@ impl Counting {
             self.budget.load.coarsened += 1;
         }
         // What was asked for in between must not show in what it comes to.
-        levels.catch_up(self.reached_ns[channel.lane as usize], &mut self.tally);
+        let reached_ns = self.reached_ns[channel.lane as usize].max(-EVENT_TIME_ABS_MAX_NS);
+        levels.catch_up(reached_ns, &mut self.tally);
         levels.coarsen(scale, &coarser, &mut self.tally);
         *scale = coarser;
         self.budget.set(at, levels.bytes() as u64);

@@ -95,6 +95,51 @@ impl Levels {
         }
     }
 
+    /// How many windows there are.
+    pub(super) fn len(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// The window of a level.
+    pub(super) fn window(&self, l: usize) -> Window {
+        self.levels[l].window
+    }
+
+    /// Number and packed bins of each pane of a level, oldest first.
+    pub(super) fn panes(&self, l: usize) -> impl Iterator<Item = (i64, &[u8])> {
+        self.levels[l].ring.panes()
+    }
+
+    /// Number of the pane that grows at a level, if one does.
+    pub(super) fn growing(&self, l: usize) -> Option<i64> {
+        let level = &self.levels[l];
+        (level.growing.count != 0).then_some(level.growing_pane)
+    }
+
+    /// Counts what grows at a level in a table.
+    pub(super) fn count_growing(&self, l: usize, tally: &mut Tally) {
+        self.levels[l].growing.each(|packed| tally.add_all(Entries::new(packed)));
+    }
+
+    /// Puts a complete pane behind those of a level, which it is younger than.
+    pub(super) fn put(&mut self, l: usize, pane: i64, packed: &[u8], n: u64) {
+        self.levels[l].ring.push(pane, packed, n);
+    }
+
+    /// Lets a pane grow at a level at which none does.
+    pub(super) fn grow(
+        &mut self,
+        l: usize,
+        pane: i64,
+        (packed, n): (&[u8], u64),
+        tally: &mut Tally,
+    ) {
+        let level = &mut self.levels[l];
+        level.growing_pane = pane;
+        level.growing.add(packed, n, tally);
+        self.complete_ns = self.complete_ns.min(level.end_ns());
+    }
+
     /// Bytes that the counts take, beyond those of [`Self::bytes_empty`].
     #[must_use]
     pub fn bytes(&self) -> usize {

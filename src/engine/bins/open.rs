@@ -7,7 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::{Bin, packed::Entries, packed::push_number, packed::take_number, tally::Tally};
-use crate::{engine::open::Pane, limits::OPEN_BIN_BYTES};
+use crate::{
+    engine::{image::Writer, open::Pane},
+    limits::OPEN_BIN_BYTES,
+};
 
 /// The open panes of all channels that are counted.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +67,54 @@ impl OpenBins {
         let key = (place.0, number);
         let open = self.spilled.entry(key).or_insert(Open { pane: number, ..Open::EMPTY });
         open.note(bin, tally, &mut self.scratch);
+    }
+
+    /// Writes the open panes of a channel with so many slots.
+    pub(super) fn save(
+        &self,
+        place: Place,
+        slots: usize,
+        pane_ns: i64,
+        (tally, writer): (&mut Tally, &mut Writer<'_>),
+    ) {
+        let held = self.slots[place.0 as usize..].iter().take(slots);
+        let spilled = self.spilled.range((place.0, i64::MIN)..=(place.0, i64::MAX));
+        let mut open: Vec<&Open> = held.chain(spilled.map(|(_, open)| open)).collect();
+        open.retain(|open| !open.is_empty());
+        // A pane that began in the map may have found its slot free later, and be in both.
+        open.sort_by_key(|open| open.pane);
+        let panes = || open.chunk_by(|a, b| a.pane == b.pane);
+        writer.count(panes().count());
+        let mut packed = Vec::new();
+        for parts in panes() {
+            writer.integer(parts[0].pane * pane_ns);
+            parts.iter().for_each(|open| Open::clone(open).close(tally));
+            packed.clear();
+            tally.pack(&mut packed);
+            writer.bytes(&packed);
+        }
+    }
+
+    /// Puts packed bins in as those of this pane, of which nothing is noted.
+    pub(super) fn put(&mut self, place: Place, pane: Pane, packed: &[u8]) {
+        let Pane { number, slot } = pane;
+        let mut runs = Vec::with_capacity(packed.len() + 10);
+        push_number(&mut runs, packed.len() as u64);
+        runs.extend_from_slice(packed);
+        let put = Open { pane: number, runs, ..Open::EMPTY };
+        let open = &mut self.slots[(place.0 + slot) as usize];
+        if open.is_empty() {
+            *open = put;
+        } else {
+            self.spilled.insert((place.0, number), put);
+        }
+    }
+
+    /// Forgets the open panes of a channel with so many slots.
+    pub(super) fn clear(&mut self, place: Place, slots: usize) {
+        let first = place.0 as usize;
+        self.slots[first..first + slots].fill(Open::EMPTY);
+        self.spilled.retain(|(of, _), _| *of != place.0);
     }
 
     /// Counts the bins of this pane, which is open no longer, in the table.

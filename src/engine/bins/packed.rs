@@ -5,7 +5,8 @@
 //! bits a byte, the lowest first. A bin takes one byte for a single reading and mostly two for
 //! several; distances count from the lowest bin there is.
 
-use super::Bin;
+use super::{Bin, BinScale};
+use crate::{engine::image::Reader, limits::IMAGE_COUNT_MAX};
 
 /// Longest a number may be: 64 bits in sevens.
 const NUMBER_BYTES_MAX: usize = 10;
@@ -50,6 +51,26 @@ pub fn take_number(bytes: &mut &[u8]) -> u64 {
         }
     }
     number
+}
+
+/// Checks bytes that somebody else gives for packed: how many readings they count, at most
+/// [`IMAGE_COUNT_MAX`]; `None` if [`Entries`] could not read them, or if `scale` lacks one of the
+/// bins.
+#[must_use]
+pub fn check(bytes: &[u8], scale: &BinScale) -> Option<u64> {
+    let mut reader = Reader::new(bytes);
+    let (mut bin, mut n, mut is_first) = (i64::from(Bin::MIN), 0_u64, true);
+    while reader.end().is_none() {
+        let token = reader.small()?;
+        let count = if token & 1 == 0 { 1 } else { reader.tally()? + 2 };
+        let gap = i64::from(token >> 1);
+        bin += gap;
+        let ascends = is_first || 0 < gap;
+        Bin::try_from(bin).ok().filter(|bin| ascends && scale.has(*bin))?;
+        n = n.checked_add(count).filter(|n| *n <= IMAGE_COUNT_MAX)?;
+        is_first = false;
+    }
+    Some(n)
 }
 
 /// The bins in packed bytes with their counts, ascending.

@@ -50,6 +50,17 @@ pub struct Count {
     total: f64,
 }
 
+impl Count {
+    /// Its raw value, when that was, and what was counted until then.
+    pub(in crate::engine) fn new(raw: f64, at_ns: i64, total: f64) -> Self {
+        Self { raw, at_ns, total }
+    }
+
+    pub(in crate::engine) fn parts(&self) -> (f64, i64, f64) {
+        (self.raw, self.at_ns, self.total)
+    }
+}
+
 impl Counter {
     /// Takes a reading, and gives what it comes to.
     pub(super) fn step(&self, raw: f64, at_ns: i64, count: &mut Option<Count>) -> Graded {

@@ -1,5 +1,7 @@
 //! The exact windows of one channel.
 
+mod saved;
+
 use std::{mem, sync::Arc};
 
 use super::{

@@ -5,6 +5,8 @@
 //! whole. So the count is never too small, too large by at most what one part lacks, and 0 exactly
 //! when the window holds everything, because the time of the newest is kept.
 
+mod saved;
+
 use std::collections::VecDeque;
 
 use crate::limits::EXACT_SLICES;

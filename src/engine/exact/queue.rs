@@ -6,6 +6,8 @@
 //! and query take one merge each, amortized; nothing is ever subtracted from a float. Building the
 //! front up takes as many merges as there are readings, once in as many evictions.
 
+mod saved;
+
 use std::collections::VecDeque;
 
 use super::{lacking::Lacking, reorder::Noted};

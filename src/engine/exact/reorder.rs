@@ -1,5 +1,7 @@
 //! Readings that wait for the watermark, to be taken in the order of time.
 
+mod saved;
+
 use crate::engine::summary::Flag;
 
 /// A reading, or a note that there was no value.

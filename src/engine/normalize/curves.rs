@@ -1,5 +1,7 @@
 //! Channels whose calibration is more than a line, and those that measure their cold junctions.
 
+mod saved;
+
 use std::sync::Arc;
 
 use crate::engine::{

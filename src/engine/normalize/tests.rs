@@ -114,7 +114,7 @@ fn readings(plan: &Plan, shots: &[Shot], per_batch: usize) -> Vec<Reading> {
             }));
         }
         let batch = Batch { frames, ..Batch::default() };
-        let checked = validate.step(Input { now_ns: 0, batch: Some(batch) });
+        let checked = validate.step(Input { now_ns: 0, batch: Some(batch), sitting: None });
         let checked = checked.and_then(|checked| normalize.step(checked)).expect("one for one");
         all.extend(checked.readings.iter().copied());
     }

@@ -1,5 +1,7 @@
 //! The aggregate of a pane that still takes readings.
 
+mod saved;
+
 use super::{Counts, Partial, larger, smaller};
 use crate::engine::summary::Flag;
 

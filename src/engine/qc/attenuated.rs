@@ -35,7 +35,7 @@ pub struct Attenuated {
 #[derive(Debug)]
 pub struct AttenuatedTest {
     bounds: Attenuated,
-    sweep: Sweep,
+    pub(super) sweep: Sweep,
 }
 
 impl AttenuatedTest {

@@ -1,5 +1,7 @@
 //! The tests of one channel, with what they remember.
 
+mod saved;
+
 use std::mem;
 
 use super::{

@@ -3,6 +3,8 @@
 //! Within a frame their order does not matter: a direction waits for the end of its frame, and
 //! takes the speed that is nearest to it in time.
 
+mod saved;
+
 use super::{partners::Partners, plan::Partner};
 use crate::engine::validate::{Entry, Reading};
 

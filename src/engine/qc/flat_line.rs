@@ -51,6 +51,15 @@ impl FlatLineTest {
         Self { tolerance: bounds.tolerance, except: bounds.except, watches }
     }
 
+    /// What its verdicts are made of.
+    pub(super) fn sweeps(&self) -> impl Iterator<Item = &Sweep> {
+        self.watches.iter().map(|(_, watch)| &watch.sweep)
+    }
+
+    pub(super) fn sweeps_mut(&mut self) -> impl Iterator<Item = &mut Sweep> {
+        self.watches.iter_mut().map(|(_, watch)| &mut watch.sweep)
+    }
+
     /// Judges the next value, which is not older than the one before. Where the values do not
     /// reach back far enough, nothing speaks against it.
     pub fn next(&mut self, at_ns: i64, value: f64) -> Flag {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{plan::Partner, rate::Slope};
+use crate::engine::image::{Reader, Writer};
 
 /// What is known of the channels that are partners of others.
 ///
@@ -20,6 +21,16 @@ pub(super) struct Latest {
     value: Option<(i64, f64)>,
     slope: Slope,
     per_second: Option<f64>,
+}
+
+impl Latest {
+    pub(super) fn restore(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            value: reader.option(|reader| Some((reader.time()?, reader.value()?)))?,
+            slope: Slope::restore(reader)?,
+            per_second: reader.option(|reader| reader.real(1e150))?,
+        })
+    }
 }
 
 impl Partners {
@@ -47,6 +58,22 @@ impl Partners {
             latest.per_second = latest.slope.next(at_ns, value);
             latest.value = Some((at_ns, value));
         }
+    }
+
+    /// Writes what is known of a partner.
+    pub(super) fn save(&self, number: u32, writer: &mut Writer<'_>) {
+        let Latest { value, slope, per_second } = &self.latest[number as usize];
+        writer.option(*value, |writer, (at_ns, value)| {
+            writer.integer(at_ns);
+            writer.real(value);
+        });
+        slope.save(writer);
+        writer.option(*per_second, Writer::real);
+    }
+
+    /// Goes on with what was known of a partner.
+    pub(super) fn put(&mut self, number: u32, latest: Latest) {
+        self.latest[number as usize] = latest;
     }
 
     /// A partner has no value, or none that counts.

@@ -13,6 +13,16 @@ pub struct Slope {
 }
 
 impl Slope {
+    /// Goes on from this value.
+    pub(super) fn since(previous: Option<(i64, f64)>) -> Self {
+        Self { previous }
+    }
+
+    /// Time and value of the one before.
+    pub(super) fn previous(&self) -> Option<(i64, f64)> {
+        self.previous
+    }
+
     /// Takes the next value of a channel and gives its change per second since the one before;
     /// `None` for the first, for the first after one that is missing, and for one that is not
     /// younger than the one before.

@@ -1,5 +1,7 @@
 //! What the values of a stretch of time that ends now came to.
 
+mod saved;
+
 use crate::{
     engine::{
         partial::{OpenPartial, Partial},

@@ -62,7 +62,7 @@ fn run(events: &[Event], cuts: &[usize]) -> Vec<Result<Reading, i64>> {
         .zip(&channels)
         .map(|(index, qc)| {
             let info = tests_support::info(index, &format!("c{index}"));
-            Added { info, conversion: Conversion::IDENTITY, qc: qc.clone() }
+            Added { info, conversion: Conversion::IDENTITY, qc: qc.clone(), kept: None }
         })
         .collect();
     let mut out = Vec::new();

@@ -1,5 +1,7 @@
 //! The Allan deviation: how much the means of neighbouring stretches of time differ.
 
+mod saved;
+
 use super::series::Merge;
 
 /// Squared differences between the means of blocks that follow each other.

@@ -1,5 +1,7 @@
 //! What is kept of one channel besides its panes.
 
+mod saved;
+
 use std::{mem, sync::Arc};
 
 use super::{

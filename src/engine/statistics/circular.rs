@@ -1,5 +1,7 @@
 //! Aggregates of directions.
 
+mod saved;
+
 use std::f64::consts::TAU;
 
 use super::series::Merge;

@@ -1,5 +1,7 @@
 //! Aggregates of counters: what they counted, wraps and resets apart.
 
+mod saved;
+
 use super::{hold::Point, series::Merge};
 use crate::engine::calibration::Step;
 

@@ -1,5 +1,7 @@
 //! The exponentially weighted mean of readings at irregular times.
 
+mod saved;
+
 /// The mean so far, a reading weighing half as much after each half-life.
 ///
 /// `y = sum(w x) / sum(w)` with `w = 2^(-age / half-life)`, as pandas has it

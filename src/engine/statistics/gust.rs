@@ -1,5 +1,7 @@
 //! Gusts: the largest running mean (WMO-No. 8, part I, 5.1: of 3 seconds).
 
+mod saved;
+
 use super::{peak::Peak, series::Series};
 use crate::{
     engine::{

@@ -1,5 +1,7 @@
 //! What is known of a quantity between its readings.
 
+mod saved;
+
 /// A reading as a quantity that has its value from then on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {

@@ -1,5 +1,7 @@
 //! The largest of values that came one after the other, and when.
 
+mod saved;
+
 use super::series::Merge;
 
 /// The largest value, the first of several.

@@ -3,6 +3,8 @@
 //! The same levels as in [`crate::engine::chain`], for a channel whose readings come in the order
 //! of time: each of them is merged as it comes.
 
+mod saved;
+
 use super::hold::Point;
 use crate::engine::{
     ring::{Entry, Ring, RingState},

@@ -1,5 +1,7 @@
 //! Aggregates of states: how long each was held, and how often they changed.
 
+mod saved;
+
 use super::{
     hold::{Ends, Hold, Point, Stretch},
     series::{Edge, Merge, Span},

@@ -1,5 +1,7 @@
 //! Aggregates of what speaks for and against readings.
 
+mod saved;
+
 use super::series::{Edge, Merge, Span};
 use crate::engine::verdict::Tests;
 

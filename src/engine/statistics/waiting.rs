@@ -1,5 +1,7 @@
 //! Readings that wait for the watermark, to be taken in the order of time.
 
+mod saved;
+
 use std::collections::VecDeque;
 
 use super::hold::Point;

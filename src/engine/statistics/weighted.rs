@@ -1,5 +1,7 @@
 //! Aggregates by time: what a quantity was on the average of the time in which it was known.
 
+mod saved;
+
 use super::{
     hold::{Ends, Hold, Point, Stretch},
     series::{Edge, Merge, Span},

@@ -1,10 +1,10 @@
 //! What validation hands on: accepted readings, watermarks, and what was counted.
 
-use std::mem;
+use std::{mem, sync::Arc};
 
 use crate::engine::{
-    Ledger, Link, devices::DeviceNews, recycle::Home, registry::Added, summary::Flag, trace::Trace,
-    verdict::Tests,
+    Ledger, Link, books::KeptBooks, devices::DeviceNews, image::Sitting, recycle::Home,
+    registry::Added, summary::Flag, trace::Trace, verdict::Tests,
 };
 
 /// A batch after validation, or a tick.
@@ -24,6 +24,10 @@ pub struct Checked {
     pub report: Option<Report>,
     /// Frames that were marked, and what became of them.
     pub traces: Vec<Trace>,
+    /// An image of all stages is to be taken, as they are behind this.
+    pub sitting: Option<Arc<Sitting>>,
+    /// What the books go on from: with the first after a restart.
+    pub kept_books: Option<Box<KeptBooks>>,
     /// Where the emptied lists go.
     pub(super) lists_home: Home<Lists>,
 }
@@ -49,8 +53,24 @@ impl Checked {
             added: Vec::new(),
             report: None,
             traces: Vec::new(),
+            sitting: None,
+            kept_books: None,
             lists_home: Home::default(),
         }
+    }
+}
+
+impl Checked {
+    /// Puts readings before all others and before the first watermark.
+    pub(in crate::engine) fn precede(&mut self, readings: Vec<Reading>) {
+        let count = readings.len();
+        self.readings.splice(0..0, readings);
+        self.advances.iter_mut().for_each(|advance| advance.after += count);
+        self.frame_ends.iter_mut().for_each(|end| *end += count);
+        let words = self.report.iter_mut().flat_map(|report| &mut report.devices.words);
+        words.for_each(|word| word.readings += count);
+        let traced = self.traces.iter_mut().flat_map(|trace| &mut trace.readings);
+        traced.filter_map(|reading| reading.verdict.as_mut().ok()).for_each(|at| *at += count);
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) struct Lane {
     pub(super) exact: Exact,
     pub(super) watermark_ns: i64,
     /// Channels by their number within the lane.
-    members: Vec<u32>,
+    pub(super) members: Vec<u32>,
     /// No member is due before this instant.
     pub(super) due_ns: i64,
 }

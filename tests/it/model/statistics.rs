@@ -22,7 +22,7 @@ const MODULUS: f64 = 64.0;
 const STATES: usize = 3;
 
 /// One of each kind, by the number of the channel.
-fn statistics(channel: u32) -> Statistics {
+pub(super) fn statistics(channel: u32) -> Statistics {
     let none = Statistics { max_hold_ns: MAX_HOLD_NS, trust: true, ..Statistics::none() };
     match channel {
         0 => Statistics { course: Some(Course::Linear), ..none },

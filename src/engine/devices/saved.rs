@@ -1,0 +1,49 @@
+//! What is known of devices from frame to frame, in an image.
+
+use super::{Device, Devices};
+use crate::engine::{
+    condition::Condition,
+    device_clock::ClockMap,
+    image::{Kind, Reader, Sheet},
+    sequence::Sequences,
+};
+
+impl Devices {
+    /// Writes the devices of a source, whose ids `id` gives by their numbers.
+    pub(in crate::engine) fn save(
+        &self,
+        source: usize,
+        id: impl Fn(u32) -> u32,
+        sheet: &mut Sheet,
+    ) {
+        for (number, Device { sequences, clock, said, .. }) in (0..).zip(&self.all) {
+            sheet.record(Kind::Device, |writer| {
+                writer.count(source);
+                writer.number(u64::from(id(number)));
+                sequences.save(writer);
+                clock.save(writer);
+                writer.option(said.as_ref(), |writer, said| said.save(writer));
+            });
+        }
+    }
+
+    /// Goes on with what was known of the device with this number; its clock only if the daemon's
+    /// line is the one by which it was mapped.
+    pub(in crate::engine) fn restore(
+        &mut self,
+        number: u32,
+        line_goes_on: bool,
+        reader: &mut Reader<'_>,
+    ) -> Option<()> {
+        let (sequences, clock) = (Sequences::restore(reader)?, ClockMap::restore(reader)?);
+        let said = reader.option(Condition::restore)?;
+        reader.end()?;
+        if self.all.len() <= number as usize {
+            self.all.resize_with(number as usize + 1, Device::default);
+        }
+        let device = &mut self.all[number as usize];
+        (device.sequences, device.said) = (sequences, said);
+        device.clock = if line_goes_on { clock } else { ClockMap::default() };
+        Some(())
+    }
+}
