@@ -246,6 +246,19 @@ mod tests {
         assert_eq!(part.shown.cells(0)[0].live, Some(live(3.0, 10)));
     }
 
+    #[test]
+    fn a_channel_begins_with_the_first_value_that_came() {
+        let mut gallery = Gallery::default();
+        gallery.add(&tests_support::rules());
+        let begun = |part: &Part| part.shown.cells(0)[0].begun_ns;
+        assert_eq!(begun(&publish(&mut gallery, 1)), None);
+        gallery.show_live(0, live(1.0, 10));
+        gallery.show_live(0, live(2.0, 20));
+        assert_eq!(begun(&publish(&mut gallery, 2)), Some(10));
+        gallery.show_live(0, live(3.0, 30));
+        assert_eq!(begun(&publish(&mut gallery, 3)), Some(10));
+    }
+
     /// A snapshot is the same whoever aggregates its channels.
     #[test]
     fn channels_are_found_in_the_part_that_has_their_chunk() {

@@ -310,3 +310,34 @@ fn what_comes_again_says_nothing_new() {
     let worst = snapshot.condition(info, START_NS, START_NS + 60 * SECOND);
     assert_eq!(worst.expect("heard").health, Health::Good);
 }
+
+/// A device whose clock is ahead of its arrivals: windows have been told up to there, and what a
+/// heartbeat says is of later.
+#[test]
+fn a_heartbeat_says_nothing_of_times_that_were_told() {
+    let mut engine = Engine::new(TimeMode::Device, 0);
+    let ahead = Frame { clock: DeviceClock::Utc, made_ns: START_NS + SECOND, ..Frame::PLAIN };
+    engine.take(ahead);
+    let beat =
+        Frame { health: Health::Failure, samples: 0, clock: DeviceClock::Utc, ..Frame::nth(1) };
+    let snapshot = engine.take(beat);
+    let info = snapshot.find("c").expect("configured").info;
+    let health = |from_ms: i64, until_ms: i64| {
+        let (from_ns, until_ns) = (START_NS + from_ms * MS, START_NS + until_ms * MS);
+        snapshot.condition(info, from_ns, until_ns).expect("it was heard").health
+    };
+    assert_eq!((health(0, 1_000), health(0, 1_001)), (Health::Good, Health::Failure));
+}
+
+/// The last that is shown of a window is its first result that holds the newest reading, and a note
+/// that came after its end is not in it.
+#[test]
+fn notes_after_the_end_of_a_window_are_not_in_its_last_result() {
+    let mut engine = Engine::new(TimeMode::Arrival, 2 * SECOND);
+    engine.take(Frame::nth(0));
+    let missing = |n: u32| Frame { value: f64::NAN, ..Frame::nth(n) };
+    (1..4).for_each(|n| drop(engine.take(missing(n))));
+    let last = engine.2.finish().expect("a last snapshot");
+    let summary = last.find("c").expect("configured").summary(0).expect("a result");
+    assert_eq!((summary.end_ns, summary.flags), (START_NS + 100 * MS, [0, 1, 0, 0, 0]));
+}

@@ -1,6 +1,8 @@
 //! The stage as a whole: nothing is lost, nothing enters a pane that has closed, and batches do
 //! not matter.
 
+mod edges;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -23,7 +25,10 @@ const SPIKED: u32 = 0;
 const RANGED: u32 = 1;
 const PLAIN: u32 = 2;
 
-fn plans() -> [Option<Arc<QcPlan>>; 3] {
+/// The plans of three channels, c0 to c2.
+type Plans = [Option<Arc<QcPlan>>; 3];
+
+fn plans() -> Plans {
     let thresholds = Thresholds { suspect: Some(2.0), fail: Some(5.0) };
     let spike = Some(Spike { method: Method::Average, thresholds });
     let suspect = Some(Span { min: 0.0, max: 10.0 });
@@ -55,11 +60,16 @@ fn reading(channel: u32, at_ns: i64, value: Option<f64>) -> Reading {
 
 /// What leaves the stage: readings and watermarks in their order, however the events are cut.
 fn run(events: &[Event], cuts: &[usize]) -> Vec<Result<Reading, i64>> {
-    let channels = plans();
+    run_with(&plans(), events, cuts)
+}
+
+fn run_with(channels: &Plans, events: &[Event], cuts: &[usize]) -> Vec<Result<Reading, i64>> {
     let mut stage = Qc::default();
-    stage.partners.number(&"c0".into());
+    for id in ["c0", "c1"] {
+        stage.partners.number(&id.into());
+    }
     let mut added: Vec<Added> = (0..)
-        .zip(&channels)
+        .zip(channels)
         .map(|(index, qc)| {
             let info = tests_support::info(index, &format!("c{index}"));
             Added { info, conversion: Conversion::IDENTITY, qc: qc.clone(), kept: None }
