@@ -278,12 +278,15 @@ fn write_memory(text: &mut String, config: &Config) -> fmt::Result {
         configured.add(1, &channel.rules);
     }
     let tests = plan.channels.iter().filter_map(|channel| channel.qc.as_ref());
-    let remembered: u64 = tests.map(|qc| qc.bytes() as u64).sum();
+    let mut remembered: u64 = tests.map(|qc| qc.bytes() as u64).sum();
     let mut discoverable = 0;
     for source in &plan.sources {
         if let Unknown::Discover { max } = source.unknown {
             discoverable += max;
             discovered.add(max as u64, costliest(source));
+            let patterns = source.patterns.iter().map(|pattern| &pattern.qc);
+            let bytes = patterns.chain([&source.qc]).flatten().map(|qc| qc.bytes()).max();
+            remembered = remembered.saturating_add((max * bytes.unwrap_or(0)) as u64);
         }
     }
     writeln!(text, "\nmemory of the windows, at most")?;

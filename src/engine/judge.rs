@@ -8,6 +8,7 @@ use super::{
     summary::Flag,
     verdict::{Test, Tests},
 };
+use crate::limits::{MS, SECOND};
 
 /// How far a summary is to be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +145,7 @@ impl fmt::Display for Reason {
             Self::Time { share } => {
                 write!(f, "a value is known for {} of the time", Percent(*share))
             }
-            Self::Gap { ns } => write!(f, "no good reading for {}", Nanoseconds(*ns)),
+            Self::Gap { ns } => write!(f, "no good reading for {}", Nanoseconds(readable(*ns))),
             Self::Flagged { flag, n, of } => {
                 let what = match flag {
                     Flag::Missing => "without a value",
@@ -166,6 +167,12 @@ impl fmt::Display for Reason {
             }
         }
     }
+}
+
+/// A time in whole seconds, or in milliseconds below ten of them, rounded down.
+fn readable(ns: i64) -> i64 {
+    let unit = if 10 * SECOND <= ns { SECOND } else { MS };
+    ns / unit * unit
 }
 
 /// A share in whole percents, rounded towards what is neither none nor all.
@@ -225,6 +232,8 @@ mod tests {
             "a value is known for over 99 % of the time"
         );
         assert_eq!(told(Reason::Gap { ns: 90_000_000_000 }), "no good reading for 90s");
+        assert_eq!(told(Reason::Gap { ns: 59_142_965_000 }), "no good reading for 59s");
+        assert_eq!(told(Reason::Gap { ns: 9_142_965_000 }), "no good reading for 9142ms");
         let failed = Reason::Flagged { flag: Flag::Fail, n: 3, of: 60 };
         assert_eq!(told(failed), "3 of 60 readings failed");
         let tests = Tests::from(Test::Spike) | Test::GrossRange.into();

@@ -157,7 +157,7 @@ fn words_of_devices_keep_their_places_among_readings() {
     let mut checked = Checked::empty(0);
     let qc = plans()[SPIKED as usize].clone();
     let (info, conversion) = (tests_support::info(0, "c0"), Conversion::IDENTITY);
-    checked.added.push(Added { info, conversion, qc });
+    checked.added.push(Added { info, conversion, qc, kept: None });
     checked.readings.extend((0..3).map(|at_ns| reading(0, at_ns, Some(1.0))));
     let condition = Condition { health: Health::Failure, origin: None };
     let change = Change { from_ns: 0, condition };
