@@ -92,8 +92,21 @@ struct Device {
     clock: ClockMap,
     /// What it said last of itself and of its clock.
     said: Option<Condition>,
+    /// The same, if a frame with readings said it, as one number: every frame asks for it.
+    stated: Stated,
     /// Place among the devices of the batch that is at work, if it is one of them.
     place: Option<u32>,
+}
+
+/// What a frame with readings states of its device; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Stated(u32);
+
+impl Stated {
+    #[inline]
+    fn by(head: &Head) -> Self {
+        Self(u32::from_le_bytes([head.health as u8, head.clock as u8, head.time_error, 1]))
+    }
 }
 
 impl Devices {
@@ -140,6 +153,12 @@ impl Devices {
         }
     }
 
+    /// Whether a frame with readings states what the latest word of its device was already.
+    #[inline]
+    pub(super) fn is_known(&self, number: u32, head: &Head) -> bool {
+        self.all[number as usize].stated == Stated::by(head)
+    }
+
     /// What a frame, no duplicate, says of its device, if that is new. `time` is that of its
     /// readings, if some were accepted: one without says nothing of where their times come from.
     pub(super) fn learn_of(
@@ -153,6 +172,8 @@ impl Devices {
             Some(time) => Some(Origin::of(head, time)),
             None => device.said.and_then(|said| said.origin),
         };
+        // Where it goes on with readings, those state their part anew.
+        device.stated = if time.is_some() { Stated::by(head) } else { Stated::default() };
         let said = Some(Condition { health: head.health, origin });
         (device.said != said).then(|| device.said = said)?;
         said

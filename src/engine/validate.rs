@@ -175,7 +175,9 @@ impl Validate {
                 Err(why) => self.refuse(&frame, why, 1),
             }
         }
-        self.believe(&frame, head, oldest_ns, (first, checked.advances.len()));
+        if oldest_ns == i64::MAX || !self.sources[source].devices.is_known(device, head) {
+            self.believe(&frame, head, oldest_ns, (first, checked.advances.len()));
+        }
         if 0 < accepted {
             if has_run(samples) {
                 join(&mut checked.readings[first..]);
@@ -193,6 +195,7 @@ impl Validate {
     /// Takes note of what the frame says of its device; `oldest_ns` is the earliest event time of
     /// its accepted readings, [`i64::MAX`] if there is none, and `readings` and `advances` were
     /// before it in the batch.
+    #[cold]
     fn believe(
         &mut self,
         frame: &Frame,
