@@ -118,7 +118,8 @@
 //! ## [`daemon`]
 //!
 //! The shell: threads, tokio, sockets, signals, systemd, the clock. It executes and decides
-//! little.
+//! little. What survives a restart is an image of the engine ([`engine::image`]) that
+//! [`daemon::state`] keeps.
 //!
 //! **Invariant:** only [`daemon::clock`] reads clocks, and only [`daemon::kernel`] has `unsafe`.
 //! **Invariant:** a task never waits for a slower one: a full queue drops readings and keeps their
@@ -154,7 +155,8 @@
 //!
 //! # What is deliberately absent
 //!
-//! - **A thread pool.** Three threads and the shards, each with a runtime of its own: what shares
+//! - **A thread pool.** Three threads and the shards, each with a runtime of its own, and one
+//!   that writes the state: what shares
 //!   state shares a thread, and the rest talks through queues and one watch.
 //! - **Locks on the data path.** The snapshot is replaced, never edited.
 //! - **Back pressure on sensors.** They do not wait; a blocked reader only moves the loss to where

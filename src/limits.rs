@@ -214,6 +214,12 @@ pub const HISTOGRAM_BYTES_MAX: usize = 180 * 1_024;
 
 // ---- state across restarts --------------------------------------------------------------------
 
+/// Default of how often the state is saved.
+pub const STATE_EVERY_DEFAULT_NS: i64 = 60 * SECOND;
+/// Most often that it may be saved.
+pub const STATE_EVERY_MIN_NS: i64 = SECOND;
+/// Least often that it may be saved.
+pub const STATE_EVERY_MAX_NS: i64 = 86_400 * SECOND;
 /// Largest image of the state that is read: 8 GiB, a million channels.
 pub const IMAGE_BYTES_MAX: u64 = 1 << 33;
 /// Records of an image are collected in blocks of this.

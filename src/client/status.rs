@@ -29,6 +29,7 @@ struct Page {
     #[serde(default)]
     shards: Vec<ShardQueue>,
     percentiles: Option<Percentiles>,
+    state: Option<State>,
     clients: Clients,
     latency: BTreeMap<String, Quantiles>,
     sources: Vec<Source>,
@@ -49,6 +50,41 @@ struct ShardQueue {
     high_water: u64,
     max: u64,
     taken: u64,
+}
+
+#[derive(Deserialize)]
+struct State {
+    last: Option<SavedState>,
+    failed: Vec<StateFailure>,
+    restored: Option<RestoredState>,
+    useless: Vec<UselessState>,
+}
+
+#[derive(Deserialize)]
+struct SavedState {
+    age_ms: u64,
+    bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct StateFailure {
+    place: String,
+    reason: String,
+    n: u64,
+}
+
+#[derive(Deserialize)]
+struct RestoredState {
+    from: String,
+    time: String,
+    channels: u64,
+    left_out: BTreeMap<String, u64>,
+}
+
+#[derive(Deserialize)]
+struct UselessState {
+    place: String,
+    reason: String,
 }
 
 #[derive(Deserialize)]
@@ -147,6 +183,28 @@ fn add(whole: &mut Option<Page>, page: Page) {
     }
 }
 
+/// What is kept across restarts.
+fn kept(state: &State) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(SavedState { age_ms, bytes }) = &state.last {
+        let (age, bytes) = (number::span(*age_ms), number::bytes(*bytes));
+        lines.push(format!("state     {bytes} saved {age} ago"));
+    }
+    if let Some(RestoredState { from, time, channels, left_out }) = &state.restored {
+        let channels = number::count(*channels, "channel");
+        let left_out: Vec<String> =
+            left_out.iter().map(|(reason, n)| format!(", {n} {reason}")).collect();
+        lines.push(format!("restored  {channels} of {time} from {from}{}", left_out.concat()));
+    }
+    for StateFailure { place, reason, n } in &state.failed {
+        lines.push(format!("STATE NOT SAVED in {place}, {n} times: {reason}"));
+    }
+    for UselessState { place, reason } in &state.useless {
+        lines.push(format!("STATE OF NO USE in {place}: {reason}"));
+    }
+    lines
+}
+
 fn summary(page: &Page) -> Vec<String> {
     let memory = page.rss_bytes.map(|rss| format!(", {}", number::bytes(rss))).unwrap_or_default();
     let peak = page.rss_peak_bytes.filter(|peak| page.rss_bytes < Some(*peak));
@@ -192,6 +250,7 @@ fn summary(page: &Page) -> Vec<String> {
             counts.withheld
         ));
     }
+    lines.extend(page.state.iter().flat_map(kept));
     if let Some(identity) = &total.imbalance {
         lines.push(format!("THE LEDGER DOES NOT BALANCE: {identity}"));
     }

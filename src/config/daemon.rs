@@ -6,7 +6,7 @@ use super::{DaemonConfig, errors::Remark, keys, reader::Section};
 use crate::limits::{
     PERCENTILE_BYTES_DEFAULT, PERCENTILE_BYTES_MAX, PERCENTILE_BYTES_MIN, PUBLISH_DEFAULT_NS,
     PUBLISH_MAX_NS, PUBLISH_MIN_NS, QUEUE_BATCHES_DEFAULT, QUEUE_BATCHES_MAX, SHARDS_MAX,
-    SOCKET_PATH_BYTES_MAX,
+    SOCKET_PATH_BYTES_MAX, STATE_EVERY_DEFAULT_NS, STATE_EVERY_MAX_NS, STATE_EVERY_MIN_NS,
 };
 
 /// Reads `[daemon]`, which may be absent; relative paths are relative to `dir`.
@@ -14,6 +14,7 @@ pub(super) fn read(root: &Section<'_>, dir: &Path) -> DaemonConfig {
     let mut daemon = DaemonConfig {
         socket: None,
         state_dir: None,
+        state_every_ns: STATE_EVERY_DEFAULT_NS,
         publish_ns: PUBLISH_DEFAULT_NS,
         queue_batches: QUEUE_BATCHES_DEFAULT,
         shards: 1,
@@ -22,9 +23,8 @@ pub(super) fn read(root: &Section<'_>, dir: &Path) -> DaemonConfig {
     let Some(section) = root.section("daemon", "[daemon]", keys::DAEMON) else { return daemon };
     daemon.socket = path(&section, "socket", dir, SOCKET_PATH_BYTES_MAX);
     daemon.state_dir = path(&section, "state_dir", dir, PATH_BYTES_MAX);
-    if let Some(span) = section.key_span("state_dir") {
-        let remark = Remark::new("this version keeps no state across restarts");
-        section.sink.warn(&span, remark.help("`state_dir` is checked and not used"));
+    if let Some(found) = section.duration("state_every", STATE_EVERY_MIN_NS..=STATE_EVERY_MAX_NS) {
+        daemon.state_every_ns = found.value;
     }
     if let Some(found) = section.duration("publish", PUBLISH_MIN_NS..=PUBLISH_MAX_NS) {
         daemon.publish_ns = found.value;

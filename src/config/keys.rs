@@ -5,7 +5,7 @@ pub(super) const TOP: &[&str] = &["daemon", "defaults", "source", "pattern", "ch
 
 /// `[daemon]`.
 pub(super) const DAEMON: &[&str] =
-    &["socket", "state_dir", "publish", "queue", "shards", "percentile_memory"];
+    &["socket", "state_dir", "state_every", "publish", "queue", "shards", "percentile_memory"];
 
 /// What is set in `[defaults]`, for a pattern and for a channel.
 pub(super) const DEFAULTS: &[&str] = &[

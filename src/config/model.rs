@@ -32,8 +32,10 @@ pub struct Config {
 pub struct DaemonConfig {
     /// Path of the query socket; `None` takes the default, which depends on the environment.
     pub socket: Option<PathBuf>,
-    /// Directory for state; `None` takes the default.
+    /// Directory for state; `None` takes the default, which depends on the environment.
     pub state_dir: Option<PathBuf>,
+    /// How often the state is saved, nanoseconds.
+    pub state_every_ns: i64,
     /// Period of publication, nanoseconds.
     pub publish_ns: i64,
     /// Capacity, in batches, of the queue between sources and engine.

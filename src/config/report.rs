@@ -141,6 +141,7 @@ fn write_report(text: &mut String, config: &Config, socket: &Path) -> fmt::Resul
     Sets::of(&config.plan, |with| with.qc.map(quality::of)).write(text, "quality tests")?;
     calibrations::write(text, &config.plan)?;
     write_memory(text, config)?;
+    write_state(text, config)?;
     write_sockets(text, config, socket)
 }
 
@@ -322,6 +323,15 @@ fn costliest(source: &SourcePlan) -> &Rules {
     all.max_by_key(|rules| bytes(rules)).unwrap_or(&source.discovered)
 }
 
+fn write_state(text: &mut String, config: &Config) -> fmt::Result {
+    let every = Nanoseconds(config.daemon.state_every_ns);
+    writeln!(text, "\nstate across restarts, saved every {every}")?;
+    match &config.daemon.state_dir {
+        Some(path) => writeln!(text, "  {}", path.display()),
+        None => writeln!(text, "  in StateDirectory= of the service; not at all without one"),
+    }
+}
+
 fn write_sockets(text: &mut String, config: &Config, socket: &Path) -> fmt::Result {
     writeln!(text, "\nwhat has to be opened")?;
     writeln!(text, "  {}: by stillwell.socket, or by the daemon itself", socket.display())?;
@@ -428,6 +438,9 @@ memory of the windows, at most
   queue to the engine, full: 78.0 MiB
   (1) if the values of a channel stay within a factor of ten of each other
   (2) if they fill the range of the bins; `expected_rate` bounds both
+
+state across restarts, saved every 1m
+  in StateDirectory= of the service; not at all without one
 
 what has to be opened
   /run/stillwell/query.sock: by stillwell.socket, or by the daemon itself

@@ -1,8 +1,8 @@
 //! The only file that reads clocks.
 //!
 //! Event time is nanoseconds since 1970 on a line of the daemon's own: the wall clock is read
-//! once, at start, and from then on the line follows CLOCK_BOOTTIME, which nobody sets and which
-//! goes on in suspend. It never steps.
+//! once, at the first start after the host's, and from then on the line follows CLOCK_BOOTTIME,
+//! which nobody sets and which goes on in suspend. It never steps.
 
 use std::time::Duration;
 
@@ -20,6 +20,18 @@ impl Line {
     #[must_use]
     pub fn anchored() -> Self {
         Self { anchor_ns: wall_ns() - boot_ns() }
+    }
+
+    /// The line with this anchor: a line of before, that goes on.
+    #[must_use]
+    pub fn at(anchor_ns: i64) -> Self {
+        Self { anchor_ns }
+    }
+
+    /// Its time minus CLOCK_BOOTTIME.
+    #[must_use]
+    pub fn anchor_ns(&self) -> i64 {
+        self.anchor_ns
     }
 
     /// Nanoseconds since 1970 on the line.

@@ -8,6 +8,7 @@ pub mod inherited;
 pub mod pipeline;
 pub mod shards;
 pub mod publish;
+pub mod state;
 pub mod server;
 pub mod notify;
 pub mod signal;

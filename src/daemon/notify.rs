@@ -3,6 +3,8 @@
 //! Without a service manager, that is without NOTIFY_SOCKET, all of this does nothing.
 
 use std::{
+    io,
+    os::fd::BorrowedFd,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -20,6 +22,30 @@ pub fn ready(status: &str) {
 /// The daemon is ending.
 pub fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("stopping: the sources drain")]);
+}
+
+/// Whether there is a service manager that is told.
+#[must_use]
+pub fn is_heard() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
+/// Lets the service manager keep a descriptor under this name, and give it to the next start.
+///
+/// # Errors
+/// If it cannot be told.
+pub fn keep(name: &str, fd: BorrowedFd<'_>) -> io::Result<()> {
+    // Memory has no readiness for a service manager to wait for.
+    let states = [NotifyState::FdStore, NotifyState::FdName(name), NotifyState::Custom("FDPOLL=0")];
+    sd_notify::notify_with_fds(&states, &[fd])
+}
+
+/// Lets the service manager close the descriptors that it keeps under this name.
+///
+/// # Errors
+/// If it cannot be told.
+pub fn forget(name: &str) -> io::Result<()> {
+    sd_notify::notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)])
 }
 
 /// Pings the watchdog, if there is one, as long as the data path gets on: the sources' runtime

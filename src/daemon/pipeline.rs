@@ -1,6 +1,6 @@
 //! The data path, from the queue to the snapshots, in one chain.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{cell::RefCell, pin::pin, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
@@ -10,6 +10,7 @@ use super::{
     clock::Line,
     publish::Publisher,
     shards::Shards,
+    state::calls::Calls,
     tap::{Onlooker, Taps},
 };
 use crate::{
@@ -17,15 +18,17 @@ use crate::{
         Batch, Input, Plan,
         desk::Desk,
         edition::{Binder, Editor},
+        image::Image,
         rolling::Rolling,
         stages::Stages as _,
+        validate::Terms,
     },
     limits::TICK_NS,
     scan::StreamExt as _,
 };
 
 /// What the pipeline runs by.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Aim {
     /// What the engine is to do.
     pub plan: Plan,
@@ -39,6 +42,10 @@ pub struct Aim {
     pub taps: Arc<Taps>,
     /// Who asks for what no snapshot has.
     pub desk: Arc<Desk>,
+    /// What it goes on from, if there is anything, and under which terms.
+    pub kept: Option<(Arc<Image>, Terms)>,
+    /// When images of its state are taken, if they are kept anywhere.
+    pub calls: Option<Calls>,
 }
 
 /// Runs until every source has dropped its end of the queue, and the last snapshot is out.
@@ -47,6 +54,9 @@ pub struct Aim {
 /// A tick moves no window: how far a source's time has come is for the source to say, which
 /// knows what it has handed over.
 ///
+/// An image of all stages is taken now and then, and a last one at the end of the input, before
+/// anything is flushed: what comes after a restart goes on from there.
+///
 /// With `shards` the channels are aggregated by these, and by the engine itself without.
 pub async fn run(
     batches: mpsc::Receiver<Batch>,
@@ -54,16 +64,25 @@ pub async fn run(
     shards: Option<Shards>,
     mut publisher: Publisher,
 ) {
-    let Aim { plan, publish_ns, epoch, line, taps, desk } = aim;
+    let Aim { plan, publish_ns, epoch, line, taps, desk, kept, calls } = aim;
+    let calls = RefCell::new(calls);
+    let due = |now_ns| calls.borrow_mut().as_mut().and_then(|calls| calls.due(now_ns));
+    let last = || {
+        let now_ns = line.now_ns();
+        let sitting = calls.borrow_mut().as_mut().map(|calls| calls.last(now_ns));
+        Input { now_ns, batch: None, sitting }
+    };
     let mut onlooker = Onlooker::new(Arc::clone(&taps));
     let mut turn = publisher.turns();
     let checked = ReceiverStream::new(batches)
         .timeout_repeating(ticks())
         .map(|item| {
             turn();
-            Input { now_ns: line.now_ns(), batch: item.ok(), sitting: None }
+            let now_ns = line.now_ns();
+            Input { now_ns, batch: item.ok(), sitting: due(now_ns) }
         })
-        .validate(&plan)
+        .chain(futures::stream::once(async { last() }))
+        .validate_from(&plan, kept)
         .normalize(&plan)
         .qc(&plan)
         .map(|checked| onlooker.tell(checked));

@@ -1,7 +1,8 @@
 //! A whole daemon, from bound socket to last snapshot.
 //!
 //! Three threads: the sources on `ingest`, the pipeline on `engine`, the server and the signals
-//! on the one that called; and one for each shard, if the channels are shared out. Shutdown is the
+//! on the one that called; one for each shard, if the channels are shared out; and one that writes
+//! the state, if it is kept. Shutdown is the
 //! end of the input: only the sources hear the signal, the queue ends behind them, the pipeline
 //! flushes and publishes a last time, the server sends that and ends. One deadline stands over all
 //! of it.
@@ -27,7 +28,7 @@ use tokio_stream::StreamExt as _;
 use tracing::{error, info, warn};
 
 use super::{
-    clock::{self, Line},
+    clock,
     ingest::Ingest,
     inherited::Inherited,
     notify,
@@ -36,10 +37,11 @@ use super::{
     server::{About, Drained, Endpoint, ListenError, Server},
     shards,
     signal::Shutdown,
+    state::{self, Start, standing::Standing},
     tap::Taps,
 };
 use crate::{
-    config::Config,
+    config::{Config, InputConfig, InputKind},
     engine::{Link, Snapshot, desk::Desk},
     limits::{READY_NS, SHUTDOWN_NS},
 };
@@ -121,6 +123,7 @@ struct Threads {
     ingest: oneshot::Receiver<Vec<Arc<str>>>,
     engine: oneshot::Receiver<()>,
     shards: FuturesUnordered<oneshot::Receiver<()>>,
+    keeper: FuturesUnordered<oneshot::Receiver<()>>,
     latest: watch::Receiver<Arc<Snapshot>>,
 }
 
@@ -138,9 +141,10 @@ impl Daemon {
         let Self { config, config_path, degraded, endpoint } = self;
         let system = |step| move |error| RunError::System { step, error };
         let mut signals = Shutdown::catch().map_err(system("catch signals"))?;
-        let line = Line::anchored();
         let vitals = Arc::new(Vitals::new(config.daemon.shards));
         let is_degraded = degraded.is_some();
+        let start = begin(&config, is_degraded);
+        let (line, standing) = (start.line, Arc::clone(&start.standing));
         let names = config.inputs.iter().map(|input| Arc::clone(&input.name));
         let taps = Arc::new(Taps::new(names));
         let desk = Arc::new(Desk::default());
@@ -150,11 +154,12 @@ impl Daemon {
             vitals: Arc::clone(&vitals),
             taps: Arc::clone(&taps),
             desk: Arc::clone(&desk),
+            state: Arc::clone(&standing),
         };
         say_where(&endpoint);
         let inputs = config.inputs.len();
         let publish_ns = config.daemon.publish_ns;
-        let mut threads = start_threads(config, line, &vitals, taps, desk)?;
+        let mut threads = start_threads(config, start, &vitals, taps, desk)?;
         let latest = threads.latest.clone();
         let (end_serving, serving_ends) = oneshot::channel();
         let mut first = latest.clone();
@@ -165,7 +170,7 @@ impl Daemon {
             Server::new(endpoint, about).run(first.clone(), line, end).await
         };
         let mut server = pin!(server);
-        let ready = ready(latest, inputs, is_degraded);
+        let ready = ready(latest, inputs, is_degraded, standing);
         let watchdog = notify::watchdog(Arc::clone(&vitals), publish_ns);
         live(&mut signals, &mut threads, server.as_mut(), watchdog, ready).await?;
         notify::stopping();
@@ -194,6 +199,7 @@ async fn live(
             _ = &mut threads.ingest => Event::Broken("ingest thread"),
             _ = &mut threads.engine => Event::Broken("engine thread"),
             Some(_) = threads.shards.next() => Event::Broken("thread of a shard"),
+            Some(_) = threads.keeper.next() => Event::Broken("thread that keeps the state"),
             () = &mut watchdog => Event::Broken("watchdog"),
         };
         match event {
@@ -218,7 +224,7 @@ async fn wind_down(
     server: Pin<&mut impl Future<Output = io::Result<Drained>>>,
     end_serving: oneshot::Sender<()>,
 ) -> Result<(), RunError> {
-    const PARTS: [&str; 3] = ["sources", "engine", "server"];
+    const PARTS: [&str; 4] = ["sources", "engine", "state", "server"];
     let ended = Cell::new(0);
     let draining = async {
         for source in (&mut threads.ingest).await.unwrap_or_default() {
@@ -228,6 +234,8 @@ async fn wind_down(
         let _ = (&mut threads.engine).await;
         while threads.shards.next().await.is_some() {}
         ended.set(2);
+        while threads.keeper.next().await.is_some() {}
+        ended.set(3);
         let _ = end_serving.send(());
     };
     // Who asks while the sources drain is answered.
@@ -256,10 +264,18 @@ enum Event {
     Broken(&'static str),
 }
 
+/// Looks for the state that was kept, and begins to keep it.
+fn begin(config: &Config, degraded: bool) -> Start {
+    let is_recording = |input: &InputConfig| matches!(input.kind, InputKind::Replay(_));
+    let replayed = config.inputs.iter().map(is_recording).collect();
+    let directory = config.daemon.state_dir.clone().or_else(state::directory_of_service);
+    state::begin(directory, config.daemon.state_every_ns, replayed, degraded)
+}
+
 /// Starts the sources, the engine and its shards, each on a thread and a runtime of its own.
 fn start_threads(
     config: Config,
-    line: Line,
+    start: Start,
     vitals: &Arc<Vitals>,
     taps: Arc<Taps>,
     desk: Arc<Desk>,
@@ -269,7 +285,9 @@ fn start_threads(
     let (publisher, latest) = Publisher::new(&batches, Arc::clone(vitals));
     let (stop, stopped) = watch::channel(false);
     let publish_ns = daemon.publish_ns;
-    let aim = Aim { plan, publish_ns, epoch: 1, line, taps: Arc::clone(&taps), desk };
+    let Start { line, epoch, image: kept, calls, keeper, .. } = start;
+    let taps_too = Arc::clone(&taps);
+    let aim = Aim { plan, publish_ns, epoch, line, taps: taps_too, desk, kept, calls };
     say_cores(daemon.shards);
     let (ends, each) = shards::open(vitals);
     let ends = (!each.is_empty()).then_some(ends);
@@ -281,7 +299,8 @@ fn start_threads(
     let inherited = Inherited::take();
     let ingest = Ingest { inputs, inherited, line, batches, vitals: Arc::clone(vitals), taps };
     let ingest = start_thread("ingest", move || ingest.run(stopped))?;
-    Ok(Threads { stop, ingest, engine, shards, latest })
+    let keeper = keeper.into_iter().collect();
+    Ok(Threads { stop, ingest, engine, shards, keeper, latest })
 }
 
 /// Runs a future on a new thread, which tells its outcome.
@@ -314,12 +333,20 @@ fn runtime(step: &'static str) -> Result<runtime::Runtime, RunError> {
 
 /// Tells the service manager when every input was attempted, or when that takes too long: a port
 /// that hangs in its driver must not keep the rest from being called ready.
-async fn ready(mut latest: watch::Receiver<Arc<Snapshot>>, inputs: usize, degraded: bool) {
+async fn ready(
+    mut latest: watch::Receiver<Arc<Snapshot>>,
+    inputs: usize,
+    degraded: bool,
+    standing: Arc<Standing>,
+) {
     let attempted = |snapshot: &Arc<Snapshot>| {
         0 < snapshot.seq && snapshot.sources.iter().all(|source| source.link != Link::Starting)
     };
     let wait = Duration::from_nanos(READY_NS.unsigned_abs());
     let _ = tokio::time::timeout(wait, async { latest.wait_for(attempted).await.map(drop) }).await;
+    if let Some(restored) = &standing.restored {
+        info!("State: {}.", restored.words());
+    }
     let status = if degraded {
         "Degraded: the configuration has errors, no input is read.".to_owned()
     } else {

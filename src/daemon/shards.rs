@@ -121,11 +121,18 @@ impl Divide {
         while let Some(mut checked) = checked.next().await {
             let arrived_ns = editor.enter(&mut checked);
             self.split.divide(arrived_ns, &mut checked);
+            let sitting = checked.sitting.take();
             // Its lists can be filled again while this waits for room.
             drop(checked);
             for shard in 0..self.work.len() {
                 if let Some(portion) = self.split.take(shard) {
                     self.hand(shard, Work::Take(portion)).await?;
+                }
+            }
+            if let Some(sitting) = sitting {
+                editor.save(&sitting);
+                for shard in 0..self.work.len() {
+                    self.hand(shard, Work::Sit(Arc::clone(&sitting))).await?;
                 }
             }
             if let Some(edition) = editor.due() {

@@ -1,13 +1,16 @@
 //! The stages of the data path as stream combinators, so that a pipeline reads aloud.
 
+use std::sync::Arc;
+
 use futures::Stream;
 
 use super::{
     Input, Plan,
+    image::Image,
     normalize::Normalize,
     qc::Qc,
     rolling::{Rolling, RollingThrough},
-    validate::{Checked, Validate},
+    validate::{Checked, Terms, Validate},
 };
 use crate::scan::{ScanWith, StreamExt as _};
 
@@ -19,6 +22,21 @@ pub trait Stages: Stream + Sized {
         Self: Stream<Item = Input>,
     {
         self.scan_with(Validate::new(plan))
+    }
+
+    /// As [`Self::validate`], going on from an image if there is one.
+    fn validate_from(
+        self,
+        plan: &Plan,
+        kept: Option<(Arc<Image>, Terms)>,
+    ) -> ScanWith<Self, Validate>
+    where
+        Self: Stream<Item = Input>,
+    {
+        self.scan_with(match kept {
+            Some((image, terms)) => Validate::resume(plan, &image, &terms),
+            None => Validate::new(plan),
+        })
     }
 
     /// Calibrates values and converts their units.

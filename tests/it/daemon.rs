@@ -16,5 +16,6 @@ mod replay;
 mod serial;
 mod shards;
 mod shutdown;
+mod state;
 mod tap;
 mod udp;

@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 #[path = "../../fuzz/decoder.rs"]
 mod decoder;
+#[path = "../../fuzz/state.rs"]
+mod state;
 
 use crate::process::shipped;
 
@@ -36,12 +38,53 @@ fn every_kept_input_passes_the_checks_of_its_target() {
 fn every_target_has_a_program_and_a_corpus() {
     let targets: BTreeSet<_> =
         decoder::TARGETS.iter().map(|(target, _)| (*target).to_owned()).collect();
-    assert_eq!(names_in(&shipped("fuzz/fuzz_targets")), targets);
-    assert_eq!(names_in(&shipped("fuzz/corpus")), targets);
+    let mut all = targets.clone();
+    all.insert("state".to_owned());
+    assert_eq!(names_in(&shipped("fuzz/fuzz_targets")), all);
+    assert_eq!(names_in(&shipped("fuzz/corpus")), all);
     let manifest = fs::read_to_string(shipped("fuzz/Cargo.toml")).expect("a manifest");
     for target in &targets {
         let program = fs::read_to_string(shipped(&format!("fuzz/fuzz_targets/{target}.rs")));
         assert!(program.expect("a program").contains(&format!("check(\"{target}\", input)")));
         assert!(manifest.contains(&format!("path = \"fuzz_targets/{target}.rs\"")), "{target}");
     }
+}
+
+#[test]
+fn an_image_is_gone_on_with_whole_and_so_is_the_one_of_that() {
+    assert_eq!(state::check(&state::sample()), Some([vec![], vec![]]));
+}
+
+#[test]
+fn every_kept_image_breaks_nothing() {
+    for entry in fs::read_dir(shipped("fuzz/corpus/state")).expect("a corpus") {
+        let path = entry.expect("an entry").path();
+        println!("{}", path.display());
+        state::check(&fs::read(&path).expect("a file"));
+    }
+}
+
+/// With the right checksum, so that it is up to each part of the engine to notice.
+#[test]
+fn an_image_with_any_byte_wrong_breaks_nothing() {
+    let sample = state::sample();
+    let (mut gone_on, mut lost) = (0, 0);
+    for at in 0..sample.len() {
+        let mut wrong = sample.clone();
+        // Another bit each time, and all of them now and then.
+        wrong[at] ^= if at % 9 == 8 { 0xff } else { 1 << (at % 9) };
+        if let Some([first, _]) = state::check(&wrong) {
+            gone_on += 1;
+            lost += usize::from(!first.is_empty());
+        }
+    }
+    assert!(0 < lost && lost < gone_on && gone_on < sample.len(), "{lost} of {gone_on}");
+}
+
+/// And with any part at the end missing.
+#[test]
+fn an_image_that_ends_anywhere_breaks_nothing() {
+    let sample = state::sample();
+    let whole = (0..sample.len()).filter(|&end| state::check(&sample[..end]).is_some()).count();
+    assert!(0 < whole && whole < 100, "only where a record ends: {whole}");
 }

@@ -19,6 +19,7 @@ use crate::{
         kernel::{self, WallClock},
         publish::Vitals,
         rate::LogLimits,
+        state::standing::Standing,
         tap::Taps,
     },
     engine::{Snapshot, desk::Desk},
@@ -42,6 +43,8 @@ pub struct About {
     pub taps: Arc<Taps>,
     /// Where clients ask the engine for what no snapshot has.
     pub desk: Arc<Desk>,
+    /// How the state is kept.
+    pub state: Arc<Standing>,
 }
 
 /// What all sessions share.

@@ -1,5 +1,7 @@
 //! The reply to `Status`.
 
+mod kept;
+
 use std::{fs, process, sync::atomic::Ordering::Relaxed};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -147,6 +149,7 @@ impl Serialize for Head<'_> {
             map.serialize_entry("shards", &ShardQueues(&about.vitals.shards))?;
         }
         map.serialize_entry("percentiles", &Percentiles(&snapshot.percentiles))?;
+        map.serialize_entry("state", &kept::state(&about.state, *now_ns))?;
         map.serialize_entry("clients", &service.clients.counts())?;
         map.serialize_entry("latency", &Latencies(&about.vitals))?;
         map.end()

@@ -147,6 +147,12 @@ impl Image {
         self.bytes.is_empty()
     }
 
+    /// All of it.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// What becomes of it.
     #[must_use]
     pub fn salvage(&self) -> &Arc<Salvage> {

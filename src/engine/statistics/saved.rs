@@ -11,6 +11,8 @@ use crate::engine::{
 pub struct Common {
     pub hold: Hold,
     pub range: Range,
+    /// Whether speeds go with directions.
+    pub has_speed: bool,
 }
 
 /// An aggregate that can be put into an image.

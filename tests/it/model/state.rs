@@ -7,6 +7,7 @@
 //! must say the same, bit for bit.
 
 mod kinds;
+mod restarts;
 
 use std::{
     fmt::Write as _,

@@ -121,6 +121,14 @@ impl Daemon {
         dir
     }
 
+    /// Stops it as a service manager does; what is left of it.
+    pub(crate) fn stopped(self) -> Scratch {
+        let Self { process, dir } = self;
+        let (status, log) = process.end(Signal::TERM);
+        assert_eq!(status.code(), Some(0), "{log}");
+        dir
+    }
+
     /// Waits for it to end by itself; its exit status, and what it wrote to standard error.
     pub(crate) fn wait(self) -> (ExitStatus, String) {
         self.process.ended()

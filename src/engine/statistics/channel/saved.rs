@@ -21,9 +21,11 @@ impl Channel {
         watermark_ns: i64,
         reader: &mut Reader<'_>,
     ) -> Option<()> {
+        let has_speed = self.info.rules.statistics.speed.is_some();
         let mut waiting = Vec::new();
         for _ in 0..reader.count(most_waiting(&self.info.rules) - 1)? {
-            waiting.push(Waits::restore(reader)?);
+            let waits = Waits::restore(reader)?;
+            waiting.push(Some(waits).filter(|waits| has_speed || waits.speed.is_nan())?);
         }
         let newest = Point::restore(reader).filter(|newest| newest.at_ns != i64::MAX)?;
         // What may still be taken is not before any of these.
@@ -40,7 +42,7 @@ impl Channel {
             Kind::Counter(range) => *range,
             _ => Range { modulus: None, wrap_max: 0.0 },
         };
-        let common = Common { hold: self.taken.hold, range };
+        let common = Common { hold: self.taken.hold, range, has_speed };
         self.taken.newest = newest;
         self.taken.restore(next_ns, &common, reader)
     }
@@ -80,8 +82,9 @@ impl Taken {
     fn restore(&mut self, next_ns: i64, common: &Common, reader: &mut Reader<'_>) -> Option<()> {
         let newest_ns = self.newest.at_ns;
         self.good = Point::restore(reader).filter(|good| good.at_ns <= newest_ns)?;
+        let has_ewma = self.ewma.is_some();
         for edge in &mut self.edges {
-            *edge = Edge::restore(reader)?;
+            *edge = Edge::restore(reader).filter(|edge| has_ewma || edge.ewma.is_none())?;
         }
         self.edge_ns = reader.integer()?;
         self.weighted.restore(reader, next_ns, common)?;

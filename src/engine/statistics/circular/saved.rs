@@ -24,8 +24,8 @@ impl Saved for Circular {
         [sine, cosine, length].iter().for_each(|&real| writer.real(real));
     }
 
-    fn restore(reader: &mut Reader<'_>, _within: Span, _common: &Common) -> Option<Self> {
-        Some(Self {
+    fn restore(reader: &mut Reader<'_>, _within: Span, common: &Common) -> Option<Self> {
+        let restored = Self {
             n: reader.tally()?,
             sine: reader.real(SUM_MAX)?,
             cosine: reader.real(SUM_MAX)?,
@@ -35,6 +35,7 @@ impl Saved for Circular {
                 cosine: reader.real(MOVING_MAX)?,
                 length: reader.real(MOVING_MAX)?,
             },
-        })
+        };
+        (common.has_speed || restored.moving.n == 0).then_some(restored)
     }
 }

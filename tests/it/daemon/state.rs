@@ -1,0 +1,242 @@
+//! What survives the end of a daemon, however it ends.
+
+use std::{
+    fs::{self, File},
+    io::{IoSliceMut, Read as _, Seek as _},
+    mem::MaybeUninit,
+    net::UdpSocket,
+    os::{fd::OwnedFd, unix::net::UnixDatagram},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use rustix::{
+    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
+    process::Signal,
+};
+use serde_json::Value;
+
+use crate::{
+    process::{Process, Scratch, look, wait_for},
+    support::{Client, Daemon, Device, PLANT, number, refused},
+};
+
+/// A source that takes up what comes, one window that moves fast, and state that is saved often.
+fn config(directory: &Path, more: &str) -> String {
+    let daemon = format!("[daemon]\nstate_dir = {directory:?}\nstate_every = \"1s\"\n{more}\n");
+    let windows = "[defaults]\nwindows = [{ length = \"10m\", every = \"1s\" }]\n";
+    format!("{daemon}{windows}{PLANT}")
+}
+
+/// Sends so many frames of one value, and waits until they are accepted.
+fn send(daemon: &Daemon, device: &mut Device, frames: u64) {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.connect(daemon.address("plant")).expect("an address");
+    let before = number(&daemon.source("plant")["ledger"], "accepted");
+    for n in 0..frames {
+        socket.send(&device.frame(&[n as f64])).expect("sends");
+    }
+    let all = |source: &Value| number(&source["ledger"], "accepted") == before + frames;
+    daemon.until("plant", "all accepted", all);
+}
+
+/// Waits for an image that was called for after now.
+fn saved(daemon: &Daemon) {
+    let count = || number(&daemon.status()["state"], "saved");
+    let before = count();
+    wait_for("an image of now", || (before + 2 <= count()).then_some(()));
+}
+
+/// Readings in the window, once it shows as many.
+fn shows(daemon: &Daemon, readings: u64) {
+    let shown = || {
+        let reply = daemon.get("plant.*");
+        reply["summaries"].as_array()?.iter().find_map(|summary| summary["n"].as_u64())
+    };
+    let reached = look(|| shown().filter(|n| *n == readings));
+    assert!(reached.is_some(), "{:?} for {readings}: {:#}", shown(), daemon.status());
+}
+
+#[test]
+fn a_killed_daemon_goes_on_from_its_files_and_a_stopped_one_loses_nothing() {
+    for more in ["", "shards = 2"] {
+        let dir = Scratch::new();
+        let config = config(&dir.path("state"), more);
+        let mut device = Device::new(17);
+        let daemon = Daemon::start_in(dir, &config);
+        assert_eq!(daemon.status()["epoch"], 1);
+        send(&daemon, &mut device, 20);
+        saved(&daemon);
+        let dir = daemon.killed();
+
+        let daemon = Daemon::start_in(dir, &config);
+        let status = daemon.status();
+        assert_eq!(status["epoch"], 2, "{status:#}");
+        assert_eq!(status["state"]["restored"]["channels"], 1, "{status:#}");
+        assert_eq!(number(&status["total"], "accepted"), 20, "{status:#}");
+        // Frames that came before are known still.
+        device.sequence -= 3;
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        socket.connect(daemon.address("plant")).expect("an address");
+        (0..3).for_each(|_| assert!(0 < socket.send(&device.frame(&[9.0])).expect("sends")));
+        let again =
+            |source: &Value| refused(&source["ledger"], "readings_refused", "duplicate") == 3;
+        daemon.until("plant", "three duplicates", again);
+        send(&daemon, &mut device, 5);
+        shows(&daemon, 25);
+        // All that was accepted is in the last image, whenever the one before was.
+        send(&daemon, &mut device, 2);
+        let dir = daemon.stopped();
+
+        let daemon = Daemon::start_in(dir, &config);
+        let status = daemon.status();
+        assert_eq!((&status["epoch"], number(&status["total"], "accepted")), (&3.into(), 27));
+        assert_eq!(number(&status["total"], "lost_on_the_way"), 0, "{status:#}");
+        send(&daemon, &mut device, 1);
+        shows(&daemon, 28);
+        daemon.stop();
+    }
+}
+
+#[test]
+fn a_daemon_whose_state_is_damaged_starts_without_it_and_says_so() {
+    let dir = Scratch::new();
+    let (config, state) = (config(&dir.path("state"), ""), dir.path("state"));
+    let daemon = Daemon::start_in(dir, &config);
+    send(&daemon, &mut Device::new(1), 4);
+    saved(&daemon);
+    let dir = daemon.killed();
+    for name in ["state.a", "state.b"] {
+        let mut bytes = fs::read(state.join(name)).expect("it was saved twice");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(state.join(name), bytes).expect("ours");
+    }
+    let daemon = Daemon::start_in(dir, &config);
+    let status = daemon.status();
+    let useless = status["state"]["useless"].as_array().expect("two").len();
+    assert_eq!((useless, &status["state"]["restored"]), (2, &Value::Null), "{status:#}");
+    assert!(1 < number(&status, "epoch"), "{status:#}");
+    send(&daemon, &mut Device::new(1), 4);
+    daemon.stop();
+}
+
+#[test]
+fn a_directory_that_takes_nothing_leaves_aggregation_untouched() {
+    let dir = Scratch::new();
+    let file = dir.write("file", "no directory");
+    let config = config(&file.join("state"), "");
+    let daemon = Daemon::start_in(dir, &config);
+    send(&daemon, &mut Device::new(1), 7);
+    let failed = look(|| {
+        let status = daemon.status();
+        status["state"]["failed"].as_array()?.first().map(|failed| number(failed, "n"))
+    });
+    assert!(failed.is_some(), "{:#}", daemon.status());
+    shows(&daemon, 7);
+    assert_eq!(daemon.status()["state"]["saved"], 0);
+    let log = daemon.stop();
+    assert!(log.contains("cannot be saved"), "{log}");
+}
+
+/// A service manager that keeps what it is given.
+struct Manager {
+    path: PathBuf,
+    store: Arc<Mutex<Vec<(String, OwnedFd)>>>,
+}
+
+impl Manager {
+    fn new(path: PathBuf) -> Self {
+        let socket = UnixDatagram::bind(&path).expect("binds");
+        let store = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&store);
+        // It ends with the process of the tests.
+        thread::spawn(move || {
+            while let Some((message, fds)) = received(&socket) {
+                let has = |line: &str| message.lines().any(|told| told == line);
+                let name = message.lines().find_map(|line| line.strip_prefix("FDNAME="));
+                let mut store = kept.lock().expect("nobody panics with it");
+                if has("FDSTORE=1") {
+                    assert!(has("FDPOLL=0"), "{message}");
+                    store.extend(fds.into_iter().map(|fd| (name.expect("a name").to_owned(), fd)));
+                } else if has("FDSTOREREMOVE=1") {
+                    store.retain(|(kept, _)| Some(&**kept) != name);
+                }
+            }
+        });
+        Self { path, store }
+    }
+
+    fn kept(&self) -> Vec<(String, OwnedFd)> {
+        let store = self.store.lock().expect("nobody panics with it");
+        store.iter().map(|(name, fd)| (name.clone(), fd.try_clone().expect("clones"))).collect()
+    }
+
+    /// Starts a daemon and gives it back what was kept, as systemd does.
+    fn start(&self, config: &Path, socket: &Path, scratch: &Scratch) -> Process {
+        let mut command = Command::new("sh");
+        let shell = "exec 3<&0 </dev/null >/dev/null; export LISTEN_PID=$$; exec \"$0\" \"$@\"";
+        command.args(["-c", shell, env!("CARGO_BIN_EXE_stillwell"), "run", "--config"]);
+        command.arg(config).arg("--socket").arg(socket).env("NOTIFY_SOCKET", &self.path);
+        if let Some((name, fd)) = self.kept().pop() {
+            command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", name).stdin(Stdio::from(fd));
+        }
+        Process::start(&mut command, scratch)
+    }
+}
+
+fn received(socket: &UnixDatagram) -> Option<(String, Vec<OwnedFd>)> {
+    let (mut message, mut space) = ([0; 4_096], [MaybeUninit::uninit(); 256]);
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let into = &mut [IoSliceMut::new(&mut message)];
+    let length = recvmsg(socket, into, &mut control, RecvFlags::CMSG_CLOEXEC).ok()?.bytes;
+    let fds = control.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+        _ => None,
+    });
+    let fds = fds.flatten().collect();
+    Some((String::from_utf8_lossy(&message[..length]).into_owned(), fds))
+}
+
+#[test]
+fn a_killed_service_goes_on_from_the_memory_that_its_manager_keeps() {
+    let scratch = Scratch::new();
+    let socket = scratch.path("query.sock");
+    let manager = Manager::new(scratch.path("notify"));
+    let text = format!("[daemon]\nstate_every = \"1s\"\n{PLANT}");
+    let config = scratch.write("config.toml", &text);
+    let status = || Client::try_connect(&socket).map(|mut c| c.call(r#"{"method":"Status"}"#));
+    let mut sent = 0;
+    let mut device = Device::new(3);
+    for epoch in 1..=4 {
+        let mut daemon = manager.start(&config, &socket, &scratch);
+        let up = daemon.wait_for("a daemon that serves", || {
+            status().filter(|status| status["sources"][0]["state"] == "up")
+        });
+        assert_eq!(up["epoch"], epoch, "{up:#}\n{}", daemon.log());
+        assert_eq!(number(&up["total"], "accepted"), sent, "{up:#}");
+        let address = up["sources"][0]["detail"].as_str().expect("an address");
+        let address = address.split(',').next().expect("an address");
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        (0..10).for_each(|_| {
+            sender.send_to(&device.frame(&[1.0]), address).expect("sends");
+        });
+        sent += 10;
+        daemon.wait_for("the frames", || {
+            status().filter(|status| number(&status["total"], "accepted") == sent)
+        });
+        let count = || status().map(|status| number(&status["state"], "saved"));
+        let before = count().expect("it serves");
+        daemon.wait_for("an image of now", || count().filter(|now| before + 2 <= *now));
+        daemon.end(Signal::KILL);
+        // One is kept at a time, but for the moment in which it is replaced.
+        let kept = wait_for("one image", || Some(manager.kept()).filter(|kept| kept.len() == 1));
+        let mut image = File::from(kept.into_iter().next().expect("one").1);
+        let mut magic = [0; 8];
+        image.rewind().expect("memory");
+        image.read_exact(&mut magic).expect("as long");
+        assert_eq!(&magic, b"STILLWEL");
+    }
+}
