@@ -259,7 +259,7 @@ impl Stage {
             epoch: 1,
             at_ns: self.now_ns(),
             directory: self.listing.publish(),
-            parts: [self.gallery.publish(self.seq)].into(),
+            parts: [self.gallery.publish()].into(),
             watermarks: vec![self.now_ns()],
             ..Snapshot::default()
         })

@@ -184,10 +184,11 @@ pub const OPEN_SLOTS_MAX: usize = 16;
 /// Channels for which panes are closed and results worked out in one go, with each batch and while
 /// there is none: a millisecond, which readings that come meanwhile have to wait.
 pub const CHANNELS_PER_SLICE: usize = 1_024;
-/// Slices of one size; if that was not enough, they are twice as large from then on.
-pub const TURNS_PER_SLICE: usize = 48;
-/// How often they double: to 16,384 channels, six milliseconds.
-pub const SLICE_DOUBLINGS_MAX: usize = 4;
+/// What a channel with percentiles counts for among them.
+pub const CHANNELS_PER_COUNTER: usize = 4;
+/// Where slices of that size would not do, they are so large that what comes again and again is
+/// done so many times as fast as it comes.
+pub const SLICE_HASTE: f64 = 1.5;
 /// Values of a channel in a row in one frame from which they are taken together.
 pub const RUN_READINGS_MIN: usize = 32;
 /// Event times are kept within this many nanoseconds of 1970, 146 years either way, so that no

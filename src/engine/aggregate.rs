@@ -8,7 +8,7 @@
 //! work out the results takes a while where channels are many, and is done a slice at a time with
 //! each batch, and while there is none, so that the next batch need not wait for all of it.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use super::{
     bins::{
@@ -18,6 +18,7 @@ use super::{
     desk::{Given, Pick},
     gallery::{Gallery, Part},
     image::{Kept, Misfit, Sitting},
+    pace::{self, Round},
     snapshot::{ChannelInfo, Live},
     split::{Newcomer, Portion},
     validate::{Advance, Reading},
@@ -39,8 +40,12 @@ pub struct Aggregator {
     windows: Windows,
     gallery: Gallery,
     closed: Closed,
-    /// Channels of a slice.
+    /// Channels of a slice, at least.
     slice: usize,
+    /// Readings when the last slice was done.
+    sliced_at: u64,
+    /// Readings when the latest publication was asked for.
+    asked_at: u64,
     /// The publication under way.
     under_way: Option<UnderWay>,
     /// What came of it, if that is yet to be told.
@@ -54,7 +59,6 @@ pub struct Aggregator {
 /// A publication that was asked for and not answered.
 #[derive(Debug)]
 struct UnderWay {
-    seq: u64,
     /// When it was asked for.
     watermarks: Vec<(usize, i64)>,
     /// Windows whose bins are wanted as well, and how many of them were looked for.
@@ -64,6 +68,8 @@ struct UnderWay {
     exports: Vec<Given>,
     /// What the show came to, once it is over.
     weights: Option<Weights>,
+    /// By when it should be answered.
+    due: Round,
 }
 
 /// What an aggregator is to do.
@@ -131,6 +137,8 @@ impl Aggregator {
             gallery: Gallery::default(),
             closed: Closed::default(),
             slice: channels,
+            sliced_at: 0,
+            asked_at: 0,
             under_way: None,
             answer: None,
             seq: 0,
@@ -178,7 +186,7 @@ impl Aggregator {
             self.enter(arrived_ns, &readings[taken..after]);
             taken = after;
             if self.windows.advance(lane, watermark_ns) {
-                while self.catch_up(usize::MAX) {}
+                while self.work(usize::MAX).is_some() {}
             }
         }
         self.enter(arrived_ns, &readings[taken..]);
@@ -203,17 +211,19 @@ impl Aggregator {
     /// answered first.
     pub fn ask(&mut self, turn: &Turn) -> Option<Answer> {
         let earlier = self.complete();
-        let Self { windows, gallery, seq, .. } = self;
+        let Self { windows, gallery, asked_at, seq, .. } = self;
+        let now = windows.taken();
+        let since = now - mem::replace(asked_at, now);
         *seq = turn.seq;
         gallery.call(turn.seq);
         windows.call(turn.relief.clone(), &mut |latest| gallery.show_result(&latest));
         self.under_way = Some(UnderWay {
-            seq: turn.seq,
             watermarks: windows.watermarks().collect(),
             picks: Arc::clone(&turn.picks),
             picked: 0,
             exports: Vec::new(),
             weights: None,
+            due: Round::new(0, now, since),
         });
         earlier
     }
@@ -222,18 +232,29 @@ impl Aggregator {
     /// off it answers.
     pub fn go_on(&mut self) -> Rest<Answer> {
         let saves = self.windows.save_some(self.slice.min(CHANNELS_PER_SAVE));
-        let more = self.answer.is_none() && self.catch_up(self.slice);
-        match self.answer.take() {
-            Some(answer) => Rest::Says(answer),
-            None if more || saves => Rest::More,
-            None => Rest::Nothing,
+        let now = self.windows.taken();
+        let taken = (now - mem::replace(&mut self.sliced_at, now)) as usize;
+        let owed = self.gallery.owed();
+        let binding = self.under_way.iter().map(|UnderWay { due, .. }| due.for_channels(owed));
+        let closing = pace::share(self.windows.rounds(), now, taken);
+        let mut left = self.slice.max(closing + pace::share(binding, now, taken));
+        while self.answer.is_none() {
+            if left == 0 {
+                return Rest::More;
+            }
+            match self.work(left) {
+                Some(done) => left = left.saturating_sub(done),
+                None if saves => return Rest::More,
+                None => return Rest::Nothing,
+            }
         }
+        self.answer.take().map_or(Rest::More, Rest::Says)
     }
 
     /// Answers at once if it was asked and has not answered.
     pub fn complete(&mut self) -> Option<Answer> {
         while self.under_way.is_some() {
-            self.catch_up(usize::MAX);
+            self.work(usize::MAX);
         }
         self.answer.take()
     }
@@ -252,54 +273,65 @@ impl Aggregator {
         let Self { windows, gallery, closed, .. } = self;
         windows.finish(false, closed, &mut |found: Found<'_>| gallery.show_result(&found.into()));
         windows.finish_exact(&mut |latest| gallery.show_result(&latest));
-        last.part = gallery.publish(turn.seq);
+        last.part = gallery.publish();
         closed.add_to(&mut last.closed);
         last.watermarks = windows.watermarks().collect();
         last.load = windows.percentile_load();
         (earlier, last)
     }
 
-    /// Does what was put off, for so many channels; whether there may be more.
-    fn catch_up(&mut self, channels: usize) -> bool {
+    /// Does the next of what was put off, for about so many channels; says for how many, or that
+    /// there is nothing to do.
+    fn work(&mut self, most: usize) -> Option<usize> {
         let Self { windows, gallery, closed, under_way, .. } = self;
-        // Before any other pane is closed: the bins are those of the results that are shown.
-        if let Some(UnderWay { weights: Some(_), picks, picked, exports, .. }) = under_way
-            && let Some(pick) = picks.get(*picked)
-        {
-            exports.extend(windows.export(pick).map(|export| (*picked, export)));
-            *picked += 1;
-            self.answer_if_done();
-            return true;
+        let settled = gallery.put_down(most);
+        if 0 < settled {
+            return Some(settled);
         }
-        match windows.go_on(channels, closed, &mut |latest| gallery.show_result(&latest)) {
-            Rest::Nothing => return false,
+        // Before any other pane is closed: what is bound, and the bins, are of the same instant.
+        if let Some(UnderWay { weights: Some(_), .. }) = under_way {
+            return Some(self.conclude(most));
+        }
+        let mut left = most;
+        match windows.go_on(&mut left, closed, &mut |latest| gallery.show_result(&latest)) {
+            Rest::Nothing => return None,
             Rest::More => {}
             Rest::Says(said) => {
                 if let Some(UnderWay { weights, .. }) = under_way {
                     *weights = Some(said);
                 }
-                self.answer_if_done();
             }
         }
-        true
+        Some(most - left)
     }
 
-    /// Answers once the show is over and what is wanted besides was looked for.
-    fn answer_if_done(&mut self) {
-        let is_done = |under_way: &mut UnderWay| {
-            under_way.weights.is_some() && under_way.picked == under_way.picks.len()
-        };
-        let Some(done) = self.under_way.take_if(is_done) else { return };
-        let UnderWay { seq, watermarks, exports, weights, .. } = done;
-        self.answer = Some(Answer {
-            part: self.gallery.publish(seq),
-            closed: std::mem::take(&mut self.closed.0),
-            resumed: std::mem::take(&mut self.resumed.0),
-            watermarks,
-            load: self.windows.percentile_load(),
-            weights: weights.unwrap_or_default(),
-            exports,
-        });
+    /// The show is over: looks for what is wanted besides, has the snapshot bound, and answers;
+    /// says for how many channels it has worked.
+    fn conclude(&mut self, most: usize) -> usize {
+        let Self { windows, gallery, closed, under_way, .. } = self;
+        if let Some(UnderWay { picks, picked, exports, .. }) = under_way
+            && let Some(pick) = picks.get(*picked)
+        {
+            exports.extend(windows.export(pick).map(|export| (*picked, export)));
+            *picked += 1;
+            return 1;
+        }
+        let bound = gallery.bind(most);
+        if bound < most
+            && let Some(under_way) = under_way.take()
+        {
+            let UnderWay { watermarks, exports, weights, .. } = under_way;
+            self.answer = Some(Answer {
+                part: gallery.publish(),
+                closed: mem::take(&mut closed.0),
+                resumed: mem::take(&mut self.resumed.0),
+                watermarks,
+                load: windows.percentile_load(),
+                weights: weights.unwrap_or_default(),
+                exports,
+            });
+        }
+        bound
     }
 }
 

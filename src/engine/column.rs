@@ -6,7 +6,8 @@
 //! copying no more than what was written the time before and not since, and swaps the two. What
 //! a publication costs is therefore what changed, and once every chunk has its two buffers,
 //! nothing is allocated any more, unless somebody still reads the spare: then it is left to the
-//! reader, and another one is made.
+//! reader, and another one is made. Where chunks are many, a publication can be prepared some of
+//! them at a time.
 
 use std::{fmt, mem, ops::Range, sync::Arc};
 
@@ -24,12 +25,14 @@ pub struct Draft<T> {
     shown: Arc<Vec<Arc<Chunk<T>>>>,
     /// What the one before showed; the next will be made of it.
     back: Arc<Vec<Arc<Chunk<T>>>>,
-    /// Whether `back` is this draft's alone and shows the same as `shown`.
+    /// Whether `back` is this draft's alone, and has every chunk that `shown` has.
     begun: bool,
     spares: Vec<Spare<T>>,
-    /// Chunks that are being written.
+    /// Chunks that were written.
     open: Vec<usize>,
-    /// Chunks in which `back` is behind `shown`.
+    /// How many of them are closed again, in `back`.
+    closed: usize,
+    /// Chunks in which `back` was behind `shown` after the latest publication.
     behind: Vec<usize>,
     channels: usize,
 }
@@ -57,6 +60,8 @@ struct Spare<T> {
     stale: u64,
     /// Channels written since the last publication; the chunk is open unless there is none.
     written: u64,
+    /// Whether `back` shows another buffer than `shown`.
+    is_behind: bool,
 }
 
 const _: () = assert!(CHANNELS_PER_CHUNK == u64::BITS as usize);
@@ -103,6 +108,7 @@ impl<T> Default for Draft<T> {
             begun: false,
             spares: Vec::new(),
             open: Vec::new(),
+            closed: 0,
             behind: Vec::new(),
             channels: 0,
         }
@@ -144,6 +150,7 @@ impl<T: Copy + Default> Draft<T> {
     }
 
     /// The cells of a channel, to be written anew: what they hold may be of an earlier column.
+    /// None is written between [`Self::prepare`] and [`Self::publish`].
     pub fn write(&mut self, channel: usize) -> &mut [T] {
         let (chunk, at) = place(channel);
         if self.spares[chunk].written == 0 {
@@ -161,59 +168,103 @@ impl<T: Copy + Default> Draft<T> {
         self.shown.get(chunk).map_or(&[], |chunk| &chunk.cells[chunk.places.of(at)])
     }
 
+    /// Prepares about so many chunks for the next publication; says how many it did, fewer than
+    /// asked for if all of them are ready.
+    pub fn prepare(&mut self, chunks: usize) -> usize {
+        let mut done = 0;
+        // Chunks that were not written show in the next column what they show in the latest.
+        while done < chunks
+            && !self.open.is_empty()
+            && let Some(chunk) = self.behind.pop()
+        {
+            self.catch_up(chunk);
+            done += 1;
+        }
+        while done < chunks && self.closed < self.open.len() {
+            self.close(self.open[self.closed]);
+            self.closed += 1;
+            done += 1;
+        }
+        done
+    }
+
+    /// Chunks that were written, and are not prepared.
+    #[must_use]
+    pub fn owed(&self) -> usize {
+        self.open.len() - self.closed
+    }
+
     /// What was written, with what was not, as a column that shows it from now on.
     pub fn publish(&mut self) -> Column<T> {
+        self.prepare(usize::MAX);
         if !self.open.is_empty() {
-            let back = Arc::get_mut(&mut self.back).expect("opening a chunk made it our own");
-            for &chunk in &self.open {
-                let closed = self.spares[chunk].close(self.shown.get(chunk).map(Arc::as_ref));
-                let shown = Arc::clone(&closed);
-                match back.get_mut(chunk) {
-                    // It shows the buffer that now becomes the spare.
-                    Some(place) => self.spares[chunk].chunk = Some(mem::replace(place, shown)),
-                    None => back.push(shown),
-                }
-            }
             mem::swap(&mut self.shown, &mut self.back);
             mem::swap(&mut self.open, &mut self.behind);
-            self.open.clear();
-            self.begun = false;
+            (self.begun, self.closed) = (false, 0);
         }
         Column { chunks: Arc::clone(&self.shown) }
     }
 
     /// Makes the buffers of the chunk ready for writing.
     fn open(&mut self, chunk: usize) {
+        debug_assert!(self.closed == 0, "nothing is written before what is prepared is published");
         if !mem::replace(&mut self.begun, true) {
             self.begin();
         }
+        self.catch_up(chunk);
         self.open.push(chunk);
         self.spares[chunk].open(self.shown.get(chunk).map(Arc::as_ref));
     }
 
-    /// Takes the buffers that are shown no longer out of `back`.
+    /// Makes `back` this draft's alone.
     fn begin(&mut self) {
         match Arc::get_mut(&mut self.back) {
-            Some(back) => {
-                for chunk in self.behind.drain(..) {
-                    let shown = Arc::clone(&self.shown[chunk]);
-                    match back.get_mut(chunk) {
-                        Some(place) => *place = shown,
-                        None => back.push(shown),
-                    }
-                }
-            }
+            Some(back) => back.extend_from_slice(&self.shown[back.len()..]),
             None => {
                 self.back = Arc::new(Vec::clone(&self.shown));
-                self.behind.clear();
+                for chunk in self.behind.drain(..) {
+                    self.spares[chunk].is_behind = false;
+                }
             }
         }
+    }
+
+    /// Takes a buffer that is shown no longer out of `back`.
+    fn catch_up(&mut self, chunk: usize) {
+        if mem::take(&mut self.spares[chunk].is_behind) {
+            self.back_mut()[chunk] = Arc::clone(&self.shown[chunk]);
+        }
+    }
+
+    /// Puts what was written of a chunk into `back`.
+    fn close(&mut self, chunk: usize) {
+        let spare = &mut self.spares[chunk];
+        let closed = spare.close(self.shown.get(chunk).map(Arc::as_ref));
+        // As it will be once it is published.
+        spare.is_behind = true;
+        let shown = Arc::clone(&closed);
+        match self.back_mut().get_mut(chunk) {
+            // It shows the buffer that now becomes the spare.
+            Some(place) => self.spares[chunk].chunk = Some(mem::replace(place, shown)),
+            None => self.back_mut().push(shown),
+        }
+    }
+
+    fn back_mut(&mut self) -> &mut Vec<Arc<Chunk<T>>> {
+        Arc::get_mut(&mut self.back).expect("to begin made it our own")
     }
 }
 
 impl<T> Default for Spare<T> {
     fn default() -> Self {
-        Self { places: Places::NONE, chunk: None, cells: Vec::new(), stale: 0, written: 0 }
+        Self {
+            places: Places::NONE,
+            chunk: None,
+            cells: Vec::new(),
+            stale: 0,
+            written: 0,
+            is_behind: false,
+        }
     }
 }
 
@@ -303,7 +354,7 @@ mod tests {
     enum Move {
         Add { cells: usize },
         Write { channel: usize, value: u32 },
-        Publish { held: bool },
+        Publish { held: bool, slices: Vec<usize> },
         LetGo,
     }
 
@@ -312,7 +363,8 @@ mod tests {
             2 => (0..4_usize).prop_map(|cells| Move::Add { cells }),
             8 => (any::<usize>(), any::<u32>())
                 .prop_map(|(channel, value)| Move::Write { channel, value }),
-            4 => any::<bool>().prop_map(|held| Move::Publish { held }),
+            4 => (any::<bool>(), proptest::collection::vec(1..4_usize, 0..4))
+                .prop_map(|(held, slices)| Move::Publish { held, slices }),
             2 => Just(Move::LetGo),
         ]
     }
@@ -333,7 +385,8 @@ mod tests {
             let mut naive: Vec<Vec<u32>> = Vec::new();
             let mut held: VecDeque<(Column<u32>, Vec<Vec<u32>>)> = VecDeque::new();
             let adds = (0..first).map(|at| Move::Add { cells: at % 3 });
-            for step in adds.chain(moves).chain([Move::Publish { held: true }]) {
+            let publish = Move::Publish { held: true, slices: vec![1] };
+            for step in adds.chain(moves).chain([publish]) {
                 match step {
                     Move::Add { cells } => {
                         draft.add(cells);
@@ -345,7 +398,10 @@ mod tests {
                         draft.write(channel).fill(value);
                     }
                     Move::Write { .. } => {}
-                    Move::Publish { held: hold } => {
+                    Move::Publish { held: hold, slices } => {
+                        for chunks in slices {
+                            prop_assert!(draft.prepare(chunks) <= chunks);
+                        }
                         let column = draft.publish();
                         prop_assert_eq!(&read(&column, naive.len()), &naive);
                         prop_assert!(column.cells(naive.len()).is_empty());

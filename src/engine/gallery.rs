@@ -1,8 +1,9 @@
 //! What snapshots show of the channels, kept so that a new one shares what did not change.
 //!
-//! A snapshot is made in two moves: [`Gallery::call`] settles the values it shows, and
-//! [`Gallery::publish`] gives it, with the results that were shown in between. Values that come
-//! in between are those of the next.
+//! A snapshot is made in moves: [`Gallery::call`] settles the values it shows, results are shown,
+//! and [`Gallery::publish`] gives it. Values that come in between are those of the next. What the
+//! first and the last have to do is done by [`Gallery::put_down`] and [`Gallery::bind`], so much
+//! at a time, as channels may be many.
 
 use std::mem;
 
@@ -30,10 +31,17 @@ pub struct Gallery {
     changed: Vec<u64>,
     /// One bit a channel whose value was settled for the snapshot under way.
     settled: Vec<u64>,
+    /// One bit a channel whose settled value is still the latest, and not in `shown`.
+    pending: Vec<u64>,
     /// One bit a channel that has a new result.
     moved: Vec<u64>,
     shown: Draft<Shown>,
     levels: Vec<Level>,
+    /// Number of the snapshot under way, or the latest.
+    seq: u64,
+    stage: Stage,
+    /// Channels that were added while the drafts were bound.
+    waiting: Vec<Cells>,
 }
 
 /// What is known of the values of a channel apart from any window.
@@ -44,6 +52,23 @@ pub(super) struct Values {
     /// Event time of the first.
     pub(super) begun_ns: Option<i64>,
 }
+
+/// What is done of the snapshot under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// All values that were settled are put down, if any were.
+    #[default]
+    Open,
+    /// Those of the chunks before this one are.
+    Settling { next: usize },
+    /// Results are marked in the chunks before this one: no more are shown.
+    Marking { next: usize },
+    /// All of them are, and some of the chunks prepared.
+    Binding,
+}
+
+/// Cells of a channel at each level.
+type Cells = Vec<(usize, usize, usize)>;
 
 /// The channels as one snapshot shows them: those of one gallery.
 #[derive(Clone, Debug, Default)]
@@ -95,25 +120,33 @@ impl Gallery {
         let channel = self.lives.len();
         self.lives.push(None);
         self.begun_ns.push(None);
-        self.shown.add(1);
-        let windows = rules.window_count();
-        while self.levels.len() < windows {
-            let mut level = Level::default();
-            (0..channel).for_each(|_| level.add(0, 0, 0));
-            self.levels.push(level);
-        }
-        for (window, level) in self.levels.iter_mut().enumerate() {
-            if window < windows {
-                level.add(1, rules.percentiles.len(), rules.details_of(window));
-            } else {
-                level.add(0, 0, 0);
-            }
-        }
         let chunks = self.lives.len().div_ceil(CHANNELS_PER_CHUNK);
-        for bits in [&mut self.changed, &mut self.settled, &mut self.moved] {
+        for bits in [&mut self.changed, &mut self.settled, &mut self.pending, &mut self.moved] {
             bits.resize(chunks, 0);
         }
         mark(&mut self.changed, channel);
+        let details = |window| rules.details_of(window);
+        let cells = |window| (1, rules.percentiles.len(), details(window));
+        self.waiting.push((0..rules.window_count()).map(cells).collect());
+        if !self.is_bound() {
+            self.admit();
+        }
+    }
+
+    /// Gives channels that wait their cells.
+    fn admit(&mut self) {
+        let Self { shown, levels, waiting, .. } = self;
+        for cells in waiting.drain(..) {
+            while levels.len() < cells.len() {
+                let mut level = Level::default();
+                (0..shown.len()).for_each(|_| level.add((0, 0, 0)));
+                levels.push(level);
+            }
+            shown.add(1);
+            for (window, level) in levels.iter_mut().enumerate() {
+                level.add(cells.get(window).copied().unwrap_or_default());
+            }
+        }
     }
 
     /// How many channels there are.
@@ -137,6 +170,9 @@ impl Gallery {
 
     /// Shows a value as the latest unless a younger one is shown.
     pub fn show_live(&mut self, channel: u32, live: Live) {
+        if let Stage::Settling { .. } = self.stage {
+            self.put_down_one(channel as usize);
+        }
         let shown = &mut self.lives[channel as usize];
         match shown {
             Some(shown) if live.at_ns < shown.at_ns => return,
@@ -147,7 +183,18 @@ impl Gallery {
         mark(&mut self.changed, channel as usize);
     }
 
-    /// Shows the latest result of a window.
+    /// Puts down the value that is settled for a channel, before another takes its place.
+    #[cold]
+    fn put_down_one(&mut self, channel: usize) {
+        let (chunk, bit) = (channel / CHANNELS_PER_CHUNK, 1 << (channel % CHANNELS_PER_CHUNK));
+        if self.pending[chunk] & bit != 0 {
+            self.pending[chunk] &= !bit;
+            let (live, begun_ns) = (self.lives[channel], self.begun_ns[channel]);
+            self.shown.write(channel)[0] = Shown { live, begun_ns, changed_seq: self.seq };
+        }
+    }
+
+    /// Shows the latest result of a window; none is shown while a snapshot is bound.
     pub fn show_result(&mut self, latest: &Latest<'_>) {
         let Latest { place, window, figures, percentiles, details } = *latest;
         let channel = place as usize;
@@ -164,31 +211,85 @@ impl Gallery {
 
     /// Settles the values as they are now for the snapshot with this number.
     pub fn call(&mut self, seq: u64) {
+        debug_assert_eq!(self.stage, Stage::Open, "one snapshot at a time");
         mem::swap(&mut self.changed, &mut self.settled);
-        for (chunk, &settled) in self.settled.iter().enumerate() {
-            for at in bits(settled) {
+        self.pending.copy_from_slice(&self.settled);
+        self.seq = seq;
+        self.stage = Stage::Settling { next: 0 };
+    }
+
+    /// Puts down settled values of about so many chunks; says of how many, none if all are.
+    pub fn put_down(&mut self, chunks: usize) -> usize {
+        let Stage::Settling { next } = self.stage else { return 0 };
+        let end = self.pending.len().min(next.saturating_add(chunks));
+        for chunk in next..end {
+            for at in bits(mem::take(&mut self.pending[chunk])) {
                 let channel = chunk * CHANNELS_PER_CHUNK + at;
                 let (live, begun_ns) = (self.lives[channel], self.begun_ns[channel]);
-                self.shown.write(channel)[0] = Shown { live, begun_ns, changed_seq: seq };
+                self.shown.write(channel)[0] = Shown { live, begun_ns, changed_seq: self.seq };
             }
         }
+        let is_last = end == self.pending.len();
+        self.stage = if is_last { Stage::Open } else { Stage::Settling { next: end } };
+        (end - next).max(1)
+    }
+
+    /// Prepares about so many chunks of the snapshot under way, all results of which were shown;
+    /// says how many, fewer than asked for if it is ready.
+    pub fn bind(&mut self, chunks: usize) -> usize {
+        let mut done = self.put_down(chunks);
+        if self.stage == Stage::Open {
+            self.stage = Stage::Marking { next: 0 };
+        }
+        done += self.mark_moved(chunks.saturating_sub(done));
+        if self.stage == Stage::Binding {
+            done += self.shown.prepare(chunks.saturating_sub(done));
+            for level in &mut self.levels {
+                done += level.prepare(chunks.saturating_sub(done));
+            }
+        }
+        done
+    }
+
+    /// Marks channels that have a new result but no new value.
+    fn mark_moved(&mut self, chunks: usize) -> usize {
+        let Stage::Marking { next } = self.stage else { return 0 };
+        let end = self.moved.len().min(next.saturating_add(chunks));
+        for chunk in next..end {
+            let moved = mem::take(&mut self.moved[chunk]) & !mem::take(&mut self.settled[chunk]);
+            for at in bits(moved) {
+                let channel = chunk * CHANNELS_PER_CHUNK + at;
+                let latest = self.shown.latest(channel).first().copied().unwrap_or_default();
+                self.shown.write(channel)[0] = Shown { changed_seq: self.seq, ..latest };
+            }
+        }
+        let is_last = end == self.moved.len();
+        self.stage = if is_last { Stage::Binding } else { Stage::Marking { next: end } };
+        end - next
+    }
+
+    /// Chunks that were written, and are not prepared.
+    #[must_use]
+    pub fn owed(&self) -> usize {
+        self.shown.owed() + self.levels.iter().map(Level::owed).sum::<usize>()
+    }
+
+    /// Whether drafts may not be written.
+    fn is_bound(&self) -> bool {
+        matches!(self.stage, Stage::Marking { .. } | Stage::Binding)
     }
 
     /// The channels with the values that were settled and the results that were shown; what
-    /// changed is marked with `seq`.
-    pub fn publish(&mut self, seq: u64) -> Part {
-        let words = self.moved.iter_mut().zip(&mut self.settled);
-        for (chunk, (moved, settled)) in words.enumerate() {
-            for at in bits(mem::take(moved) & !mem::take(settled)) {
-                let channel = chunk * CHANNELS_PER_CHUNK + at;
-                let latest = self.shown.latest(channel).first().copied().unwrap_or_default();
-                self.shown.write(channel)[0] = Shown { changed_seq: seq, ..latest };
-            }
-        }
-        Part {
+    /// changed is marked with the number of the snapshot.
+    pub fn publish(&mut self) -> Part {
+        self.bind(usize::MAX);
+        self.stage = Stage::Open;
+        let part = Part {
             shown: self.shown.publish(),
             windows: self.levels.iter_mut().map(Level::publish).collect(),
-        }
+        };
+        self.admit();
+        part
     }
 }
 
@@ -198,10 +299,20 @@ fn mark(words: &mut [u64], channel: usize) {
 }
 
 impl Level {
-    fn add(&mut self, figures: usize, percentiles: usize, details: usize) {
+    fn add(&mut self, (figures, percentiles, details): (usize, usize, usize)) {
         self.figures.add(figures);
         self.percentiles.add(percentiles);
         self.details.add(details);
+    }
+
+    fn owed(&self) -> usize {
+        self.figures.owed() + self.percentiles.owed() + self.details.owed()
+    }
+
+    fn prepare(&mut self, chunks: usize) -> usize {
+        let mut done = self.figures.prepare(chunks);
+        done += self.percentiles.prepare(chunks.saturating_sub(done));
+        done + self.details.prepare(chunks.saturating_sub(done))
     }
 
     fn publish(&mut self) -> Results {
@@ -230,7 +341,7 @@ mod tests {
 
     fn publish(gallery: &mut Gallery, seq: u64) -> Part {
         gallery.call(seq);
-        gallery.publish(seq)
+        gallery.publish()
     }
 
     #[test]
@@ -242,7 +353,7 @@ mod tests {
         gallery.show_live(0, live(3.0, 10));
         gallery.call(1);
         gallery.show_live(0, live(4.0, 11));
-        let part = gallery.publish(1);
+        let part = gallery.publish();
         assert_eq!(part.shown.cells(0)[0].live, Some(live(3.0, 10)));
     }
 

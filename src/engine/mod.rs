@@ -27,6 +27,7 @@ pub mod normalize;
 pub mod qc;
 pub mod rolling;
 pub mod aggregate;
+pub mod pace;
 pub mod split;
 pub mod edition;
 pub mod desk;

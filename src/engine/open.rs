@@ -214,9 +214,13 @@ impl OpenPanes {
         starts_ns.filter(|start_ns| *start_ns != Slot::FREE && self.sealed_ns <= *start_ns)
     }
 
-    /// The pane that starts at `start_ns` takes no more readings, nor does any before.
-    pub fn seal(&mut self, start_ns: i64) {
+    /// The pane that starts at `start_ns` takes no more readings, nor does any before; says how
+    /// many channels it holds something of in its slot.
+    pub fn seal(&mut self, start_ns: i64) -> usize {
         self.sealed_ns = start_ns + self.pane_ns;
+        let slot = self.slots.iter().find(|slot| slot.start_ns == start_ns);
+        let words = slot.map_or(&[][..], |slot| &slot.touched);
+        words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     /// Whether so many sealed panes hold slots that panes to come may find theirs taken.

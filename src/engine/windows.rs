@@ -11,7 +11,7 @@ mod slice;
 use std::{collections::BTreeMap, sync::Arc};
 
 use self::{
-    agenda::{Agenda, Job, Show},
+    agenda::{Agenda, Job},
     banks::{Banks, Channel},
     lane::Lane,
     saved::Saving,
@@ -33,11 +33,14 @@ use super::{
     exact::{Exact, reorder::Noted},
     gallery::Gallery,
     open::{OpenPanes, Pane},
+    pace::Round,
     rules::{Rules, Window},
     snapshot::ChannelInfo,
     statistics::Details,
     validate::{Entry, Reading},
 };
+#[cfg(doc)]
+use crate::limits::CHANNELS_PER_COUNTER;
 use crate::{limits::RUN_READINGS_MIN, scan::Rest};
 
 /// The state of aggregation: takes accepted readings and watermarks, gives results.
@@ -53,6 +56,8 @@ pub struct Windows {
     /// Chains by the lane, the windows and the reach that their channels share.
     shared: BTreeMap<(usize, Arc<[Window]>, i64), u32>,
     agenda: Agenda,
+    /// Readings that were entered.
+    taken: u64,
     /// Values that are taken together.
     run: Vec<f64>,
     /// An image that is being taken.
@@ -92,6 +97,7 @@ impl Windows {
             banks: Banks::new(percentile_bytes),
             shared: BTreeMap::new(),
             agenda: Agenda::default(),
+            taken: 0,
             run: Vec::new(),
             saving: None,
         }
@@ -110,8 +116,8 @@ impl Windows {
         let lane = self.lane_for(&info);
         let Self { lanes, seats, banks, shared, .. } = self;
         let Rules { pane_ns, windows, exact, percentiles, statistics, .. } = &info.rules;
-        let member = lanes[lane].add(place);
         let counted = !percentiles.is_empty() && !windows.is_empty();
+        let member = lanes[lane].add(place, counted);
         let detail = banks.details.add(&info);
         let besides = Besides::NOWHERE
             .with(Besides::BINS, counted)
@@ -158,6 +164,7 @@ impl Windows {
 
     /// Takes readings that are not below the watermarks of their lanes.
     pub fn enter(&mut self, readings: &[Reading]) {
+        self.taken += readings.len() as u64;
         let mut rest = readings;
         while let Some((reading, behind)) = rest.split_first() {
             if reading.entry == Entry::Next {
@@ -286,11 +293,9 @@ impl Windows {
         let Some(place) = self.lane_place(lane) else { return false };
         let Self { lanes, agenda, .. } = self;
         let state = &mut lanes[place];
-        state.watermark_ns = watermark_ns;
-        while let Some(start_ns) = state.passed_ns() {
-            state.open.seal(start_ns);
-            agenda.seal(place, start_ns);
-        }
+        state.advance(watermark_ns, self.taken, |start_ns, round| {
+            agenda.seal(place, start_ns, round);
+        });
         state.exact.advance(watermark_ns, false);
         state.open.is_crowded()
     }
@@ -306,46 +311,62 @@ impl Windows {
         self.agenda.call(watermarks_ns, relief);
     }
 
-    /// Closes panes and shows results of about so many channels. When a show is over, it says
-    /// which channels take most for their percentiles, if it was asked for.
+    /// What it takes to close the panes that wait for it, in their order.
+    pub fn rounds(&self) -> impl Iterator<Item = Round> {
+        self.agenda.rounds()
+    }
+
+    /// Readings that were entered.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Closes panes and shows results of about so many channels, one with percentiles counting for
+    /// [`CHANNELS_PER_COUNTER`], and takes those from `left`. When a show is over, it says which
+    /// channels take most for their percentiles, if it was asked for.
     pub fn go_on(
         &mut self,
-        channels: usize,
+        left: &mut usize,
         count: &mut impl Count,
         shown: &mut impl FnMut(Latest<'_>),
     ) -> Rest<Weights> {
         let Self { lanes, seats, banks, agenda, saving, .. } = self;
-        let mut left = agenda.share(channels);
-        while 0 < left {
-            let done = match agenda.next() {
+        while 0 < *left {
+            let (done, weights) = match agenda.next() {
                 None => return Rest::Nothing,
                 Some(Job::Close(sealed, show_ns)) => {
                     if let Some(saving) = saving {
-                        let Lane { open, members, .. } = &lanes[sealed.lane];
-                        open.would_close(sealed.start_ns, sealed.next, left, |member| {
-                            saving.before(members[member as usize], lanes, seats, banks);
-                        });
+                        let Lane { open, members, weight, .. } = &lanes[sealed.lane];
+                        open.would_close(
+                            sealed.start_ns,
+                            sealed.next,
+                            left.div_ceil(*weight),
+                            |member| {
+                                saving.before(members[member as usize], lanes, seats, banks);
+                            },
+                        );
                     }
                     let lane = &mut lanes[sealed.lane];
-                    let done = close_some(sealed, lane, left, banks, (show_ns, &mut *shown));
+                    let done = close_some(sealed, lane, *left, banks, (show_ns, &mut *shown));
                     if done.is_last
                         && let Some(sealed) = agenda.closed()
                     {
                         count.closed(lane.source, sealed.accepted);
                     }
-                    done
+                    (done, None)
                 }
                 Some(Job::Show(show)) => {
-                    let done = show_some(show, lanes, (seats, left), (banks, saving), &mut *shown);
-                    if done.is_last
-                        && let Some(Show { weights, .. }) = agenda.shown()
-                    {
-                        return Rest::Says(weights);
-                    }
-                    done
+                    let work = (seats.as_slice(), *left);
+                    let done = show_some(show, lanes, work, (banks, saving), &mut *shown);
+                    let over = if done.is_last { agenda.shown() } else { None };
+                    (done, over.map(|show| show.weights))
                 }
             };
-            left = left.saturating_sub(done.channels);
+            *left = left.saturating_sub(done.channels);
+            if let Some(weights) = weights {
+                return Rest::Says(weights);
+            }
         }
         Rest::More
     }
@@ -411,7 +432,8 @@ impl Windows {
         count: &mut impl Count,
         emit: &mut impl FnMut(Found<'_>),
     ) {
-        while self.go_on(usize::MAX, count, &mut |_| {}) != Rest::Nothing {}
+        let mut all = usize::MAX;
+        while self.go_on(&mut all, count, &mut |_| {}) != Rest::Nothing {}
         for place in 0..self.lanes.len() {
             let Lane { number, open, .. } = &self.lanes[place];
             let number = *number;

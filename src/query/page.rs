@@ -341,7 +341,7 @@ pub(crate) mod tests {
                 epoch: 3,
                 at_ns: self.at_ns,
                 directory: self.listing.publish(),
-                parts: [self.gallery.publish(seq)].into(),
+                parts: [self.gallery.publish()].into(),
                 watermarks: vec![self.at_ns],
                 ..Snapshot::default()
             }

@@ -157,7 +157,7 @@ fn snapshot(channels: u32, now_ns: i64) -> Snapshot {
         epoch: 1,
         at_ns: now_ns,
         directory: listing.publish(),
-        parts: [gallery.publish(1)].into(),
+        parts: [gallery.publish()].into(),
         watermarks: vec![now_ns],
         ..Snapshot::default()
     }

@@ -7,9 +7,9 @@
 
 use std::collections::VecDeque;
 
-use crate::{
-    engine::bins::relief::{Relief, Weights},
-    limits::{SLICE_DOUBLINGS_MAX, TURNS_PER_SLICE},
+use crate::engine::{
+    bins::relief::{Relief, Weights},
+    pace::Round,
 };
 
 /// Sealed panes in the order in which they are to be closed, and a show among them.
@@ -17,8 +17,6 @@ use crate::{
 pub(super) struct Agenda {
     sealed: VecDeque<Sealed>,
     show: Option<Show>,
-    /// Turns that what is next has had.
-    turns: usize,
 }
 
 /// A pane that takes no more readings.
@@ -31,6 +29,8 @@ pub(super) struct Sealed {
     pub(super) next: u32,
     /// Readings of the members before.
     pub(super) accepted: u64,
+    /// What it takes, and by when.
+    pub(super) round: Round,
 }
 
 /// A show of the latest results that is under way.
@@ -60,8 +60,13 @@ pub(super) enum Job<'a> {
 
 impl Agenda {
     /// Puts the closing of a pane off.
-    pub(super) fn seal(&mut self, lane: usize, start_ns: i64) {
-        self.sealed.push_back(Sealed { lane, start_ns, next: 0, accepted: 0 });
+    pub(super) fn seal(&mut self, lane: usize, start_ns: i64, round: Round) {
+        self.sealed.push_back(Sealed { lane, start_ns, next: 0, accepted: 0, round });
+    }
+
+    /// What it takes to close the panes that wait for it, in their order.
+    pub(super) fn rounds(&self) -> impl Iterator<Item = Round> {
+        self.sealed.iter().map(|sealed| sealed.round)
     }
 
     /// Calls for a show at these watermarks; there is none under way.
@@ -69,15 +74,6 @@ impl Agenda {
         debug_assert!(self.show.is_none(), "one show at a time");
         let (before, weights) = (self.sealed.len(), Weights::default());
         self.show = Some(Show { before, watermarks_ns, relief, weights, next: 0 });
-    }
-
-    /// Channels to work for in this turn, where so many are wanted: twice as many after each
-    /// [`TURNS_PER_SLICE`] turns. What takes that long must be done before more of its kind comes.
-    pub(super) fn share(&mut self, channels: usize) -> usize {
-        let is_idle = self.sealed.is_empty() && self.show.is_none();
-        self.turns = if is_idle { 0 } else { self.turns + 1 };
-        let doublings = (self.turns / TURNS_PER_SLICE).min(SLICE_DOUBLINGS_MAX);
-        channels.saturating_mul(1 << doublings)
     }
 
     /// What is to be done next, if anything.
@@ -92,7 +88,6 @@ impl Agenda {
 
     /// The pane that was next is closed.
     pub(super) fn closed(&mut self) -> Option<Sealed> {
-        self.turns = 0;
         if let Some(show) = &mut self.show {
             show.before = show.before.saturating_sub(1);
         }
@@ -101,7 +96,6 @@ impl Agenda {
 
     /// The show is over.
     pub(super) fn shown(&mut self) -> Option<Show> {
-        self.turns = 0;
         self.show.take()
     }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::found::{Found, Latest};
+use super::{
+    found::{Found, Latest},
+    lane::weight,
+};
 use crate::{
     engine::{
         bins::{BinScale, Counting, counting::Counter, export::Export},
@@ -82,6 +85,11 @@ impl Banks {
             Some(counter) => self.counting.note(counter, pane, value),
             None => true,
         }
+    }
+
+    /// What a channel counts for in a slice.
+    pub(super) fn weight(&self, place: usize) -> usize {
+        weight(self.channels[place].counter.is_some())
     }
 
     /// Takes a channel's part of a pane that is being closed, and says when its next result is

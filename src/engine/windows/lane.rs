@@ -4,11 +4,15 @@ use super::{
     banks::{Banks, Channel, Closing},
     found::Found,
 };
-use crate::engine::{
-    chain::NEVER,
-    exact::Exact,
-    open::{ClosedPane, OpenPanes},
-    rules::Rules,
+use crate::{
+    engine::{
+        chain::NEVER,
+        exact::Exact,
+        open::{ClosedPane, OpenPanes},
+        pace::Round,
+        rules::Rules,
+    },
+    limits::CHANNELS_PER_COUNTER,
 };
 
 #[derive(Debug)]
@@ -23,6 +27,10 @@ pub(super) struct Lane {
     pub(super) members: Vec<u32>,
     /// No member is due before this instant.
     pub(super) due_ns: i64,
+    /// What the heaviest member counts for in a slice.
+    pub(super) weight: usize,
+    /// Readings of all lanes when its panes were sealed last.
+    sealed_at: u64,
 }
 
 /// How far the closing of a pane has come.
@@ -47,17 +55,40 @@ impl Lane {
             watermark_ns: i64::MIN,
             members: Vec::new(),
             due_ns: NEVER,
+            weight: 1,
+            sealed_at: 0,
         }
     }
 
-    /// Adds a channel by its place among those of all lanes, and returns its number here.
-    pub(super) fn add(&mut self, place: u32) -> u32 {
+    /// Adds a channel by its place among those of all lanes, with percentiles or not, and returns
+    /// its number here.
+    pub(super) fn add(&mut self, place: u32, counted: bool) -> u32 {
+        self.weight = self.weight.max(weight(counted));
         self.members.push(place);
         self.open.add_channel()
     }
 
+    /// Moves the watermark at this count of readings of all lanes. Panes below it take no more of
+    /// them; `sealed` is told of those, and what it takes to close them.
+    pub(super) fn advance(
+        &mut self,
+        watermark_ns: i64,
+        now: u64,
+        mut sealed: impl FnMut(i64, Round),
+    ) {
+        self.watermark_ns = watermark_ns;
+        let since = now - self.sealed_at;
+        while let Some(start_ns) = self.passed_ns() {
+            let channels = self.open.seal(start_ns);
+            self.sealed_at = now;
+            // There was a reading for each, though it may have come before the last pane was.
+            let readings = since.max(channels as u64);
+            sealed(start_ns, Round::new(channels * self.weight, now, readings));
+        }
+    }
+
     /// Start of the earliest pane that is not sealed, if all of it lies below the watermark.
-    pub(super) fn passed_ns(&self) -> Option<i64> {
+    fn passed_ns(&self) -> Option<i64> {
         let start_ns = self.open.earliest_ns()?;
         (start_ns + self.open.pane_ns() <= self.watermark_ns).then_some(start_ns)
     }
@@ -120,4 +151,9 @@ impl Lane {
             self.due_ns = self.due_ns.min(banks.chains[chains as usize].next_due_ns(nth));
         }
     }
+}
+
+/// What a channel counts for in a slice, with percentiles or without.
+pub(super) fn weight(counted: bool) -> usize {
+    if counted { CHANNELS_PER_COUNTER } else { 1 }
 }

@@ -13,7 +13,7 @@ use crate::engine::bins::relief::Relief;
 /// What a slice of work came to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Done {
-    /// Channels that were worked for; at least one, so that there is an end.
+    /// Channels that were worked for, as they count; at least one, so that there is an end.
     pub(super) channels: usize,
     /// Whether that was all.
     pub(super) is_last: bool,
@@ -27,7 +27,8 @@ pub(super) fn close_some(
     banks: &mut Banks,
     (show_ns, shown): (Option<i64>, &mut impl FnMut(Latest<'_>)),
 ) -> Done {
-    let slice = lane.close_some(sealed.start_ns, (sealed.next, most), |place, closed, closing| {
+    let from = (sealed.next, most.div_ceil(lane.weight));
+    let slice = lane.close_some(sealed.start_ns, from, |place, closed, closing| {
         let due_ns = banks.close(place, closed, closing);
         if let Some(watermark_ns) = show_ns {
             banks.refresh(place, watermark_ns, shown);
@@ -36,7 +37,9 @@ pub(super) fn close_some(
     });
     sealed.accepted += slice.accepted;
     sealed.next = slice.next.unwrap_or_default();
-    Done { channels: slice.channels.max(1), is_last: slice.next.is_none() }
+    let channels = slice.channels.saturating_mul(lane.weight).max(1);
+    sealed.round.work_off(channels);
+    Done { channels, is_last: slice.next.is_none() }
 }
 
 /// Shows the results of so many channels whose windows have moved on since they were last shown.
@@ -61,7 +64,7 @@ pub(super) fn show_some(
     let newest_ns = show.newest_ns();
     let mut channels = 0;
     while let Some(look_ns) = banks.look_ns.get(show.next).copied() {
-        if channels == most {
+        if most <= channels {
             return Done { channels, is_last: false };
         }
         // Most are not due in any lane, and theirs need not be looked up.
@@ -72,7 +75,7 @@ pub(super) fn show_some(
                     saving.before(show.next as u32, lanes, seats, banks);
                 }
                 banks.refresh(show.next as u32, watermark_ns, shown);
-                channels += 1;
+                channels += banks.weight(show.next);
             }
         }
         show.next += 1;
