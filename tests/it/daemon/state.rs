@@ -8,8 +8,11 @@ use std::{
     os::{fd::OwnedFd, unix::net::UnixDatagram},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Arc, Mutex},
-    thread,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::{self, JoinHandle},
 };
 
 use rustix::{
@@ -20,7 +23,7 @@ use serde_json::Value;
 
 use crate::{
     process::{Process, Scratch, look, wait_for},
-    support::{Client, Daemon, Device, PLANT, number, refused},
+    support::{Client, Daemon, Device, PLANT, assert_balanced, number, refused},
 };
 
 /// A source that takes up what comes, one window that moves fast, and state that is saved often.
@@ -98,6 +101,82 @@ fn a_killed_daemon_goes_on_from_its_files_and_a_stopped_one_loses_nothing() {
         shows(&daemon, 28);
         daemon.stop();
     }
+}
+
+/// A device that sends without a pause, until it is told to stop.
+fn flood(daemon: &Daemon, mut device: Device) -> (Arc<AtomicBool>, JoinHandle<Device>) {
+    let (address, stop) = (daemon.address("plant"), Arc::<AtomicBool>::default());
+    let stopped = Arc::clone(&stop);
+    let thread = thread::spawn(move || {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        while !stopped.load(Relaxed) {
+            // Nobody is there any more once the daemon is killed.
+            let _ = socket.send_to(&device.frame(&[1.5; 50]), address);
+        }
+        device
+    });
+    (stop, thread)
+}
+
+#[test]
+fn killed_at_any_time_under_load_it_goes_on_with_books_that_balance() {
+    let mut dir = Scratch::new();
+    let config = config(&dir.path("state"), "queue = 16");
+    let mut device = Device::new(9);
+    let mut kept = 0;
+    for (epoch, published) in [3_u64, 17, 1, 23, 8, 14].into_iter().enumerate() {
+        let daemon = Daemon::start_in(dir, &config);
+        let status = daemon.status();
+        assert_eq!(number(&status, "epoch"), epoch as u64 + 1, "{status:#}");
+        assert_balanced(&status);
+        let accepted = number(&status["total"], "accepted");
+        assert!(kept <= accepted, "{kept} were saved: {status:#}");
+        let (stop, thread) = flood(&daemon, device);
+        let saved = |status: &Value| number(&status["state"], "saved");
+        let first = saved(&status);
+        wait_for("images under load", || (first + 2 <= saved(&daemon.status())).then_some(()));
+        // What was accepted now is in the image after the next at the latest.
+        let now = daemon.status();
+        wait_for("the one after", || (saved(&now) + 2 <= saved(&daemon.status())).then_some(()));
+        kept = number(&now["total"], "accepted");
+        assert!(accepted < kept, "{now:#}");
+        let until = number(&daemon.status(), "seq") + published;
+        wait_for("another instant", || (until <= number(&daemon.status(), "seq")).then_some(()));
+        dir = daemon.killed();
+        stop.store(true, Relaxed);
+        device = thread.join().expect("it sends and nothing else");
+    }
+    let daemon = Daemon::start_in(dir, &config);
+    assert_eq!(number(&daemon.status()["total"], "duplicates"), 0);
+    daemon.stop();
+}
+
+#[test]
+fn a_field_that_was_found_is_the_same_channel_after_a_restart() {
+    let dir = Scratch::new();
+    let text = PLANT.replace("native", "text");
+    let config = format!("[daemon]\nstate_dir = {:?}\n{text}", dir.path("state"));
+    let say = |daemon: &Daemon, line: &str| {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let before = number(&daemon.source("plant")["ledger"], "frames_ok");
+        socket.send_to(line.as_bytes(), daemon.address("plant")).expect("sends");
+        daemon.frames("plant", before + 1);
+    };
+    let daemon = Daemon::start_in(dir, &config);
+    say(&daemon, "level:2.5 temp:7\n");
+    let daemon = Daemon::start_in(daemon.stopped(), &config);
+    assert_eq!(daemon.get("plant.level")["channels"][0]["value"], 2.5, "known from the start");
+    say(&daemon, "other:1 level:3.5\n");
+    let list = daemon.client().call(r#"{"method":"List"}"#);
+    let ids: Vec<&str> = list["channels"]
+        .as_array()
+        .expect("channels")
+        .iter()
+        .filter_map(|c| c["id"].as_str())
+        .collect();
+    assert_eq!(ids, ["plant.level", "plant.other", "plant.temp"]);
+    assert_eq!(daemon.get("plant.level")["channels"][0]["value"], 3.5);
+    daemon.stop();
 }
 
 #[test]
