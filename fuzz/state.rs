@@ -33,9 +33,11 @@ use stillwell::{
 };
 
 /// When histories begin.
-const BEGIN_NS: i64 = 1_000_000 * MS;
+pub(crate) const BEGIN_NS: i64 = 1_000_000 * MS;
+/// Length of a pane.
+pub(crate) const PANE_NS: i64 = 100 * MS;
 /// Batches of a history before the image, and after.
-const BATCHES: i64 = 24;
+const BATCHES: i64 = 14;
 const CHANNELS: u32 = 7;
 
 /// Goes on from these records, and from those of the image that is taken then; what is lost of
@@ -45,6 +47,12 @@ pub(crate) fn check(records: &[u8]) -> Option<[Vec<(Misfit, u64)>; 2]> {
     let (_, second) = go_on(&again, 2 * BATCHES + 1).expect("what is written can be read");
     // Counts at their bounds may have grown beyond.
     Some([first, second].map(|image| image.salvage().dropped().collect()))
+}
+
+/// The same without a second time; whether anything is lost of it.
+pub(crate) fn survives(records: &[u8]) -> Option<bool> {
+    let (_, image) = go_on(records, BATCHES)?;
+    Some(image.salvage().dropped().next().is_some())
 }
 
 /// The records of an image that is taken in the middle of a history.
@@ -161,7 +169,7 @@ fn plan() -> Plan {
         every_ns: every_ms * MS,
     };
     let rules = Rules {
-        pane_ns: 100 * MS,
+        pane_ns: PANE_NS,
         lateness_ns: 120 * MS,
         future_ns: 2_000 * MS,
         windows: [window(400, 100), window(1_200, 400)].into(),

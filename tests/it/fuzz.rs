@@ -73,9 +73,9 @@ fn an_image_with_any_byte_wrong_breaks_nothing() {
         let mut wrong = sample.clone();
         // Another bit each time, and all of them now and then.
         wrong[at] ^= if at % 9 == 8 { 0xff } else { 1 << (at % 9) };
-        if let Some([first, _]) = state::check(&wrong) {
+        if let Some(is_lost) = state::survives(&wrong) {
             gone_on += 1;
-            lost += usize::from(!first.is_empty());
+            lost += usize::from(is_lost);
         }
     }
     assert!(0 < lost && lost < gone_on && gone_on < sample.len(), "{lost} of {gone_on}");
@@ -85,6 +85,33 @@ fn an_image_with_any_byte_wrong_breaks_nothing() {
 #[test]
 fn an_image_that_ends_anywhere_breaks_nothing() {
     let sample = state::sample();
-    let whole = (0..sample.len()).filter(|&end| state::check(&sample[..end]).is_some()).count();
+    let whole = (0..sample.len()).filter(|&end| state::survives(&sample[..end]).is_some()).count();
     assert!(0 < whole && whole < 100, "only where a record ends: {whole}");
+}
+
+/// All that is of one pane is of another: each part is sound, and they do not fit together.
+#[test]
+fn an_image_with_times_that_contradict_each_other_breaks_nothing() {
+    let sample = state::sample();
+    let time_at = |at: usize| {
+        let bytes = sample[at..at + 8].try_into().expect("eight");
+        i64::from_le_bytes(bytes)
+    };
+    let until_ns = state::BEGIN_NS + 20 * state::PANE_NS;
+    let is_time = |at: &usize| (state::BEGIN_NS - state::PANE_NS..until_ns).contains(&time_at(*at));
+    let times: Vec<usize> = (0..sample.len() - 8).filter(is_time).collect();
+    let pane = |at: usize| time_at(at).div_euclid(state::PANE_NS);
+    let panes: BTreeSet<i64> = times.iter().map(|&at| pane(at)).collect();
+    let mut lost = 0;
+    for moved in &panes {
+        for by in (-12..=12).filter(|by| *by != 0) {
+            let mut wrong = sample.clone();
+            for &at in times.iter().filter(|at| pane(**at) == *moved) {
+                let time_ns = time_at(at) + by * state::PANE_NS;
+                wrong[at..at + 8].copy_from_slice(&time_ns.to_le_bytes());
+            }
+            lost += usize::from(state::survives(&wrong) == Some(true));
+        }
+    }
+    assert!(panes.len() < lost, "{lost} of {} panes", panes.len());
 }
