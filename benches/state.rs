@@ -75,8 +75,10 @@ fn go_on(channels: u32, watch: &mut Watch) {
         Stages::with(&plan, Validate::resume(&plan, &image, &terms))
     });
     let ((), first_ns) = Watch::aside(|| {
-        stages.take(Input { now_ns, batch: None, sitting: None });
-        while !matches!(stages.rolling.go_on(), Rest::Says(_)) {}
+        let mut is_shown = stages.take(Input { now_ns, batch: None, sitting: None });
+        while !is_shown {
+            is_shown = matches!(stages.rolling.go_on(), Rest::Says(_));
+        }
     });
     watch.note_all([first_ns as f64 / 1e6]);
 }
@@ -113,9 +115,10 @@ impl Stages {
         (stages, now_ns)
     }
 
-    fn take(&mut self, input: Input) {
+    /// Whether a snapshot came of it.
+    fn take(&mut self, input: Input) -> bool {
         let checked = self.validate.step(input).and_then(|checked| self.normalize.step(checked));
-        black_box(checked.and_then(|checked| self.rolling.step(checked)));
+        black_box(checked.and_then(|checked| self.rolling.step(checked))).is_some()
     }
 
     /// An image, each step of which is given to `time`.
@@ -124,7 +127,8 @@ impl Stages {
         let sitting = Sitting::new(move |blocks| send.send(blocks).expect("somebody waits"));
         let mut sitting = Some(sitting);
         // Nothing is published: the time is that of before.
-        time(&mut || self.take(Input { now_ns: now_ns - 1, batch: None, sitting: sitting.take() }));
+        let mut mark = || Input { now_ns: now_ns - 1, batch: None, sitting: sitting.take() };
+        time(&mut || _ = self.take(mark()));
         loop {
             if let Ok(blocks) = given.try_recv() {
                 return blocks;
