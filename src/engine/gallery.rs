@@ -169,18 +169,30 @@ impl Gallery {
     }
 
     /// Shows a value as the latest unless a younger one is shown.
+    // Each reading comes by. What is not for each is apart, so that this is inlined, and nobody
+    // else is handed the value: it goes from registers to its place, not by way of the stack, from
+    // where it could be read only once all its parts are there.
+    #[inline]
     pub fn show_live(&mut self, channel: u32, live: Live) {
+        let channel = channel as usize;
         if let Stage::Settling { .. } = self.stage {
-            self.put_down_one(channel as usize);
+            self.put_down_one(channel);
         }
-        let shown = &mut self.lives[channel as usize];
-        match shown {
-            Some(shown) if live.at_ns < shown.at_ns => return,
-            Some(_) => {}
-            None => self.begun_ns[channel as usize] = Some(live.at_ns),
+        let shown = &mut self.lives[channel];
+        let is_first = shown.is_none();
+        if shown.is_none_or(|shown| shown.at_ns <= live.at_ns) {
+            *shown = Some(live);
+            mark(&mut self.changed, channel);
         }
-        *shown = Some(live);
-        mark(&mut self.changed, channel as usize);
+        if is_first {
+            self.begin(channel, live.at_ns);
+        }
+    }
+
+    /// Notes when the first value of a channel was.
+    #[cold]
+    fn begin(&mut self, channel: usize, at_ns: i64) {
+        self.begun_ns[channel] = Some(at_ns);
     }
 
     /// Puts down the value that is settled for a channel, before another takes its place.
@@ -294,6 +306,7 @@ impl Gallery {
 }
 
 /// Sets the bit of a channel.
+#[inline]
 fn mark(words: &mut [u64], channel: usize) {
     words[channel / CHANNELS_PER_CHUNK] |= 1 << (channel % CHANNELS_PER_CHUNK);
 }
