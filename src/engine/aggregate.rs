@@ -237,7 +237,9 @@ impl Aggregator {
         let owed = self.gallery.owed();
         let binding = self.under_way.iter().map(|UnderWay { due, .. }| due.for_channels(owed));
         let closing = pace::share(self.windows.rounds(), now, taken);
-        let mut left = self.slice.max(closing + pace::share(binding, now, taken));
+        // Panes that wait keep it waiting too: once it is late, haste would be of no use.
+        let binding = pace::share(binding, now, taken).min(taken);
+        let mut left = self.slice.max(closing + binding);
         while self.answer.is_none() {
             if left == 0 {
                 return Rest::More;
