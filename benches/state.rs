@@ -71,7 +71,7 @@ fn go_on(channels: u32, watch: &mut Watch) {
     let plan = plan(channels);
     let mut stages = watch.time(u64::from(channels), || {
         let image = Arc::new(Image::open(bytes).expect("whole"));
-        let terms = Terms { now_ns, line_goes_on: true, replayed: Vec::new() };
+        let terms = Terms { now_ns, line_goes_on: true, sources: Vec::new() };
         Stages::with(&plan, Validate::resume(&plan, &image, &terms))
     });
     let ((), first_ns) = Watch::aside(|| {

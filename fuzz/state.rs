@@ -70,7 +70,7 @@ fn go_on(records: &[u8], from: i64) -> Option<(Vec<u8>, Arc<Image>)> {
     let bytes = Sealed::new(&head, vec![records.to_vec()]).to_bytes();
     let image = Arc::new(Image::open(bytes).ok()?);
     let plan = plan();
-    let terms = Terms { now_ns: at_ns(from), line_goes_on: true, replayed: Vec::new() };
+    let terms = Terms { now_ns: at_ns(from), line_goes_on: true, sources: Vec::new() };
     let mut engine = Engine::new(&plan, Validate::resume(&plan, &image, &terms));
     let end = from + BATCHES;
     (from..end).for_each(|n| engine.take(n, None));

@@ -42,7 +42,7 @@ use super::{
 };
 use crate::{
     config::{Config, InputConfig, InputKind},
-    engine::{Link, Snapshot, desk::Desk},
+    engine::{Link, Snapshot, desk::Desk, validate::GoesOn},
     limits::{READY_NS, SHUTDOWN_NS},
 };
 
@@ -266,10 +266,14 @@ enum Event {
 
 /// Looks for the state that was kept, and begins to keep it.
 fn begin(config: &Config, degraded: bool) -> Start {
-    let is_recording = |input: &InputConfig| matches!(input.kind, InputKind::Replay(_));
-    let replayed = config.inputs.iter().map(is_recording).collect();
+    let goes_on = |input: &InputConfig| match input.kind {
+        InputKind::Udp(_) | InputKind::Serial(_) | InputKind::Modbus(_) => GoesOn::All,
+        InputKind::Simulator(_) => GoesOn::AllButDevices,
+        InputKind::Replay(_) => GoesOn::Ledger,
+    };
+    let sources = config.inputs.iter().map(goes_on).collect();
     let directory = config.daemon.state_dir.clone().or_else(state::directory_of_service);
-    state::begin(directory, config.daemon.state_every_ns, replayed, degraded)
+    state::begin(directory, config.daemon.state_every_ns, sources, degraded)
 }
 
 /// Starts the sources, the engine and its shards, each on a thread and a runtime of its own.

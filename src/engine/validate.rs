@@ -28,7 +28,7 @@ use crate::{
 use self::{checked::Lists, saved::Resumption};
 pub use self::{
     checked::{Advance, Checked, Entry, Reading, Report},
-    saved::Terms,
+    saved::{GoesOn, Terms},
 };
 
 mod checked;

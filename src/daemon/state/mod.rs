@@ -39,7 +39,10 @@ use super::{
     clock::{Clocks, Line},
     rate::LogLimits,
 };
-use crate::engine::{image::Image, validate::Terms};
+use crate::engine::{
+    image::Image,
+    validate::{GoesOn, Terms},
+};
 
 /// What a daemon starts with.
 #[derive(Debug)]
@@ -64,7 +67,7 @@ pub struct Start {
 pub fn begin(
     directory: Option<PathBuf>,
     every_ns: i64,
-    replayed: Vec<bool>,
+    sources: Vec<GoesOn>,
     without: bool,
 ) -> Start {
     let mut memory = Memory::of_service();
@@ -86,7 +89,7 @@ pub fn begin(
     }
     standing.choose(&choice);
     let standing = Arc::new(standing);
-    let terms = Terms { now_ns: line.now_ns(), line_goes_on, replayed };
+    let terms = Terms { now_ns: line.now_ns(), line_goes_on, sources };
     let image = choice.image.map(|(_, image)| (image, terms));
     let (calls, keeper) = if memory.is_some() || files.is_some() {
         let (send, taken) = sync_channel(1);

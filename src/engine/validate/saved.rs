@@ -21,8 +21,20 @@ pub struct Terms {
     pub now_ns: i64,
     /// The line is that of the image, and not one that was anchored anew.
     pub line_goes_on: bool,
-    /// By source, whether it plays a recording: what it gave comes again.
-    pub replayed: Vec<bool>,
+    /// What goes on of each source: of all that are not named here, everything.
+    pub sources: Vec<GoesOn>,
+}
+
+/// What goes on of a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GoesOn {
+    /// Everything.
+    #[default]
+    All,
+    /// All but its devices, which count their frames from the beginning: it simulates them.
+    AllButDevices,
+    /// Its ledger: it plays a recording, and what it gave comes again.
+    Ledger,
 }
 
 /// What the first step after a restart tells the stages behind.
@@ -45,9 +57,10 @@ impl Validate {
             .filter_map(|(number, records)| Some((number, numbers(&records.name)?, records)))
             .collect();
         for &(_, source, records) in &known {
-            let is_replayed = terms.replayed.get(source).copied().unwrap_or(false);
+            let goes_on = terms.sources.get(source).copied().unwrap_or_default();
+            let is_replayed = goes_on == GoesOn::Ledger;
             pasts[source] = if is_replayed { Err(Misfit::Replayed) } else { Ok(()) };
-            if !is_replayed {
+            if goes_on == GoesOn::All {
                 stage.meet_devices(source, image, records, terms.line_goes_on);
             }
         }

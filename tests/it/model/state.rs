@@ -27,7 +27,7 @@ use stillwell::engine::{
     normalize::Normalize,
     qc::Qc,
     split::Split,
-    validate::{Terms, Validate},
+    validate::{GoesOn, Terms, Validate},
 };
 use stillwell::scan::{Rest, Step};
 
@@ -140,7 +140,7 @@ pub(super) fn image_of(blocks: Blocks) -> Vec<u8> {
 }
 
 pub(super) fn terms(now_ns: i64) -> Terms {
-    Terms { now_ns, line_goes_on: true, replayed: Vec::new() }
+    Terms { now_ns, line_goes_on: true, sources: Vec::new() }
 }
 
 /// What a snapshot says of everything but itself: two that say the same are of the same numbers.

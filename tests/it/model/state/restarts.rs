@@ -185,11 +185,30 @@ fn a_recording_begins_anew() {
     let plan = plan();
     let image = ten_seconds(&plan);
     let again_ns = BEGIN_NS + 60 * SECOND;
-    let terms = Terms { replayed: vec![true], ..terms(again_ns) };
+    let terms = Terms { sources: vec![GoesOn::Ledger], ..terms(again_ns) };
     let mut engine = Engine::resumed(&plan, &image, &terms, 1);
     engine.take(again_ns, Some(frames(BEGIN_NS, BEGIN_NS + 10 * SECOND, 0)), None);
     let snapshot = engine.publish();
     assert_eq!(lost(&image), [(Misfit::Replayed, 6)]);
     assert_eq!(snapshot.total.readings.accepted, 200, "the ledger goes on: {:?}", snapshot.total);
     assert_eq!(snapshot.total.imbalance(), None);
+}
+
+#[test]
+fn simulated_devices_count_from_the_beginning_and_windows_go_on() {
+    let plan = plan();
+    let again_ns = BEGIN_NS + 11 * SECOND;
+    let resumed = |goes_on| {
+        let image = ten_seconds(&plan);
+        let terms = Terms { sources: vec![goes_on], ..terms(again_ns) };
+        let mut engine = Engine::resumed(&plan, &image, &terms, 1);
+        engine.take(again_ns, Some(frames(again_ns, again_ns + 4 * SECOND, 0)), None);
+        let snapshot = engine.publish();
+        assert_eq!(snapshot.total.imbalance(), None);
+        (summary(snapshot.channel(0), 1).n, snapshot.total.readings.accepted)
+    };
+    let (n, accepted) = resumed(GoesOn::AllButDevices);
+    assert!(100 < n && n <= 140, "{n}: from before and after");
+    assert_eq!(accepted, 140);
+    assert!(resumed(GoesOn::All).1 < 140, "a device has given some of the numbers before");
 }
