@@ -96,3 +96,19 @@ impl Partners {
         self.latest[number as usize].per_second
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_values_of_one_time_the_later_counts_and_an_older_one_does_not() {
+        let mut partners = Partners::default();
+        let partner = Partner { id: "level".into(), age_max_ns: 0 };
+        let number = partners.number(&partner.id);
+        for (at_ns, value) in [(5, 1.0), (5, 2.0), (4, 3.0)] {
+            partners.show(number, at_ns, value);
+        }
+        assert_eq!(partners.value(number, &partner, 5), Some(2.0));
+    }
+}

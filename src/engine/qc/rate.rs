@@ -96,4 +96,12 @@ mod tests {
         assert_eq!(flags(None, 500 * MS, &[Some(0.0), step(0.51)]), [1, 3]);
         assert_eq!(flags(None, 1_900 * MS, &[Some(0.0), step(1.89)]), [1, 1]);
     }
+
+    #[test]
+    fn between_values_of_one_time_there_is_no_rate() {
+        let mut slope = Slope::default();
+        assert_eq!(slope.next(1_000_000_000, 1.0), None);
+        assert_eq!(slope.next(1_000_000_000, 2.0), None);
+        assert_eq!(slope.next(3_000_000_000, 5.0), Some(1.5));
+    }
 }
