@@ -245,7 +245,8 @@ pub(super) fn trust_cells(summary: &Summary) -> [Cell; 2] {
     if summary.due.is_some() {
         return ["-".into(), Cell::judged(&summary.status)];
     }
-    let share = summary.known.or(summary.coverage);
+    // Where no rate is expected, the time of which a value is known says as much.
+    let share = summary.coverage.or(summary.known);
     let coverage = share.map_or_else(|| "-".to_owned(), number::percent);
     [coverage.into(), Cell::judged(&summary.status)]
 }

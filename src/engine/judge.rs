@@ -145,7 +145,9 @@ impl fmt::Display for Reason {
             Self::Time { share } => {
                 write!(f, "a value is known for {} of the time", Percent(*share))
             }
-            Self::Gap { ns } => write!(f, "no good reading for {}", Nanoseconds(readable(*ns))),
+            Self::Gap { ns } => {
+                write!(f, "no good reading for {} at the longest", Nanoseconds(readable(*ns)))
+            }
             Self::Flagged { flag, n, of } => {
                 let what = match flag {
                     Flag::Missing => "without a value",
@@ -231,9 +233,18 @@ mod tests {
             told(Reason::Time { share: 0.999 }),
             "a value is known for over 99 % of the time"
         );
-        assert_eq!(told(Reason::Gap { ns: 90_000_000_000 }), "no good reading for 90s");
-        assert_eq!(told(Reason::Gap { ns: 59_142_965_000 }), "no good reading for 59s");
-        assert_eq!(told(Reason::Gap { ns: 9_142_965_000 }), "no good reading for 9142ms");
+        assert_eq!(
+            told(Reason::Gap { ns: 90_000_000_000 }),
+            "no good reading for 90s at the longest"
+        );
+        assert_eq!(
+            told(Reason::Gap { ns: 59_142_965_000 }),
+            "no good reading for 59s at the longest"
+        );
+        assert_eq!(
+            told(Reason::Gap { ns: 9_142_965_000 }),
+            "no good reading for 9142ms at the longest"
+        );
         let failed = Reason::Flagged { flag: Flag::Fail, n: 3, of: 60 };
         assert_eq!(told(failed), "3 of 60 readings failed");
         let tests = Tests::from(Test::Spike) | Test::GrossRange.into();

@@ -154,13 +154,12 @@ impl Validate {
         if head.shed {
             self.refuse(&frame, ReadingRefusal::QueueFull, received);
         }
-        let (mut accepted, mut newest_ns, mut oldest_ns) = (0, i64::MIN, i64::MAX);
+        let (mut accepted, mut newest_ns) = (0, i64::MIN);
         let (first, mut rest) = (checked.readings.len(), samples);
         loop {
             if !W::LOOKS && self.is_plain(&frame) {
                 let plain = self.take_plain(&frame, rest, &mut checked.readings, &mut newest_ns);
                 accepted += plain as u64;
-                oldest_ns = frame.span_ns.0;
                 rest = &rest[plain..];
             }
             let Some((sample, behind)) = rest.split_first() else { break };
@@ -170,12 +169,14 @@ impl Validate {
             match verdict {
                 Ok(at_ns) => {
                     accepted += 1;
-                    (oldest_ns, newest_ns) = (oldest_ns.min(at_ns), newest_ns.max(at_ns));
+                    newest_ns = newest_ns.max(at_ns);
                 }
                 Err(why) => self.refuse(&frame, why, 1),
             }
         }
-        if oldest_ns == i64::MAX || !self.sources[source].devices.is_known(device, head) {
+        if accepted == 0 || !self.sources[source].devices.is_known(device, head) {
+            let times_ns = checked.readings[first..].iter().map(|reading| reading.at_ns);
+            let oldest_ns = times_ns.min().unwrap_or(i64::MAX);
             self.believe(&frame, head, oldest_ns, (first, checked.advances.len()));
         }
         if 0 < accepted {

@@ -145,7 +145,7 @@ impl Windows {
             return place;
         }
         let place = self.lanes.len();
-        self.lanes.push(Lane::new(*number, *source, rules));
+        self.lanes.push(Lane::new(*number, *source, rules, self.taken));
         if self.lane_places.len() <= *number {
             self.lane_places.resize(number + 1, None);
         }

@@ -45,8 +45,8 @@ pub(super) struct Slice {
 }
 
 impl Lane {
-    /// A lane without channels.
-    pub(super) fn new(number: usize, source: usize, rules: &Rules) -> Self {
+    /// A lane without channels, at this count of readings of all lanes.
+    pub(super) fn new(number: usize, source: usize, rules: &Rules, now: u64) -> Self {
         Self {
             number,
             source,
@@ -56,7 +56,7 @@ impl Lane {
             members: Vec::new(),
             due_ns: NEVER,
             weight: 1,
-            sealed_at: 0,
+            sealed_at: now,
         }
     }
 

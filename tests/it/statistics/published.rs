@@ -224,7 +224,7 @@ fn a_summary_says_how_far_it_is_to_be_trusted_and_why() {
         [
             "5 % of the expected readings came",
             "a value is known for 18 % of the time",
-            "no good reading for 38s",
+            "no good reading for 38s at the longest",
             "1 of 4 readings failed",
             "against readings: gross_range",
             "values withheld: 18 % is there of 66 %",
