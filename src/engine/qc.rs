@@ -103,8 +103,14 @@ impl Qc {
     }
 
     /// Judges the reading that stands at `at` in its batch, and puts what is settled by it before
-    /// it; one that another's value goes with is held back.
-    fn reading(&mut self, at: usize, mut reading: Reading, out: &mut Vec<Reading>) -> bool {
+    /// it; those of a channel that another's values go with are held back.
+    fn reading(
+        &mut self,
+        at: usize,
+        mut reading: Reading,
+        moved: &mut Moved,
+        out: &mut Vec<Reading>,
+    ) {
         let Self { seats, judged, companions, partners, almanac, waiting, .. } = self;
         let Seat { judged: number, accompanied: goes_with, partner, lane } =
             seats[reading.channel as usize];
@@ -130,13 +136,13 @@ impl Qc {
             companions.see(partner, reading.at_ns, value);
         }
         match goes_with {
-            Some(number) if reading.flag.counts() => companions.hold(at, number, reading),
-            _ => {
+            // Whether they count or not, or those of one time would change places.
+            Some(number) => companions.hold(at, number, reading),
+            None => {
+                moved.note(at, out.len());
                 out.push(reading);
-                return true;
             }
         }
-        false
     }
 
     /// Lets go of what lies in panes that are about to close.
@@ -170,9 +176,7 @@ impl Qc {
             while let Some(word) = words.next_if(|word| word.readings == at) {
                 word.readings = out.len();
             }
-            if self.reading(at, *reading, &mut out) {
-                moved.note(at, out.len() - 1);
-            }
+            self.reading(at, *reading, &mut moved, &mut out);
         }
         self.end_frame(&mut moved, &mut out);
         advances.for_each(|advance| self.pass(advance, &mut out));

@@ -5,6 +5,8 @@
 
 mod saved;
 
+use std::cmp::Reverse;
+
 use super::{partners::Partners, plan::Partner};
 use crate::engine::validate::{Entry, Reading};
 
@@ -27,6 +29,8 @@ pub(super) struct Companions {
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     at_ns: i64,
+    /// Which it is in the order in which they came.
+    nth: u32,
     value: Option<f64>,
 }
 
@@ -56,7 +60,7 @@ impl Companions {
     /// Takes note of a reading of a partner; no value is one that does not count.
     pub(super) fn see(&mut self, partner: u32, at_ns: i64, value: Option<f64>) {
         if let Some(Some(seen)) = self.seen.get_mut(partner as usize) {
-            seen.push(Seen { at_ns, value });
+            seen.push(Seen { at_ns, nth: seen.len() as u32, value });
             self.fresh.push(partner);
         }
     }
@@ -70,22 +74,60 @@ impl Companions {
     /// it stood; then only the last reading of each partner counts.
     pub(super) fn end_frame(&mut self, mut give: impl FnMut(Option<Reading>, usize, Reading)) {
         let Self { wanted, seen, fresh, held } = self;
+        fresh.sort_unstable();
+        fresh.dedup();
+        // A frame may have thousands of each.
+        for &partner in &*fresh {
+            if let Some(seen) = &mut seen[partner as usize] {
+                seen.sort_unstable_by_key(|seen| (seen.at_ns, seen.nth));
+            }
+        }
         for (at, number, reading) in held.drain(..) {
             let (partner, Partner { age_max_ns, .. }) = &wanted[number as usize];
             let seen = seen[*partner as usize].as_deref().unwrap_or_default();
-            let distance = |seen: &&Seen| seen.at_ns.abs_diff(reading.at_ns);
-            // Of several as near the last that came.
-            let nearest = seen.iter().rev().min_by_key(distance);
-            let near = nearest.filter(|seen| distance(seen) <= age_max_ns.unsigned_abs());
-            let value = near.and_then(|seen| seen.value);
+            let near = nearest(seen, reading.at_ns)
+                .filter(|seen| seen.at_ns.abs_diff(reading.at_ns) <= age_max_ns.unsigned_abs());
+            let value = near.and_then(|seen| seen.value).filter(|_| reading.flag.counts());
             let companion =
                 value.map(|value| Reading { value, entry: Entry::Companion, ..reading });
             give(companion, at, reading);
         }
         for partner in fresh.drain(..) {
             if let Some(seen) = &mut seen[partner as usize] {
-                seen.drain(..seen.len().saturating_sub(1));
+                let last = seen.iter().copied().max_by_key(|seen| seen.nth);
+                seen.clear();
+                seen.extend(last.map(|last| Seen { nth: 0, ..last }));
             }
+        }
+    }
+}
+
+/// Of those in the order of time the nearest to an instant; of several as near the last that came.
+fn nearest(seen: &[Seen], at_ns: i64) -> Option<Seen> {
+    let until = |at_ns: i64| seen.partition_point(|seen| seen.at_ns <= at_ns);
+    let last_until = |at_ns: i64| until(at_ns).checked_sub(1).map(|last| seen[last]);
+    let after = seen.get(until(at_ns)).and_then(|next| last_until(next.at_ns));
+    let both = [last_until(at_ns), after].into_iter().flatten();
+    both.min_by_key(|seen| (seen.at_ns.abs_diff(at_ns), Reverse(seen.nth)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_nearest_is_found_as_by_looking_at_each(
+            times in proptest::collection::vec(-20..20_i64, 0..12),
+            at_ns in -25..25_i64,
+        ) {
+            let came = (0..).zip(&times).map(|(nth, &at_ns)| Seen { at_ns, nth, value: None });
+            let mut seen: Vec<Seen> = came.collect();
+            let naive = seen.iter().rev().min_by_key(|seen| seen.at_ns.abs_diff(at_ns)).copied();
+            seen.sort_unstable_by_key(|seen| (seen.at_ns, seen.nth));
+            prop_assert_eq!(nearest(&seen, at_ns).map(|seen| seen.nth), naive.map(|seen| seen.nth));
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{plan::Partner, rate::Slope};
-use crate::engine::image::{Reader, Writer};
+use crate::{
+    engine::image::{Reader, Writer},
+    limits::VALUE_ABS_MAX,
+};
 
 /// What is known of the channels that are partners of others.
 ///
@@ -14,6 +17,9 @@ pub(super) struct Partners {
     numbers: BTreeMap<Arc<str>, u32>,
     latest: Vec<Latest>,
 }
+
+/// Largest change per second: from one end of the values to the other in a nanosecond.
+const RATE_MAX: f64 = 2.0 * VALUE_ABS_MAX * 1e9;
 
 /// The latest value of a partner that counts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,7 +34,7 @@ impl Latest {
         Some(Self {
             value: reader.option(|reader| Some((reader.time()?, reader.value()?)))?,
             slope: Slope::restore(reader)?,
-            per_second: reader.option(|reader| reader.real(1e150))?,
+            per_second: reader.option(|reader| reader.real(RATE_MAX))?,
         })
     }
 }

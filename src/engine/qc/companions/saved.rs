@@ -20,7 +20,7 @@ impl Companions {
         reader: &mut Reader<'_>,
     ) -> Option<()> {
         let last = reader.option(|reader| {
-            Some(Seen { at_ns: reader.time()?, value: reader.option(Reader::value)? })
+            Some(Seen { at_ns: reader.time()?, nth: 0, value: reader.option(Reader::value)? })
         })?;
         let seen = partner.and_then(|partner| self.seen.get_mut(partner as usize)?.as_mut());
         if let (Some(seen), Some(last)) = (seen, last) {

@@ -150,6 +150,22 @@ fn with_a_direction_goes_the_nearest_speed_of_its_frame_or_the_last_before() {
     assert_eq!(frame(&[(111, Some(4.0))], 111 + 61), None, "too far away");
 }
 
+/// Of one time the last that came is the latest, whether it counts or not.
+#[test]
+fn directions_of_one_time_stay_in_order() {
+    let mut stage = Qc::default();
+    let mut checked = Checked::empty(0);
+    let mut info = tests_support::info(0, "c0");
+    Arc::make_mut(&mut info).rules.statistics.speed = Some(partner());
+    checked.added.push(Added { info, conversion: Conversion::IDENTITY, qc: None, kept: None });
+    let fail = |value| Reading { flag: Flag::Fail, ..reading(0, 5, Some(value)) };
+    checked.readings.extend([reading(0, 5, Some(1.0)), fail(2.0), reading(0, 5, Some(3.0))]);
+    checked.readings.push(fail(4.0));
+    let out = stage.step(checked).expect("it comes out");
+    let values: Vec<f64> = out.readings.iter().map(|reading| reading.value).collect();
+    assert_eq!(values, [1.0, 2.0, 3.0, 4.0]);
+}
+
 /// What waits comes in between: what a device said stays where it was said.
 #[test]
 fn words_of_devices_keep_their_places_among_readings() {
