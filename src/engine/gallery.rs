@@ -25,7 +25,7 @@ use crate::limits::CHANNELS_PER_CHUNK;
 pub struct Gallery {
     /// The latest value of each channel: flat, because every reading comes by.
     lives: Vec<Option<Live>>,
-    /// Event time of the first value of each channel, which hardly any reading comes by.
+    /// Event time of the earliest value of each channel, which hardly any reading comes by.
     begun_ns: Vec<Option<i64>>,
     /// One bit a channel that has a new value; a word is a chunk.
     changed: Vec<u64>,
@@ -49,7 +49,7 @@ pub struct Gallery {
 pub(super) struct Values {
     /// The latest.
     pub(super) live: Option<Live>,
-    /// Event time of the first.
+    /// Event time of the earliest.
     pub(super) begun_ns: Option<i64>,
 }
 
@@ -164,7 +164,9 @@ impl Gallery {
     pub(super) fn resume(&mut self, channel: u32, Values { live, begun_ns }: Values) {
         if let Some(live) = live {
             self.show_live(channel, live);
-            self.begun_ns[channel as usize] = begun_ns;
+            if begun_ns.is_some() {
+                self.begun_ns[channel as usize] = begun_ns;
+            }
         }
     }
 
@@ -179,20 +181,24 @@ impl Gallery {
             self.put_down_one(channel);
         }
         let shown = &mut self.lives[channel];
-        let is_first = shown.is_none();
+        let may_be_earliest = shown.is_none_or(|shown| live.at_ns < shown.at_ns);
         if shown.is_none_or(|shown| shown.at_ns <= live.at_ns) {
             *shown = Some(live);
             mark(&mut self.changed, channel);
         }
-        if is_first {
+        if may_be_earliest {
             self.begin(channel, live.at_ns);
         }
     }
 
-    /// Notes when the first value of a channel was.
+    /// Notes when the earliest value of a channel was.
     #[cold]
     fn begin(&mut self, channel: usize, at_ns: i64) {
-        self.begun_ns[channel] = Some(at_ns);
+        let begun_ns = &mut self.begun_ns[channel];
+        if begun_ns.is_none_or(|begun_ns| at_ns < begun_ns) {
+            *begun_ns = Some(at_ns);
+            mark(&mut self.changed, channel);
+        }
     }
 
     /// Puts down the value that is settled for a channel, before another takes its place.
@@ -201,9 +207,13 @@ impl Gallery {
         let (chunk, bit) = (channel / CHANNELS_PER_CHUNK, 1 << (channel % CHANNELS_PER_CHUNK));
         if self.pending[chunk] & bit != 0 {
             self.pending[chunk] &= !bit;
-            let (live, begun_ns) = (self.lives[channel], self.begun_ns[channel]);
-            self.shown.write(channel)[0] = Shown { live, begun_ns, changed_seq: self.seq };
+            self.write_down(channel);
         }
+    }
+
+    fn write_down(&mut self, channel: usize) {
+        let (live, begun_ns) = (self.lives[channel], self.begun_ns[channel]);
+        self.shown.write(channel)[0] = Shown { live, begun_ns, changed_seq: self.seq };
     }
 
     /// Shows the latest result of a window; none is shown while a snapshot is bound.
@@ -236,9 +246,7 @@ impl Gallery {
         let end = self.pending.len().min(next.saturating_add(chunks));
         for chunk in next..end {
             for at in bits(mem::take(&mut self.pending[chunk])) {
-                let channel = chunk * CHANNELS_PER_CHUNK + at;
-                let (live, begun_ns) = (self.lives[channel], self.begun_ns[channel]);
-                self.shown.write(channel)[0] = Shown { live, begun_ns, changed_seq: self.seq };
+                self.write_down(chunk * CHANNELS_PER_CHUNK + at);
             }
         }
         let is_last = end == self.pending.len();
@@ -371,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_begins_with_the_first_value_that_came() {
+    fn a_channel_begins_with_its_earliest_value() {
         let mut gallery = Gallery::default();
         gallery.add(&tests_support::rules());
         let begun = |part: &Part| part.shown.cells(0)[0].begun_ns;
@@ -381,6 +389,10 @@ mod tests {
         assert_eq!(begun(&publish(&mut gallery, 2)), Some(10));
         gallery.show_live(0, live(3.0, 30));
         assert_eq!(begun(&publish(&mut gallery, 3)), Some(10));
+        gallery.show_live(0, live(4.0, 9));
+        gallery.show_live(0, live(5.0, 29));
+        let part = publish(&mut gallery, 4);
+        assert_eq!((begun(&part), part.shown.cells(0)[0].live), (Some(9), Some(live(3.0, 30))));
     }
 
     /// A snapshot is the same whoever aggregates its channels.

@@ -134,7 +134,7 @@ pub struct ChannelView<'a> {
     pub info: &'a Arc<ChannelInfo>,
     /// Latest accepted value.
     pub live: Option<Live>,
-    /// Event time of the first that was accepted.
+    /// Event time of the earliest that was accepted.
     pub begun_ns: Option<i64>,
     /// Number of the snapshot in which anything about the channel changed for the last time.
     pub changed_seq: u64,
