@@ -30,6 +30,9 @@ pub struct Chains {
     looks: Arena<Look>,
     /// By channel, the start of the newest base pane that holds an accepted reading.
     newest_ns: Vec<i64>,
+    /// By channel, for each window the start of the newest one that lies before the window's pane
+    /// that holds that: what reaches into a window that ends before the newest, if anything does.
+    before_ns: Option<Arena<i64>>,
 }
 
 #[derive(Debug)]
@@ -61,6 +64,9 @@ struct Look {
 
 /// An instant that no watermark reaches.
 pub const NEVER: i64 = i64::MAX;
+
+/// The start of no pane.
+const NONE: i64 = i64::MIN;
 
 /// Where a pane goes at each level: worked out once for all channels whose pane it is.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +106,7 @@ impl Chains {
             levels: windows.iter().copied().map(Level::new).collect(),
             looks: Arena::new(windows.len()),
             newest_ns: Vec::new(),
+            before_ns: (1 < reach_ns).then(|| Arena::new(windows.len())),
         }
     }
 
@@ -112,7 +119,9 @@ impl Chains {
     /// Bytes that each channel with these rules takes, percentiles apart.
     #[must_use]
     pub fn bytes_per_channel(rules: &Rules) -> usize {
-        let level = |window| Ring::bytes(panes(window)) + size_of::<Head>() + size_of::<Look>();
+        let before = if 1 < rules.statistics.reach_ns() { size_of::<i64>() } else { 0 };
+        let kept = size_of::<Head>() + size_of::<Look>() + before;
+        let level = |window| Ring::bytes(panes(window)) + kept;
         rules.windows.iter().map(level).sum::<usize>() + size_of::<i64>()
     }
 
@@ -123,7 +132,10 @@ impl Chains {
         let nth = self.newest_ns.len();
         self.levels.iter_mut().for_each(|level| level.add(index));
         self.looks.add(Look { due_ns: NEVER, held_ns: None });
-        self.newest_ns.push(i64::MIN);
+        self.newest_ns.push(NONE);
+        if let Some(before_ns) = &mut self.before_ns {
+            before_ns.add(NONE);
+        }
         u32::try_from(nth).expect("CHANNELS_MAX holds")
     }
 
@@ -137,7 +149,15 @@ impl Chains {
     pub fn push(&mut self, channel: u32, route: &Route, partial: &Partial) {
         let channel = channel as usize;
         if 0 < partial.accepted() {
-            self.newest_ns[channel] = route.start_ns;
+            let newest_ns = std::mem::replace(&mut self.newest_ns[channel], route.start_ns);
+            if let Some(before_ns) = &mut self.before_ns {
+                let before_ns = before_ns.piece_mut(channel).iter_mut();
+                for ((before_ns, step), window) in before_ns.zip(&route.steps).zip(&*self.windows) {
+                    if newest_ns < step.pane * window.every_ns {
+                        *before_ns = newest_ns;
+                    }
+                }
+            }
             let looks = self.looks.piece_mut(channel).iter_mut();
             for ((look, step), window) in looks.zip(&route.steps).zip(&*self.windows) {
                 if look.due_ns == NEVER {
@@ -190,19 +210,30 @@ impl Chains {
     /// Percentiles are counted apart: see [`super::bins`].
     pub fn result(&mut self, channel: u32, window: usize, at_ns: i64) -> Option<Figures> {
         let channel = channel as usize;
+        let until_ns = self.reached_ns(channel, window, at_ns);
         let Self { levels, windows, looks, newest_ns, reach_ns, .. } = self;
         Climb { levels, windows, channel }.settle(window, at_ns);
         let Window { length_ns, every_ns } = windows[window];
         let look = &mut looks.piece_mut(channel)[window];
         let next_ns = at_ns + every_ns;
-        let until_ns = newest_ns[channel].saturating_add(*reach_ns);
-        look.due_ns = if next_ns - length_ns < until_ns { next_ns } else { NEVER };
+        let is_next = next_ns - length_ns < newest_ns[channel].saturating_add(*reach_ns);
+        look.due_ns = if is_next { next_ns } else { NEVER };
         let mut ring = levels[window].ring(channel);
         ring.evict_below((at_ns - length_ns).div_euclid(every_ns));
         let partial = ring.aggregate();
         let held = 0 < partial.accepted() || (1 < *reach_ns && at_ns - length_ns < until_ns);
         look.held_ns = held.then_some(at_ns);
         held.then(|| Figures::new(at_ns, &partial))
+    }
+
+    /// How far what came before `at_ns` reaches. No pane that is closed lies a window's pane or
+    /// more after it.
+    fn reached_ns(&self, channel: usize, window: usize, at_ns: i64) -> i64 {
+        let newest_ns = match &self.before_ns {
+            Some(before_ns) if at_ns <= self.newest_ns[channel] => before_ns.piece(channel)[window],
+            _ => self.newest_ns[channel],
+        };
+        newest_ns.saturating_add(self.reach_ns)
     }
 
     /// The first instant whose result holds the newest reading, if it was not asked for.

@@ -6,8 +6,14 @@ use std::sync::Arc;
 use stillwell::{
     engine::{
         Batch, ChannelKey, ChannelPlan, Input, Plan, ReadingRefusal, Rules, Snapshot, SourcePlan,
-        TimeMode, Unknown, Window, calibration::Calibration, condition::Origin,
-        normalize::Normalize, rolling::Rolling, snapshot::ChannelState, unit::Conversion,
+        TimeMode, Unknown, Window,
+        calibration::Calibration,
+        condition::{Change, Condition, Origin},
+        normalize::Normalize,
+        rolling::Rolling,
+        snapshot::ChannelState,
+        trace::{Fate, Mark},
+        unit::Conversion,
         validate::Validate,
     },
     limits::{MS, SECOND},
@@ -340,4 +346,66 @@ fn notes_after_the_end_of_a_window_are_not_in_its_last_result() {
     let last = engine.2.finish().expect("a last snapshot");
     let summary = last.find("c").expect("configured").summary(0).expect("a result");
     assert_eq!((summary.end_ns, summary.flags), (START_NS + 100 * MS, [0, 1, 0, 0, 0]));
+}
+
+/// Frames of a device that refers all it sends to its clock: of the second the first reading is too
+/// old and the last one too far ahead, of the third both are.
+fn partly_refused() -> Frames {
+    let mut frames = Frames::default();
+    let ahead_ns = START_NS + 60 * SECOND;
+    let made_ms = [(0, 1_000), (400, 1_100), (450, 500)];
+    for (n, (first_ms, second_ms)) in (0..).zip(made_ms) {
+        frames.heads.push(Head {
+            device: 1,
+            boot: 1,
+            sequence: Some(n),
+            first: false,
+            health: [Health::Good, Health::Failure, Health::OffSpec][n as usize],
+            clock: DeviceClock::Utc,
+            time_error: if n < 2 { 3 } else { 7 },
+            arrived_ns: START_NS + SECOND + i64::from(n) * 100 * MS,
+            samples: 3,
+            shed: false,
+        });
+        let last_ns = if n == 0 { START_NS + 500 * MS } else { ahead_ns };
+        let times = [START_NS + first_ms * MS, START_NS + second_ms * MS, last_ns];
+        frames.samples.extend(times.map(|at_ns| Sample { field: 0, at_ns, value: 7.0 }));
+    }
+    frames
+}
+
+/// A word of a device is of the earliest reading of its frame that was accepted, and of the arrival
+/// of a frame of which none was, which says nothing of the clock either; whether somebody looks on
+/// does not matter.
+#[test]
+fn a_word_is_of_the_readings_that_were_accepted() {
+    let words = |marks: Vec<Mark>| {
+        let mut validate = Validate::new(&plan(TimeMode::Device, 200 * MS));
+        let mut wire = WireTally { bytes_in: 30, ..WireTally::default() };
+        (0..3).for_each(|_| wire.accept(10, 3));
+        let (now_ns, frames) = (START_NS + 2 * SECOND, partly_refused());
+        let batch = Some(Batch { now_ns, frames, wire, marks, ..Batch::default() });
+        let checked = validate.step(Input { now_ns, batch, sitting: None }).expect("one for one");
+        let words = checked.report.as_ref().expect("a batch").devices.words.clone();
+        words.into_iter().map(|word| (word.change, word.readings)).collect::<Vec<_>>()
+    };
+    let synced = Some(Origin::Device { error_log2_us: 3 });
+    let change = |from_ms: i64, health, origin| {
+        let condition = Condition { health, origin };
+        Change { from_ns: START_NS + from_ms * MS, condition }
+    };
+    let expected = [
+        (change(0, Health::Good, synced), 0),
+        (change(1_100, Health::Failure, synced), 3),
+        (change(1_200, Health::OffSpec, synced), 4),
+    ];
+    let nobody = words(Vec::new());
+    assert_eq!(nobody, expected);
+    let mark = |place| Mark {
+        fate: Fate::Decoded(place),
+        arrived_ns: START_NS,
+        bytes: [].into(),
+        is_cut: false,
+    };
+    assert_eq!(words((0..3).map(mark).collect()), expected);
 }

@@ -3,7 +3,7 @@
 //! Only what nothing else follows from is written, so that the identities of a ledger hold of
 //! whatever is read.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Books, SourceBook};
 use crate::{
@@ -67,6 +67,11 @@ impl KeptBooks {
             }
         }
         Some(())
+    }
+
+    /// The devices of the source whose ledgers were read, by number.
+    pub(in crate::engine) fn devices(&self, source: usize) -> BTreeSet<u32> {
+        self.0[source].devices.iter().map(|(number, _)| *number).collect()
     }
 
     /// A channel of the source goes on.

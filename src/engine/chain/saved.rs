@@ -1,7 +1,7 @@
 //! Chains in an image: of each level the ring and the pane that grows, and when each window has
 //! something to say.
 
-use super::{Chains, Head, Look, NEVER, panes};
+use super::{Chains, Head, Look, NEVER, NONE, panes};
 use crate::{
     engine::{
         image::{Reader, Writer},
@@ -16,7 +16,7 @@ impl Chains {
     pub(in crate::engine) fn save(&self, channel: u32, writer: &mut Writer<'_>) {
         let nth = channel as usize;
         let newest_ns = self.newest_ns[nth];
-        writer.option((newest_ns != i64::MIN).then_some(newest_ns), Writer::integer);
+        writer.option((newest_ns != NONE).then_some(newest_ns), Writer::integer);
         for (level, look) in self.levels.iter().zip(self.looks(channel)) {
             let Head { ring, growing, growing_pane } = level.heads.piece(nth)[0];
             ring.save(level.entries.piece(nth), writer, Partial::save);
@@ -27,6 +27,9 @@ impl Chains {
             // What was shown last will be worked out and shown again.
             let due_ns = look.held_ns.unwrap_or(look.due_ns);
             writer.option((due_ns != NEVER).then_some(due_ns), Writer::integer);
+        }
+        for &before_ns in self.before_ns.iter().flat_map(|all| all.piece(nth)) {
+            writer.option((before_ns != NONE).then_some(before_ns), Writer::integer);
         }
     }
 
@@ -44,7 +47,7 @@ impl Chains {
         if !before(newest_ns) {
             return None;
         }
-        self.newest_ns[nth] = newest_ns.unwrap_or(i64::MIN);
+        self.newest_ns[nth] = newest_ns.unwrap_or(NONE);
         for l in 0..self.levels.len() {
             let every_ns = self.windows[l].every_ns;
             let end = watermark_ns.div_euclid(every_ns);
@@ -65,6 +68,12 @@ impl Chains {
             let due_ns = due_ns.unwrap_or(NEVER);
             self.looks.piece_mut(nth)[l] = Look { due_ns, held_ns: None };
         }
+        for before_ns in self.before_ns.iter_mut().flat_map(|all| all.piece_mut(nth)) {
+            *before_ns = reader.option(Reader::time)?.unwrap_or(NONE);
+            if self.newest_ns[nth] <= *before_ns && *before_ns != NONE {
+                return None;
+            }
+        }
         self.is_consistent(nth).then_some(())
     }
 
@@ -76,7 +85,10 @@ impl Chains {
             *level.head(nth) = Head { ring, growing: Partial::EMPTY, growing_pane: 0 };
         }
         self.looks.piece_mut(nth).fill(Look { due_ns: NEVER, held_ns: None });
-        self.newest_ns[nth] = i64::MIN;
+        self.newest_ns[nth] = NONE;
+        if let Some(before_ns) = &mut self.before_ns {
+            before_ns.piece_mut(nth).fill(NONE);
+        }
     }
 
     /// Whether a base pane that starts at `start_ns` can come next: at no level it lies in a pane

@@ -46,4 +46,13 @@ impl Devices {
         device.clock = if line_goes_on { clock } else { ClockMap::default() };
         Some(())
     }
+
+    /// Forgets the last word of devices of which nobody knows it any more: they say it anew.
+    pub(in crate::engine) fn unsay(&mut self, is_lost: impl Fn(u32) -> bool) {
+        for (number, device) in (0..).zip(&mut self.all) {
+            if is_lost(number) {
+                device.said = None;
+            }
+        }
+    }
 }

@@ -77,6 +77,10 @@ impl Validate {
             });
         }
         let mut books = stage.books(image, &known);
+        for &(_, source, _) in &known {
+            let heard = books.devices(source);
+            stage.sources[source].devices.unsay(|number| !heard.contains(&number));
+        }
         stage.hand_out(image, &pasts, &mut books);
         if !books.balance() {
             image.salvage().lose(Misfit::Malformed);

@@ -357,4 +357,34 @@ proptest! {
             }
         }
     }
+
+    /// What a snapshot shows is a result that a replay gives, also of windows that hold nothing but
+    /// what reaches into them.
+    #[test]
+    fn snapshots_say_what_a_replay_says(
+        setting in setting(),
+        moves in moves(),
+        cuts in proptest::collection::vec(1..40_usize, 1..6),
+    ) {
+        let setting = Setting { exact: Vec::new(), ..setting };
+        let events = fitting(history(&moves));
+        let plan = plan_with_statistics(&setting);
+        let (all, _) = results(&plan, batches(&events, &cuts, 400 * MS));
+        let all: BTreeMap<(i64, u32, usize), Summary> = all
+            .into_iter()
+            .map(|r| ((r.summary.end_ns, r.channel.index, r.window), r.summary))
+            .collect();
+        let (mut front, mut rolling) = (Front::new(&plan), Rolling::new(&plan, MS, 1));
+        for batch in batches(&events, &cuts, 400 * MS) {
+            let Some(snapshot) = rolling.step(front.step(batch)) else { continue };
+            for channel in 0..snapshot.len() as u32 {
+                for window in 0..setting.windows.len() {
+                    let Some(shown) = snapshot.channel(channel).summary(window) else { continue };
+                    let said = all.get(&(shown.end_ns, channel, window));
+                    let said = said.map(|said| (said.n, said.flags, &said.details));
+                    prop_assert_eq!(said, Some((shown.n, shown.flags, &shown.details)));
+                }
+            }
+        }
+    }
 }
