@@ -233,6 +233,11 @@ pub const IMAGE_TIME_MIN_NS: i64 = -(1 << 60);
 /// Largest count in an image: as many as may grow at every level of a chain, all together, still
 /// fit [`READINGS_PER_WINDOW_MAX`].
 pub const IMAGE_COUNT_MAX: u64 = 1 << 43;
+/// Largest sum in an image: of differences of values as panes may hold them ([`VALUE_ABS_MAX`]), as
+/// many as an image may count, or over its longest time in nanoseconds.
+pub const IMAGE_SUM_MAX: f64 = 1e160;
+/// Largest sum of squares of such differences in an image.
+pub const IMAGE_SQUARES_MAX: f64 = 1e294;
 
 // ---- publishing and serving -------------------------------------------------------------------
 

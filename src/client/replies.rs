@@ -76,6 +76,7 @@ pub(super) struct Live {
     pub(super) unit: Option<String>,
     pub(super) state: String,
     pub(super) value: Option<f64>,
+    named: Option<String>,
     pub(super) time: Option<String>,
     pub(super) age_ms: Option<u64>,
     pub(super) flag: Option<String>,
@@ -97,6 +98,8 @@ struct LiveTexts<'a> {
     state: &'a RawValue,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     value: Option<&'a RawValue>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    named: Option<&'a RawValue>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     time: Option<&'a RawValue>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
@@ -224,12 +227,14 @@ fn rank(summary: &Summary) -> (bool, i64) {
     (is_short, if is_short { -length_ns } else { length_ns })
 }
 
-/// The latest value with its unit; a reading that failed and has no value shows its flag.
+/// The latest value with its unit, or the state by its name; a reading that failed and has no value
+/// shows its flag.
 pub(super) fn live_cells(live: &Live) -> [Cell; 3] {
     let unit = live.unit.clone().unwrap_or_default();
-    let value = match (live.value, &live.flag) {
-        (None, Some(flag)) if flag == "fail" => Cell::judged(flag),
-        (value, _) => number::optional(value).into(),
+    let value = match (&live.named, live.value, &live.flag) {
+        (Some(name), ..) => name.as_str().into(),
+        (None, None, Some(flag)) if flag == "fail" => Cell::judged(flag),
+        (None, value, _) => number::optional(value).into(),
     };
     [value, unit.into(), Cell::judged(&live.state)]
 }

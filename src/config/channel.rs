@@ -84,7 +84,7 @@ pub(super) fn read(
     rule_keys.fit(&base, &mut rules, &values, section);
     taken.others.extend_from_slice(value_keys.others());
     taken.others.extend(rule_keys.others().cloned());
-    value_keys.check_patience(&value_base, &rules, section);
+    value_keys.check_tests(&value_base, &rules, section);
     let id = id?;
     taken.junctions.push((Arc::clone(&id), values.junctions));
     Some(ChannelPlan {

@@ -25,6 +25,7 @@ use crate::{
             plan::{Climatology, Depth, MultiVariate, Neighbour, Partner, QcPlan},
             spike::{Method, Spike},
         },
+        statistics::Kind,
         unit::Conversion,
     },
     limits::{CLIMATOLOGY_MEMBERS_MAX, MS, SECOND, VALUE_ABS_MAX, WINDOW_MAX_NS},
@@ -97,6 +98,35 @@ impl QcKeys {
             }
         }
         (!plan.is_empty()).then(|| Arc::new(plan))
+    }
+
+    /// Warns of tests that take values of this kind for what they are not.
+    pub(super) fn check_kind(&self, kind: &Kind, section: &Section<'_>) {
+        let QcPlan { spike, rate_of_change, attenuated, multi_variate, neighbour, .. } = &self.plan;
+        let tests = [
+            (spike.is_some(), "spike"),
+            (rate_of_change.is_some(), "rate_of_change"),
+            (attenuated.is_some(), "attenuated"),
+            (multi_variate.is_some(), "multi_variate"),
+            (neighbour.is_some(), "neighbour"),
+        ];
+        let (what, help) = match kind {
+            Kind::Scalar | Kind::Counter(_) => return,
+            Kind::Circular { .. } => (
+                "directions",
+                "from 359 to 1 is a change by 358 to it: `gap`, `flat_line` and \
+                                `gross_range` suit directions",
+            ),
+            Kind::State(_) => (
+                "numbers of states",
+                "how far apart the numbers are means nothing: `gap`, \
+                                       `flat_line` and `gross_range` suit states",
+            ),
+        };
+        for (_, test) in tests.into_iter().filter(|(is_there, _)| *is_there) {
+            let title = format!("`{test}` takes differences of {what} for quantities");
+            section.sink.warn(&self.span, Remark::new(title).help(help));
+        }
     }
 
     /// Warns of a test whose verdict may come too late.

@@ -239,7 +239,8 @@ fn windows_of(rules: &Rules) -> String {
         true => "no percentiles".to_owned(),
         false => format!("percentiles {}", percentiles.join(" ")),
     };
-    format!("{}; pane {}; {percentiles}", windows.join(", "), Nanoseconds(rules.pane_ns))
+    let (pane, lateness) = (Nanoseconds(rules.pane_ns), Nanoseconds(rules.lateness_ns));
+    format!("{}; pane {pane}; late after {lateness}; {percentiles}", windows.join(", "))
 }
 
 /// Bytes of some channels: without percentiles, and for those at worst and as is usual.
@@ -327,9 +328,12 @@ fn write_state(text: &mut String, config: &Config) -> fmt::Result {
     let every = Nanoseconds(config.daemon.state_every_ns);
     writeln!(text, "\nstate across restarts, saved every {every}")?;
     match &config.daemon.state_dir {
-        Some(path) => writeln!(text, "  {}", path.display()),
-        None => writeln!(text, "  in StateDirectory= of the service; not at all without one"),
+        Some(path) => writeln!(text, "  {}", path.display())?,
+        None => writeln!(text, "  in StateDirectory= of the service; not at all without one")?,
     }
+    let help = "what is in use of the windows' memory, while it is taken, and for each one that \
+                the service manager keeps: one, and two while it is replaced";
+    writeln!(text, "  an image takes at most {help}")
 }
 
 fn write_sockets(text: &mut String, config: &Config, socket: &Path) -> fmt::Result {
@@ -420,9 +424,9 @@ sources
   bench  serial /dev/serial/by-id/x, 115200 8N1, text, device time, unknown channels rejected
 
 windows
-  1s by 100ms, 1m by 6s; pane 100ms; percentiles 50 99.9
+  1s by 100ms, 1m by 6s; pane 100ms; late after 200ms; percentiles 50 99.9
     1 channel: a
-  1s by 100ms, 1m by 6s; pane 100ms; no percentiles
+  1s by 100ms, 1m by 6s; pane 100ms; late after 0s; no percentiles
     discovered channels of plant
 
 statistics
@@ -441,6 +445,7 @@ memory of the windows, at most
 
 state across restarts, saved every 1m
   in StateDirectory= of the service; not at all without one
+  an image takes at most what is in use of the windows' memory, while it is taken, and for each one that the service manager keeps: one, and two while it is replaced
 
 what has to be opened
   /run/stillwell/query.sock: by stillwell.socket, or by the daemon itself

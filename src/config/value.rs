@@ -137,9 +137,10 @@ impl ValueKeys {
         self.qc.as_ref().map_or(&[], QcKeys::others)
     }
 
-    /// Warns of a test whose verdict may come too late under these rules.
-    pub(super) fn check_patience(&self, base: &Self, rules: &Rules, section: &Section<'_>) {
+    /// Warns of tests that do not suit a channel with these rules.
+    pub(super) fn check_tests(&self, base: &Self, rules: &Rules, section: &Section<'_>) {
         if let Some(qc) = self.over(base).qc {
+            qc.check_kind(&rules.statistics.kind, section);
             qc.check_patience(rules.lateness_ns, rules.expected_rate, section);
         }
     }

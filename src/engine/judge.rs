@@ -96,20 +96,26 @@ impl Evidence {
 /// Why a summary is not good, or what it leaves out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reason {
-    /// Fewer readings came than are expected.
+    /// Fewer of the expected readings came than a good summary has.
     Readings {
         /// Share that came.
         share: f64,
+        /// Share from which it is good.
+        needed: f64,
     },
-    /// A value is not known all the time.
+    /// A value is known for less of the time than in a good summary.
     Time {
         /// Share of the time in which it is.
         share: f64,
+        /// Share from which it is good.
+        needed: f64,
     },
     /// Nothing good came for longer than until the channel is stale.
     Gap {
         /// How long, nanoseconds.
         ns: i64,
+        /// How long it takes to be stale.
+        stale_ns: i64,
     },
     /// Readings that are not good.
     Flagged {
@@ -139,14 +145,17 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Readings { share } => {
-                write!(f, "{} of the expected readings came", Percent(*share))
+            Self::Readings { share, needed } => {
+                let (share, needed) = (Percent(*share), Percent(*needed));
+                write!(f, "{share} of the expected readings came, good from {needed}")
             }
-            Self::Time { share } => {
-                write!(f, "a value is known for {} of the time", Percent(*share))
+            Self::Time { share, needed } => {
+                let (share, needed) = (Percent(*share), Percent(*needed));
+                write!(f, "a value is known for {share} of the time, good from {needed}")
             }
-            Self::Gap { ns } => {
-                write!(f, "no good reading for {} at the longest", Nanoseconds(readable(*ns)))
+            Self::Gap { ns, stale_ns } => {
+                let (longest, stale) = (Nanoseconds(readable(*ns)), Nanoseconds(*stale_ns));
+                write!(f, "no good reading for {longest} at the longest, stale after {stale}")
             }
             Self::Flagged { flag, n, of } => {
                 let what = match flag {
@@ -177,17 +186,17 @@ fn readable(ns: i64) -> i64 {
     ns / unit * unit
 }
 
-/// A share in whole percents, rounded towards what is neither none nor all.
+/// A share in percents, rounded down to a tenth: one below a threshold never reads as that.
 struct Percent(f64);
 
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percent = 100.0 * self.0;
-        match percent.round() {
-            whole if whole == 0.0 && 0.0 < percent => write!(f, "less than 1 %"),
-            whole if whole == 100.0 && percent < 100.0 => write!(f, "over 99 %"),
-            whole => write!(f, "{whole} %"),
+        // A share that was given in tenths is not exactly so many.
+        let tenths = (1_000.0 * self.0 + 1e-9).floor();
+        if tenths == 0.0 && 0.0 < self.0 {
+            return f.write_str("less than 0.1 %");
         }
+        write!(f, "{} %", tenths / 10.0)
     }
 }
 
@@ -228,23 +237,18 @@ mod tests {
     #[test]
     fn reasons_are_words() {
         let told = |reason: Reason| reason.to_string();
-        assert_eq!(told(Reason::Readings { share: 0.424 }), "42 % of the expected readings came");
+        let needed = 0.75;
+        let came = |share| told(Reason::Readings { share, needed });
+        assert_eq!(came(0.424), "42.4 % of the expected readings came, good from 75 %");
+        assert_eq!(came(0.74999), "74.9 % of the expected readings came, good from 75 %");
+        assert_eq!(came(0.0004), "less than 0.1 % of the expected readings came, good from 75 %");
         assert_eq!(
-            told(Reason::Time { share: 0.999 }),
-            "a value is known for over 99 % of the time"
+            told(Reason::Time { share: 0.29, needed: 0.999 }),
+            "a value is known for 29 % of the time, good from 99.9 %"
         );
-        assert_eq!(
-            told(Reason::Gap { ns: 90_000_000_000 }),
-            "no good reading for 90s at the longest"
-        );
-        assert_eq!(
-            told(Reason::Gap { ns: 59_142_965_000 }),
-            "no good reading for 59s at the longest"
-        );
-        assert_eq!(
-            told(Reason::Gap { ns: 9_142_965_000 }),
-            "no good reading for 9142ms at the longest"
-        );
+        let gap = |ns| told(Reason::Gap { ns, stale_ns: 5 * SECOND });
+        assert_eq!(gap(59_142_965_000), "no good reading for 59s at the longest, stale after 5s");
+        assert_eq!(gap(9_142_965_000), "no good reading for 9142ms at the longest, stale after 5s");
         let failed = Reason::Flagged { flag: Flag::Fail, n: 3, of: 60 };
         assert_eq!(told(failed), "3 of 60 readings failed");
         let tests = Tests::from(Test::Spike) | Test::GrossRange.into();

@@ -257,11 +257,13 @@ fn reasons(
     let mut reasons = Vec::new();
     let trust = trust(details);
     if status != Status::Good {
-        let less = |share: Option<f64>| share.filter(|share| *share < 1.0);
-        reasons.extend(less(evidence.coverage).map(|share| Reason::Readings { share }));
-        reasons.extend(less(evidence.known).map(|share| Reason::Time { share }));
-        let gap_ns = trust.map(|trust| trust.gap_ns).filter(|ns| rules.stale_ns < *ns);
-        reasons.extend(gap_ns.map(|ns| Reason::Gap { ns }));
+        let needed = rules.statistics.grades.good;
+        let less = |share: Option<f64>| share.filter(|share| *share < needed);
+        reasons.extend(less(evidence.coverage).map(|share| Reason::Readings { share, needed }));
+        reasons.extend(less(evidence.known).map(|share| Reason::Time { share, needed }));
+        let stale_ns = rules.stale_ns;
+        let gap_ns = trust.map(|trust| trust.gap_ns).filter(|ns| stale_ns < *ns);
+        reasons.extend(gap_ns.map(|ns| Reason::Gap { ns, stale_ns }));
         let of = evidence.flags.iter().sum();
         for flag in [Flag::Suspect, Flag::Fail, Flag::Missing] {
             let n = evidence.flags[flag as usize];

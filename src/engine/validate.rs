@@ -5,6 +5,9 @@
 //! its pane is open, judged against the watermark as it stood before its frame; its raw value
 //! stays a number through calibration. The first rule that fails names the reason.
 
+mod checked;
+mod saved;
+
 use std::mem;
 
 use super::{
@@ -30,9 +33,6 @@ pub use self::{
     checked::{Advance, Checked, Entry, Reading, Report},
     saved::{GoesOn, Terms},
 };
-
-mod checked;
-mod saved;
 
 /// The first stage.
 #[derive(Debug)]
@@ -165,7 +165,7 @@ impl Validate {
             let Some((sample, behind)) = rest.split_first() else { break };
             rest = behind;
             let verdict = self.sample(&frame, sample, fields, checked);
-            self.show(&frame, sample, fields, (verdict, checked), witness);
+            self.show(&frame, sample, fields, verdict, checked, witness);
             match verdict {
                 Ok(at_ns) => {
                     accepted += 1;
@@ -177,7 +177,7 @@ impl Validate {
         if accepted == 0 || !self.sources[source].devices.is_known(device, head) {
             let times_ns = checked.readings[first..].iter().map(|reading| reading.at_ns);
             let oldest_ns = times_ns.min().unwrap_or(i64::MAX);
-            self.believe(&frame, head, oldest_ns, (first, checked.advances.len()));
+            self.believe(&frame, head, oldest_ns, first, checked.advances.len());
         }
         if 0 < accepted {
             if has_run(samples) {
@@ -202,7 +202,8 @@ impl Validate {
         frame: &Frame,
         head: &Head,
         oldest_ns: i64,
-        (readings, advances): (usize, usize),
+        readings: usize,
+        advances: usize,
     ) {
         let &Frame { source, device: number, arrived_ns, duplicate, .. } = frame;
         let Source { devices, time, .. } = &mut self.sources[source];
@@ -259,7 +260,8 @@ impl Validate {
         frame: &Frame,
         sample: &Sample,
         fields: &FieldTable,
-        (verdict, checked): (Result<i64, ReadingRefusal>, &Checked),
+        verdict: Result<i64, ReadingRefusal>,
+        checked: &Checked,
         witness: &mut W,
     ) {
         if W::LOOKS {

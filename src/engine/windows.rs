@@ -348,7 +348,7 @@ impl Windows {
                         );
                     }
                     let lane = &mut lanes[sealed.lane];
-                    let done = close_some(sealed, lane, *left, banks, (show_ns, &mut *shown));
+                    let done = close_some(sealed, lane, *left, banks, show_ns, shown);
                     if done.is_last
                         && let Some(sealed) = agenda.closed()
                     {
@@ -357,8 +357,7 @@ impl Windows {
                     (done, None)
                 }
                 Some(Job::Show(show)) => {
-                    let work = (seats.as_slice(), *left);
-                    let done = show_some(show, lanes, work, (banks, saving), &mut *shown);
+                    let done = show_some(show, lanes, seats, *left, banks, saving, shown);
                     let over = if done.is_last { agenda.shown() } else { None };
                     (done, over.map(|show| show.weights))
                 }

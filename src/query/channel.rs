@@ -28,6 +28,7 @@ impl Serialize for LiveLine<'_> {
         map.serialize_entry("state", self.view.state(self.now_ns).name())?;
         if let Some(live) = &self.view.live {
             number(&mut map, "value", Some(live.value))?;
+            optional(&mut map, "named", self.view.info.rules.statistics.name_of(live.value))?;
             map.serialize_entry("time", &Rfc3339(live.at_ns))?;
             let age_ns = self.now_ns.saturating_sub(live.arrived_ns).max(0);
             map.serialize_entry("age_ms", &(age_ns / MS))?;
@@ -87,9 +88,9 @@ impl Serialize for Lengths<'_> {
 mod tests {
     use super::*;
     use crate::{
-        engine::{Snapshot, snapshot::Live, summary::Flag, verdict::Tests},
+        engine::{Snapshot, snapshot::Live, statistics::Kind, summary::Flag, verdict::Tests},
         limits::SECOND,
-        query::page::tests::Scene,
+        query::{page::tests::Scene, summary::tests::info},
     };
 
     fn snapshot(live: Option<Live>) -> Snapshot {
@@ -130,6 +131,20 @@ mod tests {
         assert!(!text.contains("value") && text.contains(r#""flag":"missing""#), "{text}");
         let never = live_at(&snapshot(None), SECOND);
         assert_eq!(never, r#"{"id":"boiler.flow_temp","unit":"Cel","state":"never"}"#);
+    }
+
+    #[test]
+    fn a_state_is_shown_by_its_name() {
+        let named = |value| {
+            let mut door = info("door", 0);
+            door.rules.statistics.kind = Kind::State(["shut".into(), "open".into()].into());
+            let mut scene = Scene::of([door]);
+            scene.gallery.show_live(0, live_at_second(value, Flag::Pass));
+            live_at(&scene.snapshot(1), SECOND)
+        };
+        assert!(named(1.0).contains(r#""value":1.0,"named":"open","time""#), "{}", named(1.0));
+        assert!(named(2.0).contains(r#""named":"other""#) && named(0.5).contains(r#""other""#));
+        assert!(!named(f64::NAN).contains("named"));
     }
 
     #[test]

@@ -294,13 +294,18 @@ pub(crate) mod tests {
     impl Scene {
         /// Channels of which nothing is known.
         pub(crate) fn bare(ids: &[&str]) -> Self {
-            let (mut gallery, mut listing) = (Gallery::default(), Listing::default());
-            for (index, id) in (0..).zip(ids) {
-                let info = info(id, index);
+            Self::of((0..).zip(ids).map(|(index, id)| info(id, index)))
+        }
+
+        /// Such channels, of which nothing is known.
+        pub(crate) fn of(infos: impl IntoIterator<Item = ChannelInfo>) -> Self {
+            let (mut gallery, mut listing, mut channels) =
+                (Gallery::default(), Listing::default(), 0);
+            for info in infos {
                 gallery.add(&info.rules);
                 listing.add(Arc::new(info));
+                channels += 1;
             }
-            let channels = u32::try_from(ids.len()).expect("few channels");
             Self { gallery, listing, at_ns: AT_NS, channels }
         }
 

@@ -7,7 +7,7 @@ use std::{
 
 use crate::engine::{Plan, Rules, Unknown, qc::plan::QcPlan};
 
-/// Sets that are listed; the rest is counted.
+/// Sets of configured and of discovered channels that are listed; the rest is counted.
 const SHOWN: usize = 20;
 /// Channels of a set that are named.
 const NAMED: usize = 4;
@@ -62,13 +62,14 @@ impl<'a> Sets<'a> {
         for (words, ids) in configured.iter().take(SHOWN) {
             writeln!(text, "  {words}\n    {}", channels(ids))?;
         }
-        if let Some(more @ 1..) = configured.len().checked_sub(SHOWN) {
-            writeln!(text, "  and {more} more sets of {title}")?;
-        }
-        for (words, whose) in discovered {
+        for (words, whose) in discovered.iter().take(SHOWN) {
             writeln!(text, "  {words}\n    discovered channels of {}", whose.join(", "))?;
         }
-        Ok(())
+        let left_out = |sets: usize| sets.saturating_sub(SHOWN);
+        match left_out(configured.len()) + left_out(discovered.len()) {
+            0 => Ok(()),
+            more => writeln!(text, "  and {more} more sets of {title}"),
+        }
     }
 }
 

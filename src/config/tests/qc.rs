@@ -136,3 +136,19 @@ fn what_the_defaults_name_must_be_there() {
     let defaults = "[defaults]\nqc = { neighbour = { channel = \"nobody\", fail = 1 } }\n";
     assert!(bad(&format!("{defaults}{}", with("gap = { fail = \"1s\" }"))).contains("nobody"));
 }
+
+#[test]
+fn tests_that_take_what_is_no_quantity_for_one_are_warned_of() {
+    let warned = |kind: &str| {
+        let tests = "gap = { fail = \"1s\" }, rate_of_change = { fail = 1 }, \
+                     gross_range = { fail = [0, 360] }, attenuated = { period = \"1h\", fail = 1 }";
+        let text = with(tests).replace("unit = \"[degF]\"", kind);
+        let loaded = parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
+        let all = loaded.warnings.lines().filter(|line| line.contains("for quantities"));
+        all.map(|line| line.split('`').nth(1).expect("a test").to_owned()).collect::<Vec<_>>()
+    };
+    let both = ["rate_of_change", "attenuated"];
+    assert_eq!(warned("kind = \"circular\""), both);
+    assert_eq!(warned("kind = \"state\"\nstates = [\"shut\", \"open\"]"), both);
+    assert!(warned("").is_empty() && warned("kind = \"counter\"").is_empty());
+}

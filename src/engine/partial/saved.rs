@@ -1,14 +1,13 @@
 //! Aggregates of panes in an image.
 
 use super::{Counts, Partial};
-use crate::engine::{
-    image::{Reader, Writer},
-    summary::Flag,
+use crate::{
+    engine::{
+        image::{Reader, Writer},
+        summary::Flag,
+    },
+    limits::IMAGE_SQUARES_MAX,
 };
-
-/// Bound of a sum of squares: of differences of values as panes may hold them, as many as an image
-/// may count.
-pub(super) const SQUARES_MAX: f64 = 1e294;
 
 impl Partial {
     /// Readings noted, those out of range counted twice: what is bounded where partials meet.
@@ -33,7 +32,7 @@ impl Partial {
         }
         let restored = Self {
             mean: reader.value()?,
-            m2: reader.real(SQUARES_MAX)?,
+            m2: reader.real(IMAGE_SQUARES_MAX)?,
             min: reader.value()?,
             max: reader.value()?,
             first: reader.value()?,

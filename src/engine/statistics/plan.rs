@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     counter::Range,
     hold::{Course, Hold},
+    state::known_or_other,
 };
 use crate::engine::qc::plan::Partner;
 
@@ -109,6 +110,17 @@ impl Statistics {
     pub fn reach_ns(&self) -> i64 {
         let holds = self.course.is_some() || matches!(self.kind, Kind::State(_));
         if holds { self.max_hold_ns } else { 0 }
+    }
+
+    /// What a value is called, if it is that of a state.
+    #[must_use]
+    pub fn name_of(&self, value: f64) -> Option<&str> {
+        let Kind::State(names) = &self.kind else { return None };
+        if !value.is_finite() {
+            return None;
+        }
+        let number = known_or_other(value, names.len()) as usize;
+        Some(names.get(number).map_or(OTHER_STATE, |name| name))
     }
 
     /// Details that a summary has at most.

@@ -19,13 +19,15 @@ pub(super) struct Done {
     pub(super) is_last: bool,
 }
 
-/// Closes a pane for so many channels, and shows their results at once if an instant is given.
+/// Closes a pane for so many channels, and shows their results at once if a watermark is given for
+/// that.
 pub(super) fn close_some(
     sealed: &mut Sealed,
     lane: &mut Lane,
     most: usize,
     banks: &mut Banks,
-    (show_ns, shown): (Option<i64>, &mut impl FnMut(Latest<'_>)),
+    show_ns: Option<i64>,
+    shown: &mut impl FnMut(Latest<'_>),
 ) -> Done {
     let from = (sealed.next, most.div_ceil(lane.weight));
     let slice = lane.close_some(sealed.start_ns, from, |place, closed, closing| {
@@ -46,8 +48,10 @@ pub(super) fn close_some(
 pub(super) fn show_some(
     show: &mut Show,
     lanes: &[Lane],
-    (seats, most): (&[Seat], usize),
-    (banks, saving): (&mut Banks, &mut Option<Saving>),
+    seats: &[Seat],
+    most: usize,
+    banks: &mut Banks,
+    saving: &mut Option<Saving>,
     shown: &mut impl FnMut(Latest<'_>),
 ) -> Done {
     if let relief @ (Relief::Weigh { .. } | Relief::Coarsen(_) | Relief::Withhold(_)) =

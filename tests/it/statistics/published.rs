@@ -222,12 +222,12 @@ fn a_summary_says_how_far_it_is_to_be_trusted_and_why() {
     assert_eq!(
         reasons,
         [
-            "5 % of the expected readings came",
-            "a value is known for 18 % of the time",
-            "no good reading for 38s at the longest",
+            "5 % of the expected readings came, good from 75 %",
+            "a value is known for 18.3 % of the time, good from 75 %",
+            "no good reading for 38s at the longest, stale after 5s",
             "1 of 4 readings failed",
             "against readings: gross_range",
-            "values withheld: 18 % is there of 66 %",
+            "values withheld: 18.3 % is there of 66 %",
         ]
     );
 }

@@ -1,10 +1,13 @@
 //! Open panes in an image.
 
 use super::OpenPartial;
-use crate::engine::{
-    image::{Reader, Writer},
-    partial::saved::{SQUARES_MAX, restore_counts},
-    summary::Flag,
+use crate::{
+    engine::{
+        image::{Reader, Writer},
+        partial::saved::restore_counts,
+        summary::Flag,
+    },
+    limits::IMAGE_SQUARES_MAX,
 };
 
 /// Bound of a sum of differences of values, as many as an image may count; its square is a number.
@@ -49,7 +52,7 @@ impl OpenPartial {
         let restored = Self {
             shift: reader.value()?,
             sum: reader.real(SUM_MAX)?,
-            sum_squares: reader.real(SQUARES_MAX)?,
+            sum_squares: reader.real(IMAGE_SQUARES_MAX)?,
             min: reader.value()?,
             max: reader.value()?,
             first: reader.value()?,

@@ -9,7 +9,7 @@ use crate::{
             series::Span,
         },
     },
-    limits::IMAGE_TIME_MIN_NS,
+    limits::{IMAGE_SQUARES_MAX, IMAGE_SUM_MAX, IMAGE_TIME_MIN_NS},
 };
 
 impl Blocks {
@@ -46,11 +46,12 @@ impl Blocks {
             Some(Block {
                 number: number(reader)?,
                 anchor: reader.value()?,
-                sum: reader.real(1e160)?,
+                sum: reader.real(IMAGE_SUM_MAX)?,
                 n: reader.tally().filter(|n| 0 < *n)?,
             })
         })?;
-        self.before = reader.option(|reader| Some((number(reader)?, reader.real(1e160)?)))?;
+        self.before =
+            reader.option(|reader| Some((number(reader)?, reader.real(IMAGE_SUM_MAX)?)))?;
         Some(())
     }
 }
@@ -63,7 +64,7 @@ impl Saved for Allan {
 
     fn restore(reader: &mut Reader<'_>, _within: Span, _common: &Common) -> Option<Self> {
         let pairs = reader.tally()?;
-        let squares = reader.real(1e294).filter(|squares| 0.0 <= *squares)?;
+        let squares = reader.real(IMAGE_SQUARES_MAX).filter(|squares| 0.0 <= *squares)?;
         Some(Self { pairs, squares })
     }
 }

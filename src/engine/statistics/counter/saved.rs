@@ -1,13 +1,16 @@
 //! What counters counted, in an image.
 
 use super::{Counter, Sum};
-use crate::engine::{
-    image::{Reader, Writer},
-    statistics::{
-        hold::Point,
-        saved::{Common, Saved},
-        series::Span,
+use crate::{
+    engine::{
+        image::{Reader, Writer},
+        statistics::{
+            hold::Point,
+            saved::{Common, Saved},
+            series::Span,
+        },
     },
+    limits::IMAGE_SUM_MAX,
 };
 
 impl Saved for Counter {
@@ -24,7 +27,7 @@ impl Saved for Counter {
     fn restore(reader: &mut Reader<'_>, within: Span, common: &Common) -> Option<Self> {
         let [before, first, last] = Point::restore_ends(reader, within)?;
         let is_several = reader.flag()?;
-        let increase = reader.real(1e160)?;
+        let increase = reader.real(IMAGE_SUM_MAX)?;
         let sum = Sum { increase, wraps: reader.small()?, resets: reader.small()? };
         let restored = Self { range: common.range, before, first, last, is_several, sum };
         last.is_known().then_some(restored)

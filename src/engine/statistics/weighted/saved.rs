@@ -1,17 +1,17 @@
 //! Averages over time in an image.
 
 use super::TimeWeighted;
-use crate::engine::{
-    image::{Reader, Writer},
-    statistics::{
-        hold::Ends,
-        saved::{Common, Saved},
-        series::Span,
+use crate::{
+    engine::{
+        image::{Reader, Writer},
+        statistics::{
+            hold::Ends,
+            saved::{Common, Saved},
+            series::Span,
+        },
     },
+    limits::IMAGE_SUM_MAX,
 };
-
-/// Bound of an integral of differences of values over the longest time.
-const INTEGRAL_MAX: f64 = 1e160;
 
 impl Saved for TimeWeighted {
     fn save(&self, writer: &mut Writer<'_>) {
@@ -25,7 +25,7 @@ impl Saved for TimeWeighted {
         Some(Self {
             ends: Ends::restore(reader, within, common.hold)?,
             anchor: reader.value()?,
-            integral: reader.real(INTEGRAL_MAX)?,
+            integral: reader.real(IMAGE_SUM_MAX)?,
             known_ns: reader.integer().filter(|ns| (0..=within.ns()).contains(ns))?,
         })
     }
