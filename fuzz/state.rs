@@ -261,8 +261,10 @@ fn tests() -> QcPlan {
             thresholds,
             period_ns: 500 * MS,
             readings_min: 2,
+            time_min_ns: 0,
         }),
         neighbour: Some(Neighbour {
+            conversion: Conversion::IDENTITY,
             partner: Partner { id: "c0".into(), age_max_ns: 900 * MS },
             thresholds,
         }),

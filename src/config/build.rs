@@ -10,8 +10,8 @@ use super::{
     channel::{self, Heritage},
     daemon,
     errors::{Remark, Sink},
-    keys, pattern,
-    reader::Section,
+    keys, partner, pattern,
+    reader::{Found, Section},
     rules::RuleKeys,
     source::Source,
     value::ValueKeys,
@@ -65,8 +65,8 @@ pub(super) fn build(table: &DeTable<'_>, sink: &Sink, context: &Context<'_>) -> 
     let channel_count = channels.len();
     check_sizes(&sources, channel_count, sink);
     let plans = sources.iter().map(|source| source_plan(source, heritage, sink));
-    let plans: Vec<SourcePlan> = plans.collect::<Option<_>>()?;
-    let channels: Vec<ChannelPlan> = channels.into_iter().collect::<Option<_>>()?;
+    let mut plans: Vec<SourcePlan> = plans.collect::<Option<_>>()?;
+    let mut channels: Vec<ChannelPlan> = channels.into_iter().collect::<Option<_>>()?;
     for (id, junctions) in &taken.junctions {
         check_junctions(junctions, Some(id), &channels, sink);
     }
@@ -76,8 +76,10 @@ pub(super) fn build(table: &DeTable<'_>, sink: &Sink, context: &Context<'_>) -> 
     let of_patterns = patterns
         .iter()
         .flat_map(|pattern| pattern.values.others().iter().chain(pattern.rules.others()).cloned());
-    let others = taken.others.into_iter().chain(of_defaults).chain(of_patterns);
-    channel::check_others(others, &channels, &sources, sink);
+    let others: Vec<Found<Arc<str>>> =
+        taken.others.into_iter().chain(of_defaults).chain(of_patterns).collect();
+    partner::check_there(&others, &channels, &sources, sink);
+    partner::fit(&mut channels, &mut plans, &others, sink);
     let inputs: Vec<InputConfig> = sources.into_iter().map(input).collect::<Option<_>>()?;
     let percentile_bytes = daemon.percentile_bytes;
     let plan = Plan { sources: plans, channels, defaults: default_rules, percentile_bytes };
@@ -169,9 +171,9 @@ fn source_plan(source: &Source, heritage: Heritage<'_>, sink: &Sink) -> Option<S
     let mut qc = None;
     // Only what `[defaults]` says can have to fit the values of channels of which nothing is known.
     if let (Some(given), Unknown::Discover { .. }) = (given, source.unknown) {
-        let values = ValueKeys::default().resolve(values, given);
+        let mut values = ValueKeys::default().resolve(values, given);
         let base = source.rules.over(rules);
-        RuleKeys::default().fit(&base, &mut discovered, &values, given);
+        RuleKeys::default().fit(&base, &mut discovered, &mut values, given);
         qc = values.qc;
     }
     Some(SourcePlan {

@@ -1,14 +1,10 @@
 //! `[[channel]]`: one measured quantity, and where it is found.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use super::{
     calibration::Places,
-    errors::{Remark, Sink},
+    errors::Remark,
     format::field_name,
     pattern::{self, Pattern},
     reader::{Found, Section, listed, nearest},
@@ -17,7 +13,7 @@ use super::{
     value::ValueKeys,
 };
 use crate::{
-    engine::{ChannelKey, ChannelPlan, TimeMode, Unknown},
+    engine::{ChannelKey, ChannelPlan, TimeMode},
     limits::{CHANNEL_ID_BYTES_MAX, CHANNELS_PER_DEVICE},
     wire::{decode::Format, json::JsonLayout},
 };
@@ -78,10 +74,10 @@ pub(super) fn read(
         value_base = pattern.values.over(&value_base);
     }
     let value_keys = ValueKeys::read(section, places);
-    let values = value_keys.resolve(&value_base, section);
+    let mut values = value_keys.resolve(&value_base, section);
     let rule_keys = RuleKeys::read(section);
     let mut rules = rule_keys.resolve(&base, time, &section.span, section.sink);
-    rule_keys.fit(&base, &mut rules, &values, section);
+    rule_keys.fit(&base, &mut rules, &mut values, section);
     taken.others.extend_from_slice(value_keys.others());
     taken.others.extend(rule_keys.others().cloned());
     value_keys.check_tests(&value_base, &rules, section);
@@ -194,30 +190,6 @@ fn check_name(section: &Section<'_>, format: &Format, name: &str, span: &Range<u
         None => format!("there are {}", listed(&names)),
     };
     section.sink.error(span, remark.help(help));
-}
-
-/// Each channel that a test of another takes values of must be one, or may be found.
-pub(super) fn check_others(
-    others: impl Iterator<Item = Found<Arc<str>>>,
-    channels: &[ChannelPlan],
-    sources: &[Source],
-    sink: &Sink,
-) {
-    let discovers = |id: &str| {
-        let names = sources.iter().filter(|source| source.unknown != Unknown::Reject);
-        let mut stems = names.map(|source| format!("{}.", source.name.value));
-        stems.any(|stem| id.starts_with(&stem))
-    };
-    let ids: BTreeSet<&str> = channels.iter().map(|channel| &*channel.id).collect();
-    for Found { value: id, span } in others {
-        if ids.contains(&*id) || discovers(&id) {
-            continue;
-        }
-        let remark = Remark::new(format!("there is no channel \"{id}\""));
-        let near = nearest(&id, ids.iter().copied());
-        let help = near.map(|near| format!("did you mean \"{near}\"?"));
-        sink.missing(&span, remark.maybe_help(help));
-    }
 }
 
 /// The field that holds no value but the time.

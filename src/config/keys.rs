@@ -218,7 +218,8 @@ pub(super) const RATE_OF_CHANGE: &[&str] = &["fail", "suspect", "per"];
 pub(super) const FLAT_LINE: &[&str] = &["fail", "suspect", "tolerance", "except"];
 
 /// `attenuated = { … }`.
-pub(super) const ATTENUATED: &[&str] = &["fail", "suspect", "spread", "period", "min_readings"];
+pub(super) const ATTENUATED: &[&str] =
+    &["fail", "suspect", "spread", "period", "min_readings", "min_period"];
 
 /// `climatology = { … }`.
 pub(super) const CLIMATOLOGY: &[&str] = &["members", "depth", "depth_channel", "max_age"];

@@ -28,6 +28,7 @@ mod errors;
 mod format;
 mod keys;
 mod modbus;
+mod partner;
 mod pattern;
 mod qc;
 mod qc_season;

@@ -112,10 +112,11 @@ impl<'a> Pattern<'a> {
             return None;
         }
         let base = source.rules.over(heritage.rules);
-        let (values, section) =
+        let (mut values, section) =
             (self.values.resolve(heritage.values, &self.section), &self.section);
         let mut rules = self.rules.resolve(&base, source.time, &section.span, section.sink);
-        self.rules.fit(&base, &mut rules, &values, section);
+        self.rules.fit(&base, &mut rules, &mut values, section);
+        self.values.check_tests(heritage.values, &rules, section);
         Some(PatternPlan {
             glob: self.glob.clone(),
             unit: values.unit,

@@ -136,10 +136,22 @@ impl QcKeys {
         expected_rate: Option<f64>,
         section: &Section<'_>,
     ) {
+        if self.plan.spike.is_none() {
+            return;
+        }
         let Some(interval_ns) = expected_rate.map(|rate| (SECOND as f64 / rate) as i64) else {
+            if lateness_ns == 0 {
+                let remark = Remark::new(
+                    "`spike` judges a reading by the one after it, and `lateness` is 0s",
+                );
+                let help = "where other readings of the source come in between, there is no \
+                            verdict: set `lateness` to the time between two readings of the \
+                            channel, and `expected_rate`, so that this can be checked";
+                section.sink.warn(&self.span, remark.help(help));
+            }
             return;
         };
-        if self.plan.spike.is_none() || interval_ns <= lateness_ns {
+        if interval_ns <= lateness_ns {
             return;
         }
         let (lateness, interval) = (Nanoseconds(lateness_ns), Nanoseconds(interval_ns));
@@ -157,9 +169,13 @@ impl QcKeys {
 
 /// Points and differences are converted differently: 2 Cel are 35.6 °F, 2 K are 3.6 °F.
 fn convert(plan: &mut QcPlan, conversion: &Conversion) {
+    let point = |value: f64| {
+        let (turned, shift) = (value * conversion.factor, conversion.offset);
+        to_digits(turned + shift, turned.abs().max(shift.abs()))
+    };
     let between = |Span { min, max }: &mut Span| {
         // A factor below zero turns them round.
-        let ends = [conversion.point(*min), conversion.point(*max)];
+        let ends = [point(*min), point(*max)];
         (*min, *max) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
     };
     let spans = |spans: &mut Spans| {
@@ -184,6 +200,17 @@ fn convert(plan: &mut QcPlan, conversion: &Conversion) {
         members.iter_mut().for_each(|member| spans(&mut member.spans));
         climatology.members = members.into();
     }
+}
+
+/// A value that comes of terms up to this size, without what is lost in their last digits: bounds
+/// are decimals that people write, and a value at one is inside.
+fn to_digits(value: f64, largest: f64) -> f64 {
+    const DIGITS: f64 = 12.0;
+    if !largest.is_normal() {
+        return value;
+    }
+    let places = (DIGITS - largest.log10().floor()).clamp(0.0, 300.0) as usize;
+    format!("{value:.places$}").parse().unwrap_or(value)
 }
 
 fn gross_range(qc: &Section<'_>) -> Option<Spans> {
@@ -314,11 +341,14 @@ fn attenuated(qc: &Section<'_>) -> Option<Attenuated> {
     let spread = test.choice("spread", &words).map_or_else(Spread::default, |found| found.value);
     let period = test.duration("period", TIMES);
     let least = test.integer("min_readings", 1..=i64::from(u32::MAX));
+    let period_ns = period?.value;
+    let shortest = test.duration("min_period", 0..=period_ns);
     Some(Attenuated {
         spread,
         thresholds: thresholds(&test, Order::Below)?,
-        period_ns: period?.value,
+        period_ns,
         readings_min: least.map_or(READINGS_MIN, |found| found.value as u64),
+        time_min_ns: shortest.map_or(period_ns / 2, |found| found.value),
     })
 }
 
@@ -387,5 +417,7 @@ fn multi_variate(qc: &Section<'_>, others: &mut Others) -> Option<MultiVariate> 
 fn neighbour(qc: &Section<'_>, others: &mut Others) -> Option<Neighbour> {
     let test = qc.section("neighbour", "`neighbour`", keys::NEIGHBOUR)?;
     let partner = needed_partner(&test, others);
-    Some(Neighbour { thresholds: thresholds(&test, Order::Above)?, partner: partner? })
+    let thresholds = thresholds(&test, Order::Above)?;
+    // Which unit the other has is known when all channels are.
+    Some(Neighbour { thresholds, partner: partner?, conversion: Conversion::IDENTITY })
 }

@@ -154,10 +154,9 @@ impl RuleKeys {
         &self,
         base: &Self,
         rules: &mut Rules,
-        values: &ValuePlan,
+        values: &mut ValuePlan,
         section: &Section<'_>,
     ) {
-        let values = (values.unit.as_deref(), values.qc.as_deref());
         self.statistics.fit(&base.statistics, rules, values, section);
     }
 

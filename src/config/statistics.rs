@@ -8,16 +8,21 @@ use super::{
     calibration::counter_range,
     errors::{Remark, Sink},
     reader::{Found, Section},
+    value::ValuePlan,
 };
 use crate::{
     engine::{
         Rules,
+        calibration::{Calibration, Era, Eras, Transfer},
         duration::Nanoseconds,
-        qc::plan::{Partner, QcPlan},
+        qc::plan::Partner,
         statistics::{Kind, Statistics, counter::Range, hold::Course, plan::Grades},
         unit::{Conversion, Unit},
     },
-    limits::{ALLAN_LENGTHS_MAX, FIELD_NAME_BYTES_MAX, MS, SECOND, STATES_MAX, WINDOW_MAX_NS},
+    limits::{
+        ALLAN_LENGTHS_MAX, FIELD_NAME_BYTES_MAX, MS, SECOND, STATES_MAX, VALUE_ABS_MAX,
+        WINDOW_MAX_NS,
+    },
 };
 
 /// Length of the running mean whose largest is the gust, by the WMO.
@@ -201,12 +206,14 @@ impl StatisticsKeys {
         &self,
         base: &Self,
         rules: &mut Rules,
-        (unit, qc): (Option<&str>, Option<&QcPlan>),
+        values: &mut ValuePlan,
         section: &Section<'_>,
     ) {
+        let (unit, qc) = (values.unit.as_deref(), values.qc.as_deref());
         let all = self.over(base);
         let statistics = &mut rules.statistics;
-        statistics.trust |= all.trust.is_none() && qc.is_some();
+        let is_judged = qc.is_some() || matches!(values.calibration, Calibration::Eras(_));
+        statistics.trust |= all.trust.is_none() && is_judged;
         if let (Some(found), Some(_), true) =
             (&all.speed, &statistics.speed, qc.is_some_and(|qc| qc.spike.is_some()))
         {
@@ -217,6 +224,10 @@ impl StatisticsKeys {
         if let Kind::Circular { turn } = &mut statistics.kind {
             *turn = unit.map_or(TURN, |unit| turn_in(unit, all.kind.as_ref(), section));
         }
+        if let Kind::Counter(range) = &mut statistics.kind {
+            let place = all.range.as_ref().map(|found| &found.span);
+            count(range, values, place.unwrap_or(&section.span), section.sink);
+        }
         if statistics.kind != Kind::Scalar {
             if let Some(span) = section.key_span("percentiles") {
                 let title =
@@ -224,6 +235,14 @@ impl StatisticsKeys {
                 section.sink.error(&span, Remark::new(title).help("remove them"));
             }
             rules.percentiles = Arc::default();
+        }
+        if let (Some(span), false, None) =
+            (section.key_span("completeness"), statistics.is_kept(), rules.expected_rate)
+        {
+            let remark = Remark::new("`completeness` has no effect: nobody knows what is absent");
+            let help = "say how many readings are expected (`expected_rate`), or `trust = true`, \
+                        by which the time is known";
+            section.sink.warn(&span, remark.help(help));
         }
         for &length_ns in statistics.allan.iter() {
             let longest_ns = rules.windows.iter().map(|window| window.length_ns).max();
@@ -299,6 +318,33 @@ fn states(section: &Section<'_>) -> Option<Found<Arc<[Arc<str>]>>> {
 
 /// Name of all states that have none.
 const OTHER: &str = crate::engine::statistics::plan::OTHER_STATE;
+
+/// Makes the range of a counter, which is that of what it shows, fit its published values, and has
+/// readings outside of it fail.
+fn count(range: &mut Range, values: &mut ValuePlan, at: &Place<usize>, sink: &Sink) {
+    let conversion = values.conversion;
+    let factor = match &values.calibration {
+        Calibration::Linear(line) if line.offset == 0.0 && conversion.offset == 0.0 => {
+            Some(line.scale * conversion.factor).filter(|factor| 0.0 < *factor)
+        }
+        _ => None,
+    };
+    let (Some(factor), Calibration::Linear(line)) = (factor, &values.calibration) else {
+        if range.modulus.is_some() {
+            let title = "the range of a counter is that of what it shows, and its calibration is \
+                         more than a factor";
+            let help = "leave the range away, or count by `calibration = { kind = \"counter\" }`";
+            sink.error(at, Remark::new(title).help(help));
+        }
+        return;
+    };
+    let max = range.modulus.map_or(VALUE_ABS_MAX, f64::next_down);
+    let chain = [Transfer::Within { min: 0.0, max }, Transfer::Linear(*line)];
+    let era = Era { from_ns: i64::MIN, version: None, chain: chain.into() };
+    values.calibration = Calibration::Eras(Arc::new(Eras::new(vec![era])));
+    range.modulus = range.modulus.map(|modulus| modulus * factor);
+    range.wrap_max *= factor;
+}
 
 /// The range of a counter, if the table says anything about it.
 fn range(section: &Section<'_>) -> Option<Found<Range>> {

@@ -120,7 +120,7 @@ impl Qc {
             let settled = if reading.value.is_finite() && reading.flag != Flag::Missing {
                 channel.judge(&mut reading, partners, almanac)
             } else {
-                channel.miss()
+                channel.miss(reading.at_ns)
             };
             out.extend(settled);
             if channel.enlists() {

@@ -172,7 +172,7 @@ fn attenuated(args: &Value) -> String {
     let least = args["min_obs"].as_f64().or(of_time).unwrap_or(1.0).max(1.0);
     format!(
         "{{ attenuated = {{ spread = \"{spread}\", suspect = {}, fail = {}, period = \"{period}s\", \
-         min_readings = {least} }} }}",
+         min_readings = {least}, min_period = \"0s\" }} }}",
         toml(&args["suspect_threshold"]),
         toml(&args["fail_threshold"])
     )

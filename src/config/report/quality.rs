@@ -80,14 +80,15 @@ fn flat(FlatLine { tolerance, suspect_ns, fail_ns, except }: &FlatLine) -> Strin
 }
 
 fn attenuation(test: &Attenuated) -> String {
-    let Attenuated { spread, thresholds: all, period_ns, readings_min } = test;
+    let Attenuated { spread, thresholds: all, period_ns, readings_min, time_min_ns } = test;
     let spread = match spread {
         Spread::Range => "range",
         Spread::Stddev => "stddev",
     };
     let period = Nanoseconds(*period_ns);
     let bounds = thresholds(all, "below");
-    format!("attenuated {spread} of {period} {bounds}, from {readings_min} readings")
+    let least = Nanoseconds(*time_min_ns);
+    format!("attenuated {spread} of {period} {bounds}, from {readings_min} readings over {least}")
 }
 
 fn seasons(Climatology { members, depth }: &Climatology) -> String {
@@ -104,7 +105,7 @@ fn together(MultiVariate { partner, rate, partner_rate }: &MultiVariate) -> Stri
     format!("multi_variate above {rate} a second, {} up to {partner_rate}", other(partner))
 }
 
-fn near(Neighbour { partner, thresholds: all }: &Neighbour) -> String {
+fn near(Neighbour { partner, thresholds: all, .. }: &Neighbour) -> String {
     format!("neighbour {} {}", other(partner), thresholds(all, "above"))
 }
 

@@ -158,7 +158,7 @@ statistics
 quality tests
   gap in seconds suspect above 10, fail above 300
     2 channels: mast.direction, pump
-  gross_range suspect outside 0 to 40, fail outside 0 to 75; spike by average suspect above 5; flat_line within 0.1 fail after 1h, except 0 to 0.5; attenuated stddev of 10m suspect below 0.1, from 10 readings; climatology of 1 at depth 10; multi_variate above 1 a second, mast.direction at most 1m away up to 0.25; neighbour mast.direction at most 4s away suspect above 3
+  gross_range suspect outside 0 to 40, fail outside 0 to 75; spike by average suspect above 5; flat_line within 0.1 fail after 1h, except 0 to 0.5; attenuated stddev of 10m suspect below 0.1, from 10 readings over 5m; climatology of 1 at depth 10; multi_variate above 1 a second, mast.direction at most 1m away up to 0.25; neighbour mast.direction at most 4s away suspect above 3
     1 channel: mast.speed
   gap in seconds suspect above 10, fail above 300
     discovered channels of s"

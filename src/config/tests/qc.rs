@@ -152,3 +152,41 @@ fn tests_that_take_what_is_no_quantity_for_one_are_warned_of() {
     assert_eq!(warned("kind = \"state\"\nstates = [\"shut\", \"open\"]"), both);
     assert!(warned("").is_empty() && warned("kind = \"counter\"").is_empty());
 }
+
+#[test]
+fn a_neighbour_is_converted_and_must_measure_the_same() {
+    let neighbour = |unit: &str| {
+        let text = with("neighbour = { channel = \"other\", suspect = 1 }");
+        text.replace("field = \"o\"", &format!("field = \"o\"\n{unit}"))
+    };
+    let plan = good(&neighbour("unit = \"Cel\"")).plan.channels[0].qc.clone().expect("tests");
+    let conversion = plan.neighbour.as_ref().expect("a neighbour").conversion;
+    assert!((conversion.point(20.0) - 68.0).abs() < 1e-9, "{conversion:?}");
+    let of_bar = bad(&neighbour("unit = \"bar\""));
+    assert!(of_bar.contains("the neighbour \"other\" measures something else"), "{of_bar}");
+    let itself = bad(&with("neighbour = { channel = \"t\", suspect = 1 }"));
+    assert!(itself.contains("the channel \"t\" would be held against itself"), "{itself}");
+    let itself = bad(&with("multi_variate = { channel = \"t\", rate = 1, other_rate = 1 }"));
+    assert!(itself.contains("would be held against itself"), "{itself}");
+}
+
+/// The freezing and the boiling point in kelvin are bounds that these points are within.
+#[test]
+fn converted_bounds_are_the_decimals_that_people_mean() {
+    let all =
+        plan("unit = \"K\", gross_range = { fail = [273.15, 373.15], suspect = [300, 310.5] }");
+    let fail = Some(Span { min: 32.0, max: 212.0 });
+    let suspect = Some(Span { min: 80.33, max: 99.23 });
+    assert_eq!(all.gross_range, Some(Spans { fail, suspect }));
+}
+
+#[test]
+fn a_spike_without_patience_is_warned_of_where_no_rate_is_known() {
+    let warned = |lateness: &str| {
+        let text = with("spike = { fail = 1 }").replace("expected_rate = 2\n", "");
+        let text = text.replace("lateness = \"500ms\"", &format!("lateness = \"{lateness}\""));
+        let loaded = parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
+        loaded.warnings.lines().any(|line| line.contains("and `lateness` is 0s"))
+    };
+    assert!(warned("0s") && !warned("1ms"));
+}

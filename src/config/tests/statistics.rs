@@ -140,3 +140,51 @@ fn what_has_no_effect_is_said() {
     let long = warns("allan = [\"1h\"]\nwindows = [\"1m\"]");
     assert!(long.contains("no window holds two blocks of 1h: the longest is 1m"), "{long}");
 }
+
+/// A counter is as wide as what it shows, whatever is made of that.
+#[test]
+fn the_range_of_a_counter_is_that_of_its_raw_readings() {
+    let range = |keys: &str| {
+        let keys = format!("kind = \"counter\"\n{keys}");
+        match &rules("", &keys).statistics.kind {
+            Kind::Counter(range) => *range,
+            other => panic!("{other:?}"),
+        }
+    };
+    let scaled = range("width = 16\ncalibration = { kind = \"linear\", scale = 0.5 }");
+    assert_eq!(scaled, Range { modulus: Some(32_768.0), wrap_max: 16_384.0 });
+    let converted = range("modulus = 1000\nwrap_max = 10\nraw_unit = \"Wh\"\nunit = \"kW.h\"");
+    assert!((converted.modulus.expect("an end") - 1.0).abs() < 1e-12, "{converted:?}");
+    assert!((converted.wrap_max - 0.01).abs() < 1e-12, "{converted:?}");
+    let shifted = "kind = \"counter\"\nwidth = 16\ncalibration = { kind = \"linear\", offset = 1 }";
+    assert!(bad(&with("", shifted)).contains("its calibration is more than a factor"));
+}
+
+#[test]
+fn speeds_come_from_a_channel_that_gives_some() {
+    let with_speed = |speed: &str, keys: &str| {
+        let other = "[[channel]]\nid = \"v\"\nsource = \"bench\"\nfield = \"v\"\n";
+        let own = format!("kind = \"circular\"\nspeed = \"{speed}\"");
+        format!("{}\n{other}{keys}\n", with("", &own))
+    };
+    assert!(good(&with_speed("v", "unit = \"km/h\"")).plan.channels.len() == 2);
+    good(&with_speed("v", ""));
+    let says = |text: &str, wanted: &str| {
+        let errors = bad(text);
+        assert!(errors.contains(wanted), "{errors}");
+    };
+    says(&with_speed("v", "unit = \"Cel\""), "\"v\" gives no speeds");
+    says(&with_speed("v", "kind = \"circular\""), "it is no channel of quantities");
+    says(&with_speed("t", ""), "would be held against itself");
+}
+
+#[test]
+fn completeness_of_what_nobody_expects_is_warned_of() {
+    let warned = |keys: &str| {
+        let text = with("", &format!("completeness = 80\n{keys}"));
+        let loaded = parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
+        loaded.warnings.lines().any(|line| line.contains("`completeness` has no effect"))
+    };
+    assert!(warned(""));
+    assert!(!warned("trust = true") && !warned("expected_rate = 3"));
+}

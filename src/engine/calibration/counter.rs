@@ -123,7 +123,7 @@ impl Step {
         }
         match modulus.map(|modulus| now + (modulus - before)) {
             Some(step) if step <= wrap_max => Self::Wrap(step),
-            _ => Self::Reset(now),
+            _ => Self::Reset(now.max(0.0)),
         }
     }
 }

@@ -3,6 +3,10 @@
 use super::{Graded, solve::invert};
 use crate::engine::verdict::Test;
 
+/// Half of the last digit of the tables of IEC 60751, of which those of 100 ohm have two behind the
+/// point, and a hair: a share of the resistance at 0 degrees Celsius.
+const TABLE_HALF_DIGIT: f64 = 0.5001e-4;
+
 /// Zero degrees Celsius, kelvin.
 const ZERO_CELSIUS: f64 = 273.15;
 
@@ -135,11 +139,14 @@ impl Rtd {
         (self.r0_ohm * ratio, self.r0_ohm * slope)
     }
 
-    /// The temperature at a resistance, by inversion of the formula.
+    /// The temperature at a resistance, by inversion of the formula. One that is over an end by no
+    /// more than the tables are rounded is that of the end.
     pub(super) fn celsius(&self, ohm: f64) -> Graded {
-        if !(self.ohm.0 <= ohm && ohm <= self.ohm.1) {
+        let rounding = TABLE_HALF_DIGIT * self.r0_ohm;
+        if !(self.ohm.0 - rounding <= ohm && ohm <= self.ohm.1 + rounding) {
             return Graded::fail(Test::Domain);
         }
+        let ohm = ohm.clamp(self.ohm.0, self.ohm.1);
         let guess = (ohm / self.r0_ohm - 1.0) / self.coefficients[0];
         Graded::good(invert(ohm, self.range, guess, |t| self.resistance(t)))
     }

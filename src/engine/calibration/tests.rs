@@ -71,12 +71,8 @@ fn thermocouples_agree_with_the_tables_of_nist_both_ways() {
         }
         let again = pair.celsius(found).expect("within the tables");
         assert!((again - celsius).abs() < 1e-6, "{pair:?} {celsius}: {again}");
-        // The tables are rounded to a nanovolt, of which a kelvin has few at the cold end.
-        let tabled = millivolt.clamp(
-            pair.millivolt(lowest(pair)).expect("an end"),
-            pair.millivolt(highest(pair)).expect("an end"),
-        );
-        let again = pair.celsius(tabled).expect("within the tables");
+        // As the tables have it, rounded, also at the ends.
+        let again = pair.celsius(millivolt).expect("within the tables");
         assert!((again - celsius).abs() < 0.05, "{pair:?} {celsius}: {again}");
         back += 1;
     }
@@ -192,7 +188,7 @@ fn platinum_agrees_with_the_tables_of_iec_60751() {
         assert_eq!(format!("{exact:.2}"), ohm);
         let back = pt100.celsius(exact);
         assert!(good(back, celsius, 1e-6), "{celsius}: {back:?}");
-        let rounded = pt100.celsius(ohm.parse::<f64>().expect("a number").clamp(18.521, 390.481));
+        let rounded = pt100.celsius(ohm.parse().expect("a number"));
         assert!(good(rounded, celsius, 0.02), "{celsius}: {rounded:?}");
     }
     assert!(failed(pt100.celsius(18.51), DOMAIN), "a short");

@@ -26,6 +26,9 @@ pub enum Thermocouple {
     T,
 }
 
+/// Half of the last digit of the tables of IEC 60584-1, millivolt, and a hair.
+const TABLE_HALF_DIGIT: f64 = 0.5001e-3;
+
 impl Thermocouple {
     /// All of them, by their letters.
     pub const ALL: [(&'static str, Self); 8] = [
@@ -51,6 +54,8 @@ impl Thermocouple {
     /// The temperature at which the pair has this voltage against 0 degrees Celsius; `None` if
     /// there is none, or more than one.
     ///
+    /// The voltages of tables are rounded: one that is that much over an end is that of the end.
+    ///
     /// It is found by inverting the reference function, and not by the inverse polynomials of the
     /// standard, which are off by up to 0.06 degrees Celsius.
     #[must_use]
@@ -58,9 +63,13 @@ impl Thermocouple {
         let function = Function::of(self);
         let range = (function.unique_from, function.high());
         let (least, most) = (function.at(range.0).0, function.at(range.1).0);
-        if !(least <= millivolt && millivolt <= most) {
+        // Below `unique_from` there may be a second temperature.
+        let is_lowest = function.unique_from == function.low();
+        let below = if is_lowest { TABLE_HALF_DIGIT } else { 0.0 };
+        if !(least - below <= millivolt && millivolt <= most + TABLE_HALF_DIGIT) {
             return None;
         }
+        let millivolt = millivolt.clamp(least, most);
         let share = (millivolt - least) / (most - least);
         let guess = range.0 + share * (range.1 - range.0);
         Some(invert(millivolt, range, guess, |celsius| function.at(celsius)))

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::engine::{
     Plan,
     calibration::{Cold, Count, Eras, Graded, Moment},
+    qc::bounds::Spans,
     summary::Flag,
     unit::{Conversion, Unit},
     validate::{Checked, Reading},
@@ -45,6 +46,9 @@ struct Measured {
     channel: u32,
     /// From its unit to degrees Celsius; `None` if it has no such unit.
     to_celsius: Option<Conversion>,
+    /// Its test of its range: the one that needs nothing but the value, as it comes before all
+    /// tests.
+    bounds: Option<Spans>,
     /// Its last reading before the frame at hand, then those in the frame: all that count.
     seen: Vec<Seen>,
 }
@@ -64,11 +68,13 @@ impl Curves {
     pub(super) fn new(plan: &Plan) -> Self {
         let celsius = Unit::parse(CELSIUS).ok();
         let measured = |channel: u32| {
-            let code = plan.channels.get(channel as usize).and_then(|plan| plan.unit.as_deref());
-            let unit = code.and_then(|code| Unit::parse(code).ok());
+            let plan = plan.channels.get(channel as usize);
+            let bounds = plan.and_then(|plan| plan.qc.as_ref()?.gross_range);
+            let unit =
+                plan.and_then(|plan| plan.unit.as_deref()).and_then(|code| Unit::parse(code).ok());
             let pair = unit.zip(celsius);
             let to_celsius = pair.and_then(|(from, to)| Conversion::between(&from, &to).ok());
-            Measured { channel, to_celsius, seen: Vec::new() }
+            Measured { channel, to_celsius, bounds, seen: Vec::new() }
         };
         let junctions = plan.junctions().into_iter().map(measured).collect();
         Self { places: Vec::new(), curves: Vec::new(), junctions, fresh: Vec::new() }
@@ -151,10 +157,11 @@ impl Curves {
 
     /// Remembers the reading if its channel measures a cold junction.
     fn see(&mut self, &Reading { channel, flag, at_ns, value, .. }: &Reading) {
-        if flag.counts()
-            && let Some(place) = junction(&self.junctions, channel)
-        {
-            self.junctions[place].seen.push(Seen { at_ns, value, flag });
+        let Some(place) = junction(&self.junctions, channel) else { return };
+        let Measured { bounds, seen, .. } = &mut self.junctions[place];
+        let flag = bounds.map_or(flag, |bounds| flag.combine(bounds.judge(value)));
+        if flag.counts() {
+            seen.push(Seen { at_ns, value, flag });
             self.fresh.push(place);
         }
     }

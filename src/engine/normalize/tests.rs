@@ -9,6 +9,10 @@ use crate::{
     engine::{
         Batch, ChannelKey, ChannelPlan, Input, Rules, SourcePlan, TimeMode, Unknown,
         calibration::{Counter, Era, Eras, Gives, Junction, OnReset, Thermocouple, Transfer},
+        qc::{
+            bounds::{Span, Spans},
+            plan::QcPlan,
+        },
         unit::Unit,
         validate::Validate,
         verdict::{Test, Tests},
@@ -244,4 +248,21 @@ proptest! {
         let one = bits(readings(&plan, &shots, 1));
         prop_assert_eq!(one, bits(readings(&plan, &shots, per_batch)));
     }
+}
+
+/// A thermometer that has gone mad at the terminals makes no temperature of the oven.
+#[test]
+fn a_cold_junction_out_of_its_range_is_none() {
+    let mut plan = oven();
+    let span = |min, max| Some(Span { min, max });
+    let range = Spans { fail: span(-50.0, 140.0), suspect: span(0.0, 100.0) };
+    plan.channels[1].qc = Some(Arc::new(QcPlan { gross_range: Some(range), ..QcPlan::default() }));
+    let flags = |fahrenheit| {
+        let frames = [shot(&[(0, 100, 12.0), (1, 100, fahrenheit)])];
+        let all = readings(&plan, &frames, 1);
+        (all[0].flag, all[0].tests)
+    };
+    assert_eq!(flags(77.0), (Flag::NotEvaluated, Tests::NONE));
+    assert_eq!(flags(120.0), (Flag::Suspect, Test::Companion.into()));
+    assert_eq!(flags(500.0), (Flag::Fail, Test::Companion.into()));
 }

@@ -29,6 +29,8 @@ pub struct Attenuated {
     pub period_ns: i64,
     /// With fewer readings in it nothing is judged.
     pub readings_min: u64,
+    /// Nor as long as they lie within less than this time.
+    pub time_min_ns: i64,
 }
 
 /// The test of one channel.
@@ -48,7 +50,9 @@ impl AttenuatedTest {
     /// Judges the next value, which is not older than the one before.
     pub fn next(&mut self, at_ns: i64, value: f64) -> Flag {
         let all = self.sweep.next(at_ns, value);
-        if all.n() < self.bounds.readings_min {
+        let first_ns = self.sweep.first_ns().unwrap_or(at_ns);
+        let is_short = at_ns.saturating_sub(first_ns) < self.bounds.time_min_ns;
+        if is_short || all.n() < self.bounds.readings_min {
             return Flag::NotEvaluated;
         }
         self.bounds.thresholds.judge_below(match self.bounds.spread {
@@ -77,7 +81,7 @@ mod tests {
 
     fn over_two_days(spread: Spread, suspect: f64, fail: f64, readings_min: u64) -> Attenuated {
         let thresholds = Thresholds { suspect: Some(suspect), fail: Some(fail) };
-        Attenuated { spread, thresholds, period_ns: 2 * DAY, readings_min }
+        Attenuated { spread, thresholds, period_ns: 2 * DAY, readings_min, time_min_ns: 0 }
     }
 
     #[test]
@@ -86,6 +90,17 @@ mod tests {
         let range = |least| flags(over_two_days(Spread::Range, 100.0, 10.0, least), &series);
         assert_eq!(range(2), [2, 4, 4, 3, 1]);
         assert_eq!(range(0), [4, 4, 4, 3, 1]);
+    }
+
+    #[test]
+    fn a_period_that_has_hardly_begun_is_not_judged() {
+        let bounds = over_two_days(Spread::Range, 100.0, 10.0, 0);
+        let mut test = AttenuatedTest::new(&Attenuated { time_min_ns: DAY, ..bounds });
+        let hour = DAY / 24;
+        let flags = (0..40).map(|n| test.next(n * hour, n as f64)).collect::<Vec<_>>();
+        assert_eq!(flags.iter().position(|flag| *flag != Flag::NotEvaluated), Some(24));
+        // After a silence it begins again.
+        assert_eq!(test.next(9 * DAY, 0.0), Flag::NotEvaluated);
     }
 
     #[test]

@@ -99,7 +99,10 @@ impl Judged {
     }
 
     /// A value was due and is missing: whoever waited has no neighbour on this side.
-    pub(super) fn miss(&mut self) -> Option<Reading> {
+    pub(super) fn miss(&mut self, at_ns: i64) -> Option<Reading> {
+        if let Some(test) = &mut self.flat_line {
+            test.miss(at_ns);
+        }
         let waited = self.settle(None);
         self.slope.miss();
         (self.spikes.before, self.spikes.latest) = (None, None);
@@ -149,11 +152,12 @@ impl Judged {
             let flag = climatology::judge(members, almanac, (at_ns, depth), value);
             note(reading, Test::Climatology, flag);
         }
-        if let (Some(Neighbour { partner, thresholds }), Some(number)) =
+        if let (Some(Neighbour { partner, conversion, thresholds }), Some(number)) =
             (&self.plan.neighbour, self.partners.neighbour)
         {
             let other = partners.value(number, partner, at_ns);
             let flag = other
+                .map(|other| conversion.point(other))
                 .map_or(Flag::NotEvaluated, |other| thresholds.judge_above((value - other).abs()));
             note(reading, Test::Neighbour, flag);
         }

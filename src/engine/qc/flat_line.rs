@@ -60,6 +60,11 @@ impl FlatLineTest {
         self.watches.iter_mut().map(|(_, watch)| &mut watch.sweep)
     }
 
+    /// A reading came without a value: it ends nothing.
+    pub fn miss(&mut self, at_ns: i64) {
+        self.watches.iter_mut().for_each(|(_, watch)| watch.sweep.miss(at_ns));
+    }
+
     /// Judges the next value, which is not older than the one before. Where the values do not
     /// reach back far enough, nothing speaks against it.
     pub fn next(&mut self, at_ns: i64, value: f64) -> Flag {
@@ -82,12 +87,17 @@ impl Watch {
     fn is_flat(&mut self, tolerance: f64, at_ns: i64, value: f64) -> bool {
         let all = self.sweep.next(at_ns, value);
         let readings = all.n() as i64;
-        let first_ns = self.sweep.first_ns().unwrap_or(at_ns);
-        // A series need not begin at the very edge: one reading's time short of it will do.
+        if readings < 2 || tolerance <= all.max - all.min {
+            return false;
+        }
         let begun_ns = at_ns.saturating_sub(self.length_ns);
-        let interval_ns = at_ns.saturating_sub(first_ns.max(begun_ns)) / (readings - 1).max(1);
-        let reaches_back = first_ns < begun_ns.saturating_add(interval_ns);
-        1 < readings && reaches_back && all.max - all.min < tolerance
+        let since_ns = self.sweep.since_ns();
+        // A series need not begin at the very edge: one reading's time short of it will do.
+        let interval_ns = at_ns.saturating_sub(since_ns.max(begun_ns)) / (readings - 1);
+        let reaches_back = since_ns < begun_ns.saturating_add(interval_ns);
+        // After a pause little is known.
+        let first_ns = self.sweep.first_ns().unwrap_or(at_ns);
+        reaches_back && first_ns <= begun_ns.saturating_add(self.length_ns / 2)
     }
 }
 
@@ -101,7 +111,14 @@ mod tests {
         (0..)
             .zip(series)
             .map(|(at, value)| {
-                value.map_or(Flag::Missing, |value| test.next(at * step_ns, value)).code()
+                let at_ns = at * step_ns;
+                match value {
+                    Some(value) => test.next(at_ns, *value).code(),
+                    None => {
+                        test.miss(at_ns);
+                        Flag::Missing.code()
+                    }
+                }
             })
             .collect()
     }
@@ -143,6 +160,55 @@ mod tests {
         assert_eq!(flags(bounds, SECOND, &[Some(5.0); 7]), [1, 1, 1, 3, 3, 4, 4]);
         // Each a long time after the one before: nothing is known of what was between.
         assert_eq!(flags(bounds, 60 * SECOND, &[Some(5.0); 3]), [1, 1, 1]);
+    }
+
+    /// A ramp, silence, and a value that has only just come to stay.
+    #[test]
+    fn after_a_silence_a_line_must_grow_anew() {
+        let (suspect_ns, fail_ns) = (Some(30 * 60 * SECOND), Some(7_200 * SECOND));
+        let mut test =
+            FlatLineTest::new(&FlatLine { tolerance: 0.01, suspect_ns, fail_ns, except: None });
+        for second in 0..120 {
+            test.next(second * SECOND, second as f64);
+        }
+        let later = |second: i64| 10_800 + second;
+        let flags: Vec<Flag> =
+            (0..7_300).map(|second| test.next(later(second) * SECOND, 21.0)).collect();
+        let first = |flag| flags.iter().position(|other| *other == flag);
+        assert_eq!((first(Flag::Suspect), first(Flag::Fail)), (Some(1_800), Some(7_200)));
+
+        let bounds =
+            FlatLine { tolerance: 0.1, suspect_ns: None, fail_ns: Some(60 * SECOND), except: None };
+        let mut test = FlatLineTest::new(&bounds);
+        for (at_ns, value) in [(0, 1.0), (100 * SECOND, 7.0), (100_500 * MS, 7.0)] {
+            assert_eq!(test.next(at_ns, value), Flag::Pass, "{at_ns}");
+        }
+        // Ten a second, and a pause as long as the line and a little shorter.
+        for pause in [2_000 * MS, 1_900 * MS] {
+            let bounds = FlatLine { suspect_ns: Some(2 * SECOND), fail_ns: None, ..bounds };
+            let mut test = FlatLineTest::new(&bounds);
+            for n in 0..5 {
+                test.next(n * 100 * MS, n as f64);
+            }
+            let flags: Vec<Flag> =
+                (0..30).map(|n| test.next(400 * MS + pause + n * 100 * MS, 9.0)).collect();
+            let first = flags.iter().position(|flag| *flag == Flag::Suspect);
+            assert!(first.is_some_and(|n| (10..=20).contains(&n)), "{pause}: {first:?}");
+        }
+    }
+
+    /// Where the times between readings differ, a line does not come and go.
+    #[test]
+    fn a_line_of_irregular_readings_stays_one() {
+        let bounds =
+            FlatLine { tolerance: 0.1, suspect_ns: Some(60 * SECOND), fail_ns: None, except: None };
+        let mut test = FlatLineTest::new(&bounds);
+        let mut at_ns = 0;
+        for n in 0..200_i64 {
+            at_ns += (8 + n * 7 % 5) * SECOND;
+            let flag = test.next(at_ns, 4.0);
+            assert!(at_ns < 80 * SECOND || flag == Flag::Suspect, "{n}: {flag:?}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{
     spike::Spike,
     sweep::Sweep,
 };
+use crate::engine::unit::Conversion;
 
 /// The tests of one channel; bounds are in its published unit.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,7 +79,9 @@ pub struct MultiVariate {
 pub struct Neighbour {
     /// The other.
     pub partner: Partner,
-    /// How far the two may lie apart.
+    /// From its unit to that of the channel.
+    pub conversion: Conversion,
+    /// How far the two may lie apart, in the unit of the channel.
     pub thresholds: Thresholds,
 }
 

@@ -34,7 +34,7 @@ fn plans() -> Plans {
     let suspect = Some(Span { min: 0.0, max: 10.0 });
     let gross_range = Some(Spans { fail: None, suspect });
     let partner = Partner { id: "c0".into(), age_max_ns: 1_000 };
-    let neighbour = Some(Neighbour { partner, thresholds });
+    let neighbour = Some(Neighbour { partner, conversion: Conversion::IDENTITY, thresholds });
     [
         Some(Arc::new(QcPlan { spike, gross_range, ..QcPlan::default() })),
         Some(Arc::new(QcPlan { gross_range, neighbour, ..QcPlan::default() })),

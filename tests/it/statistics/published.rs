@@ -231,3 +231,23 @@ fn a_summary_says_how_far_it_is_to_be_trusted_and_why() {
         ]
     );
 }
+
+/// A counter of 16 bits that counts thousandths, with what no such counter shows in between: those
+/// readings fail, and no step is made of them.
+#[test]
+fn a_counter_is_as_wide_as_what_it_shows_and_shows_nothing_else() {
+    let raw = [65_000.0, 90_000.0, 65_530.0, 4.0, -5.0, 14.0];
+    let readings: Vec<_> = (0..).map(f64::from).zip(raw.map(Some)).collect();
+    let series = Series {
+        readings: &readings,
+        defaults: "pane = \"1s\"\nwindows = [{ length = \"60s\", every = \"60s\" }]",
+        channel: "kind = \"counter\"\nwidth = 16\nunit = \"kW.h\"\n\
+                  calibration = { kind = \"linear\", scale = 0.001 }",
+    };
+    let results = series.replay();
+    let (summary, counter) = (&results[0], &results[0]["counter"]);
+    assert!(close(number(counter, "increase"), 0.550, 1e-12), "{summary}");
+    assert_eq!((&counter["wraps"], &counter["resets"]), (&1.into(), &0.into()));
+    assert_eq!((&summary["flags"]["fail"], &summary["n"]), (&2.into(), &4.into()));
+    assert_eq!(summary["tests"], serde_json::json!(["domain"]));
+}

@@ -42,14 +42,13 @@ impl Judged {
         self.newest_ns = reader.option(Reader::time)?;
         self.slope = Slope::restore(reader)?;
         let (before, latest) = (reader.option(Reader::value)?, reader.option(Reader::value)?);
-        let newest_ns = self.newest_ns.unwrap_or(i64::MIN);
         if let Some(test) = &mut self.flat_line {
             for sweep in test.sweeps_mut() {
-                sweep.restore(reader, newest_ns)?;
+                sweep.restore(reader)?;
             }
         }
         if let Some(test) = &mut self.attenuated {
-            test.sweep.restore(reader, newest_ns)?;
+            test.sweep.restore(reader)?;
         }
         if waiting.is_some() && self.plan.spike.is_none() {
             return None;

@@ -72,7 +72,8 @@ fn there_is_no_rate_over_a_missing_value() {
 fn attenuation_goes_by_the_deviation_with_n() {
     let thresholds = Thresholds { suspect: Some(1.2), fail: None };
     let (spread, period_ns, readings_min) = (Spread::Stddev, 60 * SECOND, 2);
-    let attenuated = Some(Attenuated { spread, thresholds, period_ns, readings_min });
+    let attenuated =
+        Some(Attenuated { spread, thresholds, period_ns, readings_min, time_min_ns: 0 });
     let plan = QcPlan { attenuated, ..QcPlan::default() };
     assert_eq!(flags(plan, &of_c0(&[(0, 1.0), (1, 3.0)])), [2, 3]);
 }
@@ -91,7 +92,11 @@ fn both_instants_of_a_season_are_in_it() {
 #[test]
 fn a_neighbour_may_be_above_or_below_and_its_latest_value_counts() {
     let plan = || {
-        let neighbour = Some(Neighbour { partner: partner(), thresholds: SUSPECT_ABOVE_5 });
+        let neighbour = Some(Neighbour {
+            partner: partner(),
+            conversion: Conversion::IDENTITY,
+            thresholds: SUSPECT_ABOVE_5,
+        });
         QcPlan { neighbour, ..QcPlan::default() }
     };
     let beside = |own| [(1, 0, Some(50.0)), (0, 1, Some(own))];

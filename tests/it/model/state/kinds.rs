@@ -83,8 +83,13 @@ fn tests_of(number: u32) -> Option<QcPlan> {
                 thresholds: thresholds(20.0),
                 period_ns: 700 * MS,
                 readings_min: 2,
+                time_min_ns: 0,
             }),
-            neighbour: Some(Neighbour { partner: first.clone(), thresholds: thresholds(30.0) }),
+            neighbour: Some(Neighbour {
+                partner: first.clone(),
+                conversion: Conversion::IDENTITY,
+                thresholds: thresholds(30.0),
+            }),
             multi_variate: Some(MultiVariate { partner: first, rate: 10.0, partner_rate: 300.0 }),
             ..QcPlan::default()
         }),
