@@ -91,8 +91,15 @@ struct UselessState {
 struct Percentiles {
     bytes: u64,
     max_bytes: u64,
+    confined: u64,
     coarsened: u64,
     withheld: u64,
+}
+
+impl Percentiles {
+    fn give_way(&self) -> bool {
+        0 < self.confined + self.coarsened + self.withheld
+    }
 }
 
 #[derive(Deserialize)]
@@ -241,15 +248,16 @@ fn summary(page: &Page) -> Vec<String> {
             shard.waiting, shard.max, shard.high_water, shard.taken
         )
     }));
-    if let Some(counts) = page.percentiles.as_ref().filter(|p| 0 < p.coarsened + p.withheld) {
-        lines.push(format!(
-            "percentiles take {} of {}: {} with fewer figures, {} without",
+    lines.extend(page.percentiles.as_ref().filter(|it| it.give_way()).map(|counts| {
+        format!(
+            "percentiles take {} of {}: {} in the least room, {} with fewer figures, {} without",
             number::bytes(counts.bytes),
             number::bytes(counts.max_bytes),
-            number::count(counts.coarsened, "channel"),
+            number::count(counts.confined, "channel"),
+            counts.coarsened,
             counts.withheld
-        ));
-    }
+        )
+    }));
     lines.extend(page.state.iter().flat_map(kept));
     if let Some(identity) = &total.imbalance {
         lines.push(format!("THE LEDGER DOES NOT BALANCE: {identity}"));

@@ -7,7 +7,10 @@ use std::{
     path::Path,
 };
 
-use self::sets::Sets;
+use self::{
+    percentiles::{bins_of_a_decade, percentile_bytes},
+    sets::Sets,
+};
 use super::{
     Config, InputConfig, InputKind,
     modbus::load,
@@ -18,7 +21,7 @@ use crate::{
         Rules, SourcePlan, TimeMode, Unknown, duration::Nanoseconds, validate::Reading,
         windows::bytes_per_channel,
     },
-    limits::{BATCH_READINGS_MAX, BIN_VALUE_MAX, FRAME_BYTES_MAX, SECOND, SHARD_QUEUE},
+    limits::{BATCH_READINGS_MAX, FRAME_BYTES_MAX, SHARD_QUEUE},
     wire::{
         Sample,
         decode::{Format, Framing},
@@ -27,18 +30,10 @@ use crate::{
 };
 
 mod calibrations;
+mod percentiles;
 mod quality;
 mod sets;
 mod statistics;
-
-/// Bytes of a percentile bin in use in the packed bins of a pane, room to grow included: one for
-/// how far it lies from the next, two for its count.
-const PACKED_BIN_BYTES: u64 = 4;
-/// Bytes of a percentile bin in the sum of a window, where neighbours are in use too.
-const SUMMED_BIN_BYTES: u64 = 5;
-/// Partials a window keeps besides those of its length: the one that fills, and the one that is
-/// being handed on.
-const PARTIALS_BESIDES: u64 = 2;
 
 /// The text of `stillwell check` for a configuration without errors; `socket` is the path of the
 /// query socket in the surroundings of the caller.
@@ -53,10 +48,9 @@ pub fn report(config: &Config, socket: &Path) -> String {
 /// for the percentiles.
 ///
 /// The first is what the engine takes when the channel begins, and exact windows when they are
-/// full. The second assumes that no two
-/// readings of a step share a bin, as far as bins go round and as many readings come as are
-/// expected; without `expected_rate`, that every bin of every step is in use. Real values share
-/// most of their bins.
+/// full. The second assumes that no two readings of a step share a bin, nor those of a window a
+/// chunk of bins, as far as these go round and as many readings come as are expected; without
+/// `expected_rate`, that every bin of every step is in use. Real values share most of their bins.
 #[must_use]
 pub fn worst_case_bytes(rules: &Rules) -> (u64, u64) {
     (bytes_per_channel(rules) as u64, percentile_bytes(rules, u64::MAX))
@@ -79,52 +73,6 @@ fn shard_bytes(config: &Config) -> u64 {
     };
     let readings = BATCH_READINGS_MAX + FRAME_BYTES_MAX;
     (shards * (SHARD_QUEUE + 2) * readings * size_of::<Reading>()) as u64
-}
-
-/// Bytes for the percentiles of one channel whose values fall into `bins_max` bins.
-fn percentile_bytes(rules: &Rules, bins_max: u64) -> u64 {
-    if rules.percentiles.is_empty() {
-        return 0;
-    }
-    let panes = steps(rules).map(|(partials, step_ns)| {
-        let bins = partials.saturating_mul(bins_of(rules, step_ns).min(bins_max));
-        bins.saturating_mul(PACKED_BIN_BYTES)
-    });
-    let sums = rules.windows.iter().map(|window| {
-        bins_of(rules, window.length_ns).min(bins_max).saturating_mul(SUMMED_BIN_BYTES)
-    });
-    panes.chain(sums).fold(0, u64::saturating_add)
-}
-
-/// How many partials there are of which length: open panes, then the steps of each window.
-fn steps(rules: &Rules) -> impl Iterator<Item = (u64, i64)> {
-    let count =
-        |length_ns: i64, step_ns: i64| (length_ns / step_ns).unsigned_abs() + PARTIALS_BESIDES;
-    let open = (count(rules.lateness_ns, rules.pane_ns), rules.pane_ns);
-    let windows = rules.windows.iter();
-    iter::once(open).chain(windows.map(move |w| (count(w.length_ns, w.every_ns), w.every_ns)))
-}
-
-/// Bins that the readings of one step may fill.
-fn bins_of(rules: &Rules, step_ns: i64) -> u64 {
-    // HdrHistogram: for n figures, 2 * 10^n is rounded up to a power of two; that many bins lie
-    // below it, and half as many in each doubling above. Both signs have their own.
-    let first = first_bins(rules.figures);
-    let doublings = u64::from(BIN_VALUE_MAX.ilog2() - first.ilog2());
-    let bins = 2 * (first + doublings * first / 2);
-    match rules.expected_rate {
-        Some(rate) => bins.min((rate * step_ns as f64 / SECOND as f64).ceil() as u64 + 1),
-        None => bins,
-    }
-}
-
-fn first_bins(figures: u8) -> u64 {
-    (2 * 10_u64.pow(u32::from(figures))).next_power_of_two()
-}
-
-/// Bins for values of one sign within a factor of ten, which is less than four doublings.
-fn bins_of_a_decade(figures: u8) -> u64 {
-    4 * first_bins(figures) / 2
 }
 
 fn write_report(text: &mut String, config: &Config, socket: &Path) -> fmt::Result {
@@ -436,7 +384,7 @@ statistics
     discovered channels of plant
 
 memory of the windows, at most
-  1 configured: BASE, and for percentiles 779 B (1) or 779 B (2)
+  1 configured: BASE, and for percentiles 3.5 KiB (1) or 17.8 KiB (2)
   100 discovered, if as many come: HUNDRED
   for percentiles in all: 256.0 MiB, then with fewer figures
   queue to the engine, full: 78.0 MiB
@@ -476,12 +424,16 @@ what has to be opened
     #[test]
     fn memory_follows_its_formula() {
         let rules = config("[defaults]\nwindows = [\"1s\"]\npane = \"100ms\"").plan.defaults;
-        // 12 steps and 2 open panes; 2 * (256 + 32 * 128) bins at two figures, 4 bytes each, and
-        // 5 in the sum of the window.
-        assert_eq!(percentile_bytes(&rules, u64::MAX), (14 * 4 + 5) * 8_704);
-        assert_eq!(percentile_bytes(&rules, bins_of_a_decade(2)), (14 * 4 + 5) * 512);
+        // 12 steps and 2 open panes; 2 * (256 + 32 * 128) bins at two figures, 4 bytes each. In the
+        // sum of the window chunks of 16 bins, 72 bytes each and a quarter more; one may be begun
+        // at either end.
+        let chunks = |count: u64| count * 72 * 5 / 4;
+        assert_eq!(percentile_bytes(&rules, u64::MAX), 14 * 4 * 8_704 + chunks(545));
+        assert_eq!(percentile_bytes(&rules, bins_of_a_decade(2)), 14 * 4 * 512 + chunks(33));
         let sparse = Rules { expected_rate: Some(10.0), ..rules.clone() };
-        assert_eq!(percentile_bytes(&sparse, u64::MAX), 14 * 2 * 4 + 11 * 5);
+        // Of eleven chunks far from each other a strip may be four times as large.
+        assert_eq!(percentile_bytes(&sparse, u64::MAX), 14 * 2 * 4 + 4 * 11 * 72);
+        assert_eq!(percentile_bytes(&sparse, bins_of_a_decade(2)), 14 * 2 * 4 + 33 * 17 * 4);
         // Ten panes more take ten panes more.
         let (base, _) = worst_case_bytes(&rules);
         let longer = config("[defaults]\nwindows = [{ length = \"2s\", every = \"100ms\" }]");

@@ -242,7 +242,9 @@ impl Binder {
         self.relief = match &self.relief {
             _ if excess == 0 => Relief::None,
             Relief::Weigh { excess } => weights.judge(*excess),
-            Relief::None | Relief::Coarsen(_) | Relief::Withhold(_) => Relief::Weigh { excess },
+            Relief::None | Relief::Confine(_) | Relief::Coarsen(_) | Relief::Withhold(_) => {
+                Relief::Weigh { excess }
+            }
         };
     }
 

@@ -196,10 +196,12 @@ struct Percentiles<'a>(&'a Load);
 
 impl Serialize for Percentiles<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Load { budget_bytes, bytes, coarsened, withheld } = self.0;
-        let mut map = serializer.serialize_map(Some(4))?;
+        let Load { budget_bytes, bytes, spare, confined, coarsened, withheld } = self.0;
+        let mut map = serializer.serialize_map(Some(6))?;
         map.serialize_entry("bytes", bytes)?;
+        map.serialize_entry("spare", spare)?;
         map.serialize_entry("max_bytes", budget_bytes)?;
+        map.serialize_entry("confined", confined)?;
         map.serialize_entry("coarsened", coarsened)?;
         map.serialize_entry("withheld", withheld)?;
         map.end()

@@ -1,6 +1,9 @@
 //! Who takes how much of the memory for percentiles.
 
-use super::relief::{Weight, Weights};
+use super::{
+    relief::{Weight, Weights},
+    sum::Taken,
+};
 
 /// What the bins of all channels take, and what has become of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,6 +12,10 @@ pub struct Load {
     pub budget_bytes: u64,
     /// Bytes that they take.
     pub bytes: u64,
+    /// Those of them that are taken for the sake of speed, and given up first.
+    pub spare: u64,
+    /// Channels that have given them up.
+    pub confined: u64,
     /// Channels that have fewer figures than configured.
     pub coarsened: u64,
     /// Channels that have no percentiles any more.
@@ -19,6 +26,8 @@ impl Load {
     /// Adds what other channels take; the budget is that of all.
     pub fn add(&mut self, other: &Self) {
         self.bytes += other.bytes;
+        self.spare += other.spare;
+        self.confined += other.confined;
         self.coarsened += other.coarsened;
         self.withheld += other.withheld;
     }
@@ -30,17 +39,34 @@ pub struct Budget {
     /// The sum of the bytes, and what was done about it.
     pub load: Load,
     shares: Vec<Share>,
-    /// The largest of each [`BLOCK`] of channels, unless it must be looked for anew.
-    largest: Vec<Option<(u64, u32)>>,
+    /// The largest of each [`BLOCK`] of channels, unless they must be looked for anew.
+    largest: Vec<Option<Largest>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Share {
     bytes: u64,
+    spare: u64,
     /// Index among all channels.
     index: u32,
-    /// Whether the channel can do with less.
+    /// Whether the channel can do with fewer figures.
     yields: bool,
+}
+
+/// The channels of a block that have most to give.
+#[derive(Clone, Copy, Debug)]
+struct Largest {
+    /// Of what is taken for speed.
+    spare: Most,
+    /// Of all, if they can do with fewer figures.
+    yielding: Most,
+}
+
+/// Most bytes, and the first channel that has so many.
+#[derive(Clone, Copy, Debug)]
+struct Most {
+    bytes: u64,
+    channel: u32,
 }
 
 /// Channels whose largest is remembered together: looking for the largest of all costs one step
@@ -55,31 +81,33 @@ impl Budget {
         Self { load, shares: Vec::new(), largest: Vec::new() }
     }
 
-    /// A channel that takes nothing yet, and whether it can do with less. Its `index` among all
-    /// channels is larger than those that were added before.
+    /// A channel that takes nothing yet, and whether it can do with fewer figures. Its `index`
+    /// among all channels is larger than those that were added before.
     pub fn add_channel(&mut self, index: u32, yields: bool) {
-        self.shares.push(Share { bytes: 0, index, yields });
+        self.shares.push(Share { bytes: 0, spare: 0, index, yields });
         self.largest.resize(self.shares.len().div_ceil(BLOCK), None);
     }
 
     /// The channel takes so many bytes now.
     #[inline]
-    pub fn set(&mut self, channel: u32, bytes: u64) {
+    pub fn set(&mut self, channel: u32, taken: Taken) {
         let share = &mut self.shares[channel as usize];
-        if share.bytes != bytes {
+        let (bytes, spare) = (taken.bytes as u64, taken.spare as u64);
+        if (share.bytes, share.spare) != (bytes, spare) {
             self.load.bytes = self.load.bytes - share.bytes + bytes;
-            share.bytes = bytes;
+            self.load.spare = self.load.spare - share.spare + spare;
+            (share.bytes, share.spare) = (bytes, spare);
             self.largest[channel as usize / BLOCK] = None;
         }
     }
 
-    /// The channel cannot do with less.
+    /// The channel cannot do with fewer figures.
     pub fn hold(&mut self, channel: u32) {
         self.shares[channel as usize].yields = false;
         self.largest[channel as usize / BLOCK] = None;
     }
 
-    /// Whether the channel can do with less is as when it was added.
+    /// Whether the channel can do with fewer figures is as when it was added.
     pub fn release(&mut self, channel: u32, yields: bool) {
         self.shares[channel as usize].yields = yields;
         self.largest[channel as usize / BLOCK] = None;
@@ -102,31 +130,47 @@ impl Budget {
     #[must_use]
     pub fn weigh(&self, excess: u64) -> Weights {
         let taking = self.shares.iter().filter(|share| 0 < share.bytes);
-        let weights = taking
-            .map(|&Share { bytes, index, yields }| (Weight { channel: index, bytes }, yields));
+        let weights = taking.map(|&Share { bytes, spare, index, yields }| {
+            (Weight { channel: index, bytes, spare }, yields)
+        });
         Weights::of(weights, excess)
     }
 
-    /// The channel that takes most of those that can do with less, the first of equals.
+    /// The channel that takes most for the sake of speed, the first of equals.
+    pub fn most_spare(&mut self) -> Option<u32> {
+        if self.load.spare == 0 { None } else { self.most(|largest| largest.spare) }
+    }
+
+    /// The channel that takes most of those that can do with fewer figures, the first of equals.
     pub fn largest(&mut self) -> Option<u32> {
+        self.most(|largest| largest.yielding)
+    }
+
+    fn most(&mut self, of: impl Fn(&Largest) -> Most) -> Option<u32> {
         let Self { shares, largest, .. } = self;
         let blocks = largest.iter_mut().zip(shares.chunks(BLOCK));
         let each = blocks.enumerate().map(|(block, (known, shares))| {
-            *known.get_or_insert_with(|| largest_of(shares, block * BLOCK))
+            of(known.get_or_insert_with(|| Largest::of(shares, block * BLOCK)))
         });
-        let first = each.reduce(|a, b| if a.0 < b.0 { b } else { a })?;
-        (0 < first.0).then_some(first.1)
+        let most = each.reduce(|a, b| if a.bytes < b.bytes { b } else { a })?;
+        (0 < most.bytes).then_some(most.channel)
     }
 }
 
-fn largest_of(shares: &[Share], from: usize) -> (u64, u32) {
-    let mut most = (0, from as u32);
-    for (channel, share) in (from as u32..).zip(shares) {
-        if share.yields && most.0 < share.bytes {
-            most = (share.bytes, channel);
+impl Largest {
+    fn of(shares: &[Share], from: usize) -> Self {
+        let nothing = Most { bytes: 0, channel: from as u32 };
+        let mut largest = Self { spare: nothing, yielding: nothing };
+        for (channel, share) in (from as u32..).zip(shares) {
+            if largest.spare.bytes < share.spare {
+                largest.spare = Most { bytes: share.spare, channel };
+            }
+            if share.yields && largest.yielding.bytes < share.bytes {
+                largest.yielding = Most { bytes: share.bytes, channel };
+            }
         }
+        largest
     }
-    most
 }
 
 #[cfg(test)]
@@ -138,24 +182,32 @@ mod tests {
     proptest! {
         #[test]
         fn finds_the_first_of_the_largest(
-            steps in proptest::collection::vec((0..700_u32, 0..5_u64, any::<bool>()), 1..300),
+            steps in proptest::collection::vec(
+                (0..700_u32, 0..5_usize, 0..5_usize, any::<bool>()),
+                1..300,
+            ),
         ) {
             let mut budget = Budget::new(100);
             (0..700).for_each(|index| budget.add_channel(index, true));
-            let mut naive = vec![(0_u64, true); 700];
-            for (channel, bytes, hold) in steps {
-                budget.set(channel, bytes);
-                naive[channel as usize].0 = bytes;
+            let mut naive = vec![(0_u64, 0_u64, true); 700];
+            for (channel, bytes, spare, hold) in steps {
+                budget.set(channel, Taken { bytes, spare });
+                let entry = &mut naive[channel as usize];
+                (entry.0, entry.1) = (bytes as u64, spare as u64);
                 if hold && bytes == 4 {
                     budget.hold(channel);
-                    naive[channel as usize].1 = false;
+                    entry.2 = false;
                 }
-                let yields = (0_u32..).zip(&naive).filter(|(_, share)| share.1 && 0 < share.0);
-                let most = yields.clone().map(|(_, share)| share.0).max();
-                let expected = yields.clone().find(|(_, share)| Some(share.0) == most);
-                prop_assert_eq!(budget.largest(), expected.map(|(channel, _)| channel));
-                let sum: u64 = naive.iter().map(|share| share.0).sum();
-                prop_assert_eq!((budget.load.bytes, budget.is_broken()), (sum, 100 < sum));
+                let first_of_most = |size: fn(&(u64, u64, bool)) -> u64| {
+                    let most = naive.iter().map(size).max().filter(|most| 0 < *most)?;
+                    naive.iter().position(|entry| size(entry) == most).map(|at| at as u32)
+                };
+                let largest = first_of_most(|entry| if entry.2 { entry.0 } else { 0 });
+                prop_assert_eq!(budget.largest(), largest);
+                prop_assert_eq!(budget.most_spare(), first_of_most(|entry| entry.1));
+                let sums = naive.iter().fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+                prop_assert_eq!((budget.load.bytes, budget.load.spare), sums);
+                prop_assert_eq!(budget.is_broken(), 100 < sums.0);
             }
         }
     }

@@ -8,7 +8,9 @@ use super::{
     packed::Entries,
     rank,
     relief::{Relief, Weights},
+    sum::Taken,
     tally::Tally,
+    tier::Room,
 };
 use crate::{
     engine::{
@@ -21,10 +23,12 @@ use crate::{
 /// The counts of all channels that have percentiles.
 ///
 /// What they hold is bounded by a budget in bytes. Whenever a closed pane takes it beyond, the
-/// largest channel of those with more than one figure is counted with one figure less, until it
-/// fits; with none left, the youngest channel that has bins gives them up, for good, because a
-/// new channel must not take from those there are. Which one that is follows from the readings
-/// and the order in which panes close alone, neither from batches nor from what was asked for.
+/// channels with most bytes that are taken for the sake of speed give these up, until it fits.
+/// With none left, the largest channel of those with more than one figure is counted with one
+/// figure less; and with none left of these, the youngest channel that has bins gives them up.
+/// All of it is for good, because a new channel must not take from those there are. Which channel
+/// it is follows from the readings and the order in which panes close alone, neither from batches
+/// nor from what was asked for.
 /// Where these channels are not all there are, the budget here has no bound, and who gives way
 /// is said from outside, by [`Self::relieve`].
 #[derive(Debug)]
@@ -153,7 +157,7 @@ impl Counting {
             std::mem::swap(packed, nested);
         }
         levels.push(start_ns, packed, n, tally);
-        budget.set(counter.channel, levels.bytes() as u64);
+        budget.set(counter.channel, levels.taken());
         if budget.is_broken() {
             self.fit();
         }
@@ -208,22 +212,19 @@ impl Counting {
         match relief {
             Relief::None => {}
             Relief::Weigh { excess } => return self.budget.weigh(*excess),
-            Relief::Coarsen(channels) => {
-                for &index in &**channels {
-                    if let Some(at) = self.budget.find(index) {
-                        self.coarsen(at);
-                    }
-                }
-            }
-            Relief::Withhold(channels) => {
-                for &index in &**channels {
-                    if let Some(at) = self.budget.find(index) {
-                        self.withhold(at);
-                    }
-                }
-            }
+            Relief::Confine(channels) => self.each_of(channels, Self::confine),
+            Relief::Coarsen(channels) => self.each_of(channels, Self::coarsen),
+            Relief::Withhold(channels) => self.each_of(channels, Self::withhold),
         }
         Weights::default()
+    }
+
+    fn each_of(&mut self, channels: &[u32], give_way: impl Fn(&mut Self, u32)) {
+        for &index in channels {
+            if let Some(at) = self.budget.find(index) {
+                give_way(self, at);
+            }
+        }
     }
 
     /// The channel that a counter is of, with what it is saved by.
@@ -264,7 +265,7 @@ impl Counting {
         let Self { channels, tally, budget, .. } = self;
         let (scale, levels) = channels[counter.channel as usize].counts.as_mut()?;
         let filled = fill(scale, levels, tally);
-        budget.set(counter.channel, levels.bytes() as u64);
+        budget.set(counter.channel, levels.taken());
         filled
     }
 
@@ -277,25 +278,39 @@ impl Counting {
             Precision::Coarsened(_) => budget.load.coarsened -= 1,
             Precision::Withheld => budget.load.withheld -= 1,
         }
+        budget.load.confined -= u64::from(channel.is_confined());
         open.clear(channel.place, open_slots(rules.pane_ns, rules.lateness_ns));
         channel.counts = Some((channel.finest, Levels::new(&rules.windows)));
-        budget.set(counter.channel, 0);
+        budget.set(counter.channel, Taken::default());
         budget.release(counter.channel, channel.finest.coarser().is_some());
     }
 
     /// Makes the counts fit the budget.
     #[cold]
     fn fit(&mut self) {
-        while self.budget.is_broken()
-            && let Some(at) = self.budget.largest()
-        {
-            self.coarsen(at);
+        while self.budget.is_broken() {
+            if let Some(at) = self.budget.most_spare() {
+                self.confine(at);
+            } else if let Some(at) = self.budget.largest() {
+                self.coarsen(at);
+            } else if let Some(at) = self.channels.iter().rposition(|it| it.counts.is_some()) {
+                self.withhold(at as u32);
+            } else {
+                break;
+            }
         }
-        while self.budget.is_broken()
-            && let Some(at) = self.channels.iter().rposition(|channel| channel.counts.is_some())
-        {
-            self.withhold(at as u32);
-        }
+    }
+
+    /// Lets a channel take no more for the sake of speed.
+    fn confine(&mut self, at: u32) {
+        let channel = &mut self.channels[at as usize];
+        let was_confined = channel.is_confined();
+        let Some((_, levels)) = channel.counts.as_mut() else { return };
+        // What was asked for in between must not show in what it comes to.
+        levels.catch_up(reached_ns(&self.reached_ns, channel.lane), &mut self.tally);
+        levels.confine();
+        self.budget.load.confined += u64::from(!was_confined);
+        self.budget.set(at, levels.taken());
     }
 
     /// Counts a channel with one figure less.
@@ -307,11 +322,10 @@ impl Counting {
             self.budget.load.coarsened += 1;
         }
         // What was asked for in between must not show in what it comes to.
-        let reached_ns = self.reached_ns[channel.lane as usize].max(-EVENT_TIME_ABS_MAX_NS);
-        levels.catch_up(reached_ns, &mut self.tally);
+        levels.catch_up(reached_ns(&self.reached_ns, channel.lane), &mut self.tally);
         levels.coarsen(scale, &coarser, &mut self.tally);
         *scale = coarser;
-        self.budget.set(at, levels.bytes() as u64);
+        self.budget.set(at, levels.taken());
         if coarser.coarser().is_none() {
             self.budget.hold(at);
         }
@@ -321,15 +335,27 @@ impl Counting {
     fn withhold(&mut self, at: u32) {
         let channel = &mut self.channels[at as usize];
         let was_coarsened = channel.precision() != Precision::Configured;
+        let was_confined = channel.is_confined();
         if channel.counts.take().is_some() {
             self.budget.load.coarsened -= u64::from(was_coarsened);
+            self.budget.load.confined -= u64::from(was_confined);
             self.budget.load.withheld += 1;
-            self.budget.set(at, 0);
+            self.budget.set(at, Taken::default());
         }
     }
 }
 
+/// How far the time of a lane has come.
+fn reached_ns(lanes: &[i64], lane: u32) -> i64 {
+    lanes[lane as usize].max(-EVENT_TIME_ABS_MAX_NS)
+}
+
 impl Channel {
+    /// Whether it has given up what it took for the sake of speed.
+    fn is_confined(&self) -> bool {
+        self.counts.as_ref().is_some_and(|(_, levels)| levels.room() == Room::Tight)
+    }
+
     fn precision(&self) -> Precision {
         match &self.counts {
             Some((scale, _)) if *scale == self.finest => Precision::Configured,
@@ -340,159 +366,4 @@ impl Channel {
 }
 
 #[cfg(test)]
-mod tests {
-    use hdrhistogram::Histogram;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::{
-        engine::{rules::Window, snapshot::tests_support},
-        limits::{BIN_VALUE_MAX, MS},
-    };
-
-    const PANE_NS: i64 = 100 * MS;
-
-    fn rules(figures: u8) -> Rules {
-        Rules { figures, resolution: 0.01, ..tests_support::rules() }
-    }
-
-    proptest! {
-        /// The whole way of a reading, against the reference implementation: whatever was
-        /// coarsened on the way, each window holds the bins that counting its readings with the
-        /// figures it states would give, and the bin of each rank is that of the true value.
-        #[test]
-        fn windows_hold_what_their_readings_come_to(
-            panes in proptest::collection::vec(
-                (1..9_i64, proptest::collection::vec(-1e4..1e4_f64, 0..60)),
-                1..60,
-            ),
-            budget in prop_oneof![Just(1_u64 << 30), 500..20_000_u64],
-            asks in any::<u64>(),
-        ) {
-            let rules = rules(3);
-            let mut counting = Counting::new(budget);
-            let counter = counting.add(0, 0, &rules);
-            let slots = open_slots(rules.pane_ns, rules.lateness_ns);
-            let mut readings: Vec<(i64, f64)> = Vec::new();
-            let mut pane = -5;
-            for (step, (gap, values)) in panes.iter().enumerate() {
-                pane += gap;
-                for &value in values {
-                    counting.note(&counter, Pane::new(pane, slots), value);
-                    readings.push((pane, value));
-                }
-                counting.close(&counter, Pane::new(pane, slots), pane * PANE_NS);
-                prop_assert!(!counting.budget.is_broken());
-                if asks >> (step % 64) & 1 == 0 {
-                    continue;
-                }
-                for (window, Window { length_ns, every_ns }) in rules.windows.iter().enumerate() {
-                    let at_ns = ((pane + 1) * PANE_NS).div_euclid(*every_ns) * every_ns;
-                    let from = (at_ns - length_ns).div_euclid(PANE_NS);
-                    let within = |pane: i64| from <= pane && (pane + 1) * PANE_NS <= at_ns;
-                    let mine = readings.iter().filter(|(pane, _)| within(*pane));
-                    let mine: Vec<f64> = mine.map(|(_, value)| *value).collect();
-                    let mut got = Vec::new();
-                    let scale = counting.bins(&counter, (window, at_ns), |b, n| got.push((b, n)));
-                    let Some(scale) = scale else { continue };
-                    check(scale, &mine, &got);
-                    let mut ranked = Vec::new();
-                    let every = (f64::NEG_INFINITY, f64::INFINITY);
-                    counting.ask(&counter, &rules, (window, at_ns), every, &mut ranked);
-                    check_ranks(scale, mine, &rules.percentiles, &ranked);
-                }
-            }
-        }
-
-        /// Who is coarsened, and when, does not depend on what was asked for.
-        #[test]
-        fn asking_changes_nothing(
-            panes in proptest::collection::vec(
-                (1..9_i64, proptest::collection::vec(-1e3..1e3_f64, 0..40)),
-                1..60,
-            ),
-            budget in 500..20_000_u64,
-        ) {
-            let rules = rules(3);
-            let slots = open_slots(rules.pane_ns, rules.lateness_ns);
-            let play = |asked: bool| {
-                let mut counting = Counting::new(budget);
-                let counters = [0, 1, 2].map(|index| counting.add(index, 0, &rules));
-                let mut loads = Vec::new();
-                let mut pane = 0;
-                for (gap, values) in &panes {
-                    pane += gap;
-                    for (i, &value) in values.iter().enumerate() {
-                        counting.note(&counters[i * i % 3], Pane::new(pane, slots), value);
-                    }
-                    for counter in &counters {
-                        counting.close(counter, Pane::new(pane, slots), pane * PANE_NS);
-                        loads.push(counting.load());
-                    }
-                    counting.reach(0, (pane + 1) * PANE_NS);
-                    for counter in &counters {
-                        for (window, Window { every_ns, .. }) in rules.windows.iter().enumerate() {
-                            let at_ns = ((pane + 1) * PANE_NS).div_euclid(*every_ns) * every_ns;
-                            if asked {
-                                counting.bins(counter, (window, at_ns), |_, _| {});
-                            }
-                        }
-                    }
-                }
-                loads
-            };
-            prop_assert_eq!(play(true), play(false));
-        }
-    }
-
-    fn check(scale: BinScale, values: &[f64], got: &[(Bin, u64)]) {
-        let mut reference = [0; 2].map(|_| {
-            Histogram::<u64>::new_with_bounds(1, BIN_VALUE_MAX, scale.figures()).expect("valid")
-        });
-        for value in values {
-            let quantity = (value * 100.0).round();
-            reference[usize::from(quantity < 0.0)] += quantity.abs() as u64;
-        }
-        let mut n = 0;
-        for &(bin, count) in got {
-            let (lowest, _) = scale.range(bin);
-            assert_eq!(reference[usize::from(bin < 0)].count_at(lowest), count, "bin {bin}");
-            n += count;
-        }
-        assert_eq!(n, values.len() as u64);
-    }
-
-    fn check_ranks(scale: BinScale, mut values: Vec<f64>, percentiles: &[f64], got: &[f64]) {
-        values.sort_by(f64::total_cmp);
-        let truth = |p: &f64| values[rank(*p, values.len() as u64) as usize - 1];
-        let expected = percentiles.iter().filter(|_| !values.is_empty()).map(truth);
-        let expected: Vec<f64> = expected.map(|x| scale.middle(scale.bin(x).0)).collect();
-        assert_eq!(got, expected);
-    }
-
-    #[test]
-    fn the_largest_goes_first_and_the_youngest_without() {
-        let rules = rules(3);
-        let mut counting = Counting::new(u64::MAX);
-        let counters = [0, 1, 2].map(|index| counting.add(index, 0, &rules));
-        let widths = [40, 400, 4];
-        for (counter, width) in counters.iter().zip(widths) {
-            (0..width).for_each(|i| {
-                counting.note(counter, Pane::new(0, 1), 10.0 + f64::from(i));
-            });
-            counting.close(counter, Pane::new(0, 1), 0);
-        }
-        let precisions =
-            |counting: &Counting| [0, 1, 2].map(|at: usize| counting.channels[at].precision());
-        counting.budget.load.budget_bytes = counting.load().bytes - 1;
-        counting.fit();
-        let fine = Precision::Configured;
-        assert_eq!(precisions(&counting), [fine, Precision::Coarsened(2), fine]);
-        assert_eq!((counting.load().coarsened, counting.load().withheld), (1, 0));
-        counting.budget.load.budget_bytes = 1;
-        counting.fit();
-        assert_eq!(precisions(&counting), [Precision::Withheld; 3]);
-        assert_eq!((counting.load().coarsened, counting.load().withheld), (0, 3));
-        assert_eq!(counting.load().bytes, 0);
-    }
-}
+mod tests;

@@ -8,8 +8,9 @@ use super::{
     BinScale,
     packed::{Entries, push_number, take_number},
     ring::BinRing,
-    sum::Sum,
+    sum::{Sum, Taken},
     tally::Tally,
+    tier::Room,
 };
 use crate::{engine::rules::Window, limits::GROWING_BIN_BYTES};
 
@@ -20,6 +21,7 @@ const NEVER: i64 = i64::MAX;
 #[derive(Clone, Debug)]
 pub struct Levels {
     levels: Box<[Level]>,
+    room: Room,
     /// When the first of the growing panes is complete.
     complete_ns: i64,
 }
@@ -53,7 +55,8 @@ impl Levels {
             growing_pane: 0,
             growing: Runs::default(),
         };
-        Self { levels: windows.iter().map(level).collect(), complete_ns: NEVER }
+        let levels = windows.iter().map(level).collect();
+        Self { levels, room: Room::Ample, complete_ns: NEVER }
     }
 
     /// Takes the packed bins of a base pane, `n` readings; panes come in the order of time, and
@@ -88,11 +91,23 @@ impl Levels {
             for (pane, bins) in level.ring.panes() {
                 packed.clear();
                 let n = nest(Entries::new(bins), from, to, tally, &mut packed);
-                ring.push(pane, &packed, n);
+                ring.push(pane, &packed, n, self.room);
             }
             level.ring = ring;
             level.growing.coarsen(from, to, tally);
         }
+    }
+
+    /// Takes no more memory for the sake of speed, from now on.
+    pub fn confine(&mut self) {
+        self.room = Room::Tight;
+        self.levels.iter_mut().for_each(|level| level.ring.confine());
+    }
+
+    /// How much memory may be taken for the sake of speed.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.room
     }
 
     /// How many windows there are.
@@ -123,7 +138,7 @@ impl Levels {
 
     /// Puts a complete pane behind those of a level, which it is younger than.
     pub(super) fn put(&mut self, l: usize, pane: i64, packed: &[u8], n: u64) {
-        self.levels[l].ring.push(pane, packed, n);
+        self.levels[l].ring.push(pane, packed, n, self.room);
     }
 
     /// Lets a pane grow at a level at which none does.
@@ -140,11 +155,16 @@ impl Levels {
         self.complete_ns = self.complete_ns.min(level.end_ns());
     }
 
-    /// Bytes that the counts take, beyond those of [`Self::bytes_empty`].
+    /// What the counts take, beyond the bytes of [`Self::bytes_empty`].
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        let level = |level: &Level| level.ring.bytes() + level.growing.bytes.capacity();
-        self.levels.iter().map(level).sum()
+    pub fn taken(&self) -> Taken {
+        let mut all = Taken::default();
+        for Level { ring, growing, .. } in &self.levels {
+            let Taken { bytes, spare } = ring.taken();
+            all.bytes += bytes + growing.bytes.capacity();
+            all.spare += spare;
+        }
+        all
     }
 
     /// Bytes of so many windows without readings.
@@ -187,7 +207,7 @@ impl Levels {
         let mut packed = runs.bytes.as_slice();
         take_number(&mut packed);
         ring.evict_below(pane + 1 - length_ns / every_ns);
-        ring.push(pane, packed, runs.n);
+        ring.push(pane, packed, runs.n, self.room);
         self.feed(l + 1, pane * every_ns, packed, runs.n, tally);
         // The next pane will be about as large.
         runs.bytes.clear();

@@ -1,59 +1,62 @@
-//! The bins of a whole window in sum: dense where there is something, absent elsewhere.
+//! The bins of a whole window in sum.
 //!
-//! Chunks of neighbouring bins, ascending, none of them empty. Readings of a sensor lie close
-//! together, so most windows are a few chunks; two clusters far apart are two clusters, not the
-//! whole range between. What a sum takes follows from what it holds alone.
+//! With counters of 32 bits for as long as these cannot overflow, and in one of two forms
+//! ([`super::tier`]). Which counts there are follows from what was added alone.
 
-use super::{Bin, packed::Entries};
+use super::{
+    Bin,
+    packed::Entries,
+    tier::{Room, Tier},
+};
 
 /// Bins of one chunk.
-const CHUNK_BINS: usize = 16;
+pub const CHUNK_BINS: usize = 16;
 
-/// Counts by bin, with counters of 32 bits for as long as these cannot overflow.
+/// Counts by bin.
 #[derive(Clone, Debug)]
-pub enum Sum {
-    /// Holds fewer than 2^32 readings.
-    Narrow(Chunks<u32>),
-    /// Has held more at a time.
-    Wide(Chunks<u64>),
+pub struct Sum {
+    n: u64,
+    counts: Counts,
+}
+
+#[derive(Clone, Debug)]
+enum Counts {
+    /// Of fewer than 2^32 readings.
+    Narrow(Tier<u32>),
+    /// Of a window that has held more at a time.
+    Wide(Tier<u64>),
+}
+
+/// What counts take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// All bytes.
+    pub bytes: usize,
+    /// Those of them that are taken for the sake of speed and can be given up.
+    pub spare: usize,
 }
 
 /// An integer that counts readings.
-pub trait Counter: Copy + Default + Into<u64> + TryFrom<u64> + PartialEq {}
+pub trait Counter: Copy + Default + Into<u64> + TryFrom<u64> + std::iter::Sum {}
 
 impl Counter for u32 {}
 impl Counter for u64 {}
 
-/// Counts by bin.
-#[derive(Clone, Debug, Default)]
-pub struct Chunks<C> {
-    chunks: Vec<Chunk<C>>,
-    n: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Chunk<C> {
-    counts: [C; CHUNK_BINS],
-    /// Sum of the counts.
-    n: C,
-    /// Number of its first bin, divided by [`CHUNK_BINS`].
-    place: i16,
-}
-
 impl Sum {
     /// Nothing counted.
-    pub const EMPTY: Self = Self::Narrow(Chunks { chunks: Vec::new(), n: 0 });
+    pub const EMPTY: Self = Self { n: 0, counts: Counts::Narrow(Tier::EMPTY) };
 
     /// Adds packed counts, `n` readings together.
-    pub fn add(&mut self, entries: Entries<'_>, n: u64) {
-        if let Self::Narrow(chunks) = self {
-            if chunks.n + n <= u64::from(u32::MAX) {
-                return chunks.add(entries, n);
-            }
-            *self = Self::Wide(chunks.widened());
+    pub fn add(&mut self, entries: Entries<'_>, n: u64, room: Room) {
+        self.n += n;
+        if let Counts::Narrow(tier) = &self.counts
+            && u64::from(u32::MAX) < self.n
+        {
+            self.counts = Counts::Wide(tier.widened());
         }
-        if let Self::Wide(chunks) = self {
-            chunks.add(entries, n);
+        match &mut self.counts {
+            Counts::Narrow(tier) => tier.add(entries, room),
+            Counts::Wide(tier) => tier.add(entries, room),
         }
     }
 
@@ -62,19 +65,16 @@ impl Sum {
     /// # Panics
     /// If they were not.
     pub fn subtract(&mut self, entries: Entries<'_>) {
-        match self {
-            Self::Narrow(chunks) => chunks.subtract(entries),
-            Self::Wide(chunks) => chunks.subtract(entries),
-        }
+        self.n -= match &mut self.counts {
+            Counts::Narrow(tier) => tier.subtract(entries),
+            Counts::Wide(tier) => tier.subtract(entries),
+        };
     }
 
     /// How many readings are counted.
     #[must_use]
     pub fn n(&self) -> u64 {
-        match self {
-            Self::Narrow(chunks) => chunks.n,
-            Self::Wide(chunks) => chunks.n,
-        }
+        self.n
     }
 
     /// Calls `each` with the bins that hold the readings of the given ranks, which ascend and
@@ -83,126 +83,52 @@ impl Sum {
     /// # Panics
     /// If a rank is more than there are readings.
     pub fn at_ranks(&self, ranks: impl Iterator<Item = u64>, each: impl FnMut(Bin)) {
-        match self {
-            Self::Narrow(chunks) => chunks.at_ranks(ranks, each),
-            Self::Wide(chunks) => chunks.at_ranks(ranks, each),
+        match &self.counts {
+            Counts::Narrow(tier) => tier.at_ranks(ranks, each),
+            Counts::Wide(tier) => tier.at_ranks(ranks, each),
         }
     }
 
     /// Calls `each` with all bins in use and their counts, ascending.
     pub fn for_each(&self, each: impl FnMut(Bin, u64)) {
-        match self {
-            Self::Narrow(chunks) => chunks.for_each(each),
-            Self::Wide(chunks) => chunks.for_each(each),
+        match &self.counts {
+            Counts::Narrow(tier) => tier.for_each(each),
+            Counts::Wide(tier) => tier.for_each(each),
         }
     }
 
-    /// Bytes that the counts take.
+    /// What the counts take.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Narrow(chunks) => chunks.bytes(),
-            Self::Wide(chunks) => chunks.bytes(),
+    pub fn taken(&self) -> Taken {
+        match &self.counts {
+            Counts::Narrow(tier) => tier.taken(),
+            Counts::Wide(tier) => tier.taken(),
+        }
+    }
+
+    /// Gives up what is taken for speed.
+    pub fn confine(&mut self) {
+        match &mut self.counts {
+            Counts::Narrow(tier) => tier.confine(),
+            Counts::Wide(tier) => tier.confine(),
         }
     }
 }
 
-impl<C: Counter> Chunks<C> {
-    fn add(&mut self, entries: Entries<'_>, n: u64) {
-        self.n += n;
-        let mut at = 0;
-        for (bin, count) in entries {
-            let place = bin.div_euclid(CHUNK_BINS as i16);
-            at = self.seek(at, place);
-            let chunk = &mut self.chunks[at];
-            let slot = &mut chunk.counts[bin.rem_euclid(CHUNK_BINS as i16) as usize];
-            *slot = counter((*slot).into() + count);
-            chunk.n = counter(chunk.n.into() + count);
-        }
-    }
-
-    /// Position of the chunk of this place, at or after `at`; there is one then.
-    fn seek(&mut self, mut at: usize, place: i16) -> usize {
-        while at < self.chunks.len() && self.chunks[at].place < place {
-            at += 1;
-        }
-        if self.chunks.get(at).is_none_or(|chunk| chunk.place != place) {
-            if self.chunks.len() == self.chunks.capacity() {
-                // Not doubled: the budget counts what is held, used or not.
-                self.chunks.reserve_exact(1 + self.chunks.len() / 4);
-            }
-            let chunk = Chunk { counts: [C::default(); CHUNK_BINS], n: C::default(), place };
-            self.chunks.insert(at, chunk);
-        }
-        at
-    }
-
-    fn subtract(&mut self, entries: Entries<'_>) {
-        let (mut at, mut emptied) = (0, false);
-        for (bin, count) in entries {
-            let place = bin.div_euclid(CHUNK_BINS as i16);
-            while self.chunks[at].place < place {
-                at += 1;
-            }
-            let chunk = &mut self.chunks[at];
-            let slot = &mut chunk.counts[bin.rem_euclid(CHUNK_BINS as i16) as usize];
-            let left = (*slot).into().checked_sub(count);
-            *slot = counter(left.expect("only what was added is subtracted"));
-            chunk.n = counter(chunk.n.into() - count);
-            emptied |= chunk.n.into() == 0;
-            self.n -= count;
-        }
-        if emptied {
-            self.chunks.retain(|chunk| chunk.n.into() != 0);
-        }
-    }
-
-    fn at_ranks(&self, ranks: impl Iterator<Item = u64>, mut each: impl FnMut(Bin)) {
-        let (mut at, mut below) = (0, 0);
-        for rank in ranks {
-            while below + self.chunks[at].n.into() < rank {
-                below += self.chunks[at].n.into();
-                at += 1;
-            }
-            let chunk = &self.chunks[at];
-            let mut seen = below;
-            let within = chunk.counts.iter().position(|&count| {
-                seen += count.into();
-                rank <= seen
-            });
-            let within = within.expect("a chunk's count is the sum of its bins'");
-            each(chunk.place * CHUNK_BINS as i16 + within as i16);
-        }
-    }
-
-    fn for_each(&self, mut each: impl FnMut(Bin, u64)) {
-        for chunk in &self.chunks {
-            for (within, &count) in chunk.counts.iter().enumerate() {
-                if count.into() != 0 {
-                    each(chunk.place * CHUNK_BINS as i16 + within as i16, count.into());
-                }
-            }
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        self.chunks.capacity() * size_of::<Chunk<C>>()
-    }
+/// Place of the chunk that a bin is in.
+#[inline]
+pub(super) fn place_of(bin: Bin) -> i16 {
+    bin.div_euclid(CHUNK_BINS as i16)
 }
 
-impl Chunks<u32> {
-    fn widened(&self) -> Chunks<u64> {
-        let chunks = self.chunks.iter().map(|chunk| Chunk {
-            counts: chunk.counts.map(u64::from),
-            n: u64::from(chunk.n),
-            place: chunk.place,
-        });
-        Chunks { chunks: chunks.collect(), n: self.n }
-    }
+/// Where a bin is in its chunk.
+#[inline]
+pub(super) fn within(bin: Bin) -> usize {
+    bin.rem_euclid(CHUNK_BINS as i16) as usize
 }
 
 #[inline]
-fn counter<C: Counter>(count: u64) -> C {
+pub(super) fn counter<C: Counter>(count: u64) -> C {
     C::try_from(count).ok().expect("a sum turns wide before a counter can overflow")
 }
 
@@ -245,7 +171,7 @@ mod tests {
             let mut sum = Sum::EMPTY;
             for (i, pane) in panes.iter().enumerate() {
                 let (bytes, n) = packed(pane);
-                sum.add(Entries::new(&bytes), n);
+                sum.add(Entries::new(&bytes), n, Room::Ample);
                 if let Some(gone) = i.checked_sub(keep) {
                     sum.subtract(Entries::new(&packed(&panes[gone]).0));
                 }
@@ -278,7 +204,7 @@ mod tests {
     fn what_was_not_added_cannot_go() {
         let mut sum = Sum::EMPTY;
         let (bytes, n) = packed(&BTreeMap::from([(5, 1)]));
-        sum.add(Entries::new(&bytes), n);
+        sum.add(Entries::new(&bytes), n, Room::Ample);
         sum.subtract(Entries::new(&packed(&BTreeMap::from([(5, 2)])).0));
     }
 }

@@ -54,8 +54,10 @@ pub(super) fn show_some(
     saving: &mut Option<Saving>,
     shown: &mut impl FnMut(Latest<'_>),
 ) -> Done {
-    if let relief @ (Relief::Weigh { .. } | Relief::Coarsen(_) | Relief::Withhold(_)) =
-        std::mem::take(&mut show.relief)
+    if let relief @ (Relief::Weigh { .. }
+    | Relief::Confine(_)
+    | Relief::Coarsen(_)
+    | Relief::Withhold(_)) = std::mem::take(&mut show.relief)
     {
         if let Some(saving) = saving {
             saving.rest(lanes, seats, banks);

@@ -148,7 +148,7 @@ pub(super) fn said(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     let Snapshot { sources, total, watermarks, percentiles, .. } = snapshot;
     // How much room counts take depends on how they came about.
-    let percentiles = Load { bytes: 0, ..*percentiles };
+    let percentiles = Load { bytes: 0, spare: 0, ..*percentiles };
     writeln!(text, "{sources:#?}\n{total:?}\n{watermarks:?}\n{percentiles:?}").unwrap();
     for &index in snapshot.directory.by_id() {
         let view = snapshot.channel(index);
