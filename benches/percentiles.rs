@@ -1,5 +1,6 @@
 //! Cost of percentiles: a reading into the bins, a pane closed, a window asked for its percentiles
 //! and for all of its bins, beside a window of the same panes made of the crate's `Histogram`.
+//! `confined` bins are those of a channel that takes no more memory for the sake of speed.
 //!
 //! `cargo bench --bench percentiles`; its arguments are those of benches/support. One channel, in
 //! the cache: what many channels make of it is in the bench `engine`.
@@ -20,6 +21,7 @@ use stillwell::{
             Counting,
             counting::{Counter, Precision},
             export::Export,
+            relief::Relief,
         },
         open::Pane,
         statistics::Statistics,
@@ -35,7 +37,8 @@ const PANE_NS: i64 = 100 * MS;
 /// Panes of the window, which moves on with each.
 const PANES: i64 = 10;
 /// Readings of a pane.
-const READINGS: usize = 1_000;
+const MANY: usize = 1_000;
+const FEW: usize = 100;
 /// Different readings, taken in turn: a prime, so that no two panes are the same.
 const VALUES: usize = 65_537;
 
@@ -44,6 +47,8 @@ const VALUES: usize = 65_537;
 enum Spread {
     /// About 20 with a spread of 1 %.
     Narrow,
+    /// Those of a wave about 0, as the voltage of the mains.
+    Wave,
     /// Over six powers of ten, of both signs.
     Wide,
 }
@@ -62,7 +67,7 @@ fn main() -> io::Result<()> {
     let table = Table {
         title: "A reading into bins",
         unit: "a reading",
-        labels: &["figures", "values", "counted by"],
+        labels: &["readings a pane", "figures", "values", "counted by"],
         notes: &["bytes a channel"],
         beside_first: false,
     };
@@ -75,22 +80,53 @@ fn main() -> io::Result<()> {
     bench.table(&table, &cases(Step::Export, 4_000))
 }
 
-/// A row for each precision, spread and way to count.
-fn cases(step: Step, items: u64) -> Vec<Case<'static>> {
-    let mut cases = Vec::new();
-    for (figures, spread) in
-        [1, 2, 3].into_iter().flat_map(|n| [Spread::Narrow, Spread::Wide].map(|spread| (n, spread)))
-    {
-        let values = match spread {
+/// What is counted.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    figures: u8,
+    spread: Spread,
+    /// Readings of a pane.
+    readings: usize,
+}
+
+impl Load {
+    /// Panes of more readings than there are bins, for each precision; and of fewer.
+    fn all() -> impl Iterator<Item = Self> {
+        let spreads = [Spread::Narrow, Spread::Wave, Spread::Wide];
+        let panes = [(1, MANY), (2, MANY), (3, MANY), (3, FEW)];
+        panes.into_iter().flat_map(move |(figures, readings)| {
+            spreads.map(|spread| Self { figures, spread, readings })
+        })
+    }
+
+    fn labels(self, by: &str) -> [String; 4] {
+        let values = match self.spread {
             Spread::Narrow => "narrow",
+            Spread::Wave => "wave",
             Spread::Wide => "wide",
         };
-        let labels = |by: &str| [figures.to_string(), values.to_owned(), by.to_owned()];
-        cases.push(Case::new(labels("bins"), items, move |items, watch| {
-            run(&mut Bins::new(figures), step, spread, items, watch);
+        [self.readings.to_string(), self.figures.to_string(), values.to_owned(), by.to_owned()]
+    }
+}
+
+/// A row for each load and way to count.
+fn cases(step: Step, items: u64) -> Vec<Case<'static>> {
+    let mut cases = Vec::new();
+    for load in Load::all() {
+        let figures = load.figures;
+        cases.push(Case::new(load.labels("bins"), items, move |items, watch| {
+            run(&mut Bins::new(figures), step, load, items, watch);
         }));
-        cases.push(Case::new(labels("the crate"), items, move |items, watch| {
-            run(&mut Dense::new(figures), step, spread, items, watch);
+        // With many readings there is nothing that a channel would give up.
+        if load.readings == FEW {
+            cases.push(Case::new(load.labels("bins, confined"), items, move |items, watch| {
+                let mut confined = Bins::new(figures);
+                confined.counting.relieve(&Relief::Confine([0].into()));
+                run(&mut confined, step, load, items, watch);
+            }));
+        }
+        cases.push(Case::new(load.labels("the crate"), items, move |items, watch| {
+            run(&mut Dense::new(figures), step, load, items, watch);
         }));
     }
     cases
@@ -108,17 +144,17 @@ trait Rolling {
     fn bytes(&self) -> usize;
 }
 
-fn run(rolling: &mut impl Rolling, step: Step, spread: Spread, items: u64, watch: &mut Watch) {
-    let values = spread.values();
+fn run(rolling: &mut impl Rolling, step: Step, load: Load, items: u64, watch: &mut Watch) {
+    let values = load.spread.values();
     let mut values = values.iter().copied().cycle();
     let (mut pane, mut exported) = (0, 0);
     while watch.items() < items {
-        let readings: Vec<f64> = values.by_ref().take(READINGS).collect();
+        let readings: Vec<f64> = values.by_ref().take(load.readings).collect();
         // The first panes fill the window.
         let timed = |which| which == step && PANES < pane;
         let note = |rolling: &mut _| readings.iter().for_each(|x| Rolling::note(rolling, pane, *x));
         if timed(Step::Reading) {
-            watch.time(READINGS as u64, || note(rolling));
+            watch.time(load.readings as u64, || note(rolling));
         } else {
             note(rolling);
         }
@@ -144,6 +180,7 @@ impl Spread {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut value = || match self {
             Self::Narrow => 19.4 + 0.4 * (0..3).map(|_| random.random::<f64>()).sum::<f64>(),
+            Self::Wave => 325.0 * (std::f64::consts::TAU * random.random::<f64>()).sin(),
             Self::Wide => {
                 let magnitude = 10_f64.powf(6.0 * random.random::<f64>() - 1.0);
                 if random.random() { magnitude } else { -magnitude }
