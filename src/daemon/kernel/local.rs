@@ -55,19 +55,25 @@ pub fn wall_clock() -> Option<WallClock> {
 /// # Errors
 /// If the variables of the service manager contradict each other.
 pub fn inherited(wanted: impl Fn(&str) -> bool) -> io::Result<Vec<(String, OwnedFd)>> {
-    static TAKEN: Mutex<Vec<i32>> = Mutex::new(Vec::new());
-    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut fds = Vec::new();
-    for (fd, name) in sd_notify::listen_fds_with_names()? {
-        if wanted(&name) && !taken.contains(&fd) {
-            taken.push(fd);
-            // SAFETY: the service manager left this descriptor open for this very process
-            // (LISTEN_PID was compared), nothing else in it knows the number, and `taken`
-            // makes this the only owner.
-            fds.push((name, unsafe { OwnedFd::from_raw_fd(fd) }));
-        }
-    }
-    Ok(fds)
+    /// Those that nobody has taken; `None` until the first call.
+    static LEFT: Mutex<Option<Vec<(String, OwnedFd)>>> = Mutex::new(None);
+    let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+    let fds = match left.take() {
+        Some(fds) => fds,
+        None => passed()?,
+    };
+    let (taken, rest) = fds.into_iter().partition(|(name, _)| wanted(name));
+    *left = Some(rest);
+    Ok(taken)
+}
+
+/// All of them. To be asked for once: later their numbers may be those of other descriptors.
+fn passed() -> io::Result<Vec<(String, OwnedFd)>> {
+    let fds = sd_notify::listen_fds_with_names()?;
+    // SAFETY: the service manager left these descriptors open for this very process (LISTEN_PID
+    // was compared), nothing else in it knows their numbers, and the only caller keeps what it
+    // gets, so that this makes the only owner of each.
+    Ok(fds.map(|(fd, name)| (name, unsafe { OwnedFd::from_raw_fd(fd) })).collect())
 }
 
 #[cfg(test)]
