@@ -108,6 +108,8 @@ struct Ledger {
     line_errors: u64,
     receive_errors: u64,
     batches_refused: u64,
+    #[serde(default)]
+    unstamped: u64,
     frames_in: u64,
     frames_ok: u64,
     frames_refused: BTreeMap<String, u64>,
@@ -342,8 +344,11 @@ fn notes(source: &Source) -> impl Iterator<Item = String> {
 
 /// What is rare, and 0 where all is well.
 fn troubles(ledger: &Ledger) -> Option<String> {
-    let troubles =
-        [(ledger.receive_errors, "receive errors"), (ledger.batches_refused, "batches refused")];
+    let troubles = [
+        (ledger.receive_errors, "receive errors"),
+        (ledger.batches_refused, "batches refused"),
+        (ledger.unstamped, "datagrams of unknown arrival"),
+    ];
     let troubles = troubles.into_iter().filter(|(n, _)| 0 < *n);
     let said: Vec<_> = troubles.map(|(n, what)| format!("{n} {what}")).collect();
     (!said.is_empty()).then(|| said.join(", "))

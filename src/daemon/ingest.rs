@@ -55,7 +55,7 @@ impl Ingest {
             let source = Source::new(index, input, line, batches.clone());
             let source = source.tapped_at(taps.junction(index));
             let source = match adopted {
-                Some(socket) => source.adopt(socket),
+                Some(adopted) => source.adopt(adopted),
                 None => source,
             };
             let stopped = stopped(stop.clone());

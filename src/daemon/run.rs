@@ -144,6 +144,8 @@ impl Daemon {
         let vitals = Arc::new(Vitals::new(config.daemon.shards));
         let is_degraded = degraded.is_some();
         let start = begin(&config, is_degraded);
+        // Without its inputs it leaves their sockets to the start that will have them.
+        let inherited = if is_degraded { Inherited::default() } else { Inherited::take() };
         let (line, standing) = (start.line, Arc::clone(&start.standing));
         let names = config.inputs.iter().map(|input| Arc::clone(&input.name));
         let taps = Arc::new(Taps::new(names));
@@ -159,7 +161,7 @@ impl Daemon {
         say_where(&endpoint);
         let inputs = config.inputs.len();
         let publish_ns = config.daemon.publish_ns;
-        let mut threads = start_threads(config, start, &vitals, taps, desk)?;
+        let mut threads = start_threads((config, inherited), start, &vitals, taps, desk)?;
         let latest = threads.latest.clone();
         let (end_serving, serving_ends) = oneshot::channel();
         let mut first = latest.clone();
@@ -278,7 +280,7 @@ fn begin(config: &Config, degraded: bool) -> Start {
 
 /// Starts the sources, the engine and its shards, each on a thread and a runtime of its own.
 fn start_threads(
-    config: Config,
+    (config, inherited): (Config, Inherited),
     start: Start,
     vitals: &Arc<Vitals>,
     taps: Arc<Taps>,
@@ -300,7 +302,6 @@ fn start_threads(
         .map(|shard| start_thread("shard", move || shard.run()))
         .collect::<Result<_, _>>()?;
     let engine = start_thread("engine", move || pipeline::run(queue, aim, ends, publisher))?;
-    let inherited = Inherited::take();
     let ingest = Ingest { inputs, inherited, line, batches, vitals: Arc::clone(vitals), taps };
     let ingest = start_thread("ingest", move || ingest.run(stopped))?;
     let keeper = keeper.into_iter().collect();

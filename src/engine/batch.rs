@@ -35,6 +35,8 @@ pub struct Batch {
     pub wire: WireTally,
     /// Datagrams counted since the previous batch that got through.
     pub transport: Transport,
+    /// What the kernel's counter of drops showed last, if it was read.
+    pub drops: Option<SocketDrops>,
     /// Bytes waiting in the decoder for the rest of their frame.
     pub buffered: u64,
     /// Readings dropped because the queue was full, beyond those whose heads came through.
@@ -50,7 +52,8 @@ pub struct Batch {
 pub struct Transport {
     /// Datagrams received.
     pub datagrams: u64,
-    /// Datagrams that the kernel dropped at this socket (SO_MEMINFO).
+    /// Datagrams that the kernel dropped at this socket: entered by the engine, from
+    /// [`Batch::drops`].
     pub kernel_dropped: u64,
     /// Line errors of a serial port (TIOCGICOUNT): framing, parity, overrun, buffer overrun.
     pub line_errors: u64,
@@ -58,6 +61,8 @@ pub struct Transport {
     pub batches_refused: u64,
     /// Receive calls that failed and say nothing about a datagram.
     pub receive_errors: u64,
+    /// Datagrams of which nobody noted the arrival: that of their reading was taken.
+    pub unstamped: u64,
 }
 
 impl Transport {
@@ -68,6 +73,31 @@ impl Transport {
         self.line_errors += other.line_errors;
         self.batches_refused += other.batches_refused;
         self.receive_errors += other.receive_errors;
+        self.unstamped += other.unstamped;
+    }
+}
+
+/// What the kernel's counter of drops at a socket shows (SO_MEMINFO).
+///
+/// The counter is the socket's, which may outlive the process: sources only read it, and whoever
+/// keeps the ledger keeps the last reading with it, in images too. So each drop is counted once,
+/// also one of a time in which no daemon lived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketDrops {
+    /// Which socket: a number that the kernel gives once a boot (SO_COOKIE).
+    pub cookie: u64,
+    /// Drops since the socket was created; wraps.
+    pub count: u32,
+}
+
+impl SocketDrops {
+    /// Drops that a ledger does not have yet whose last reading was `known`.
+    ///
+    /// Of a socket that it has never heard of, that is all of them: nobody else has counted them.
+    #[must_use]
+    pub fn beyond(self, known: Option<Self>) -> u64 {
+        let before = known.filter(|known| known.cookie == self.cookie);
+        u64::from(self.count.wrapping_sub(before.map_or(0, |known| known.count)))
     }
 }
 
@@ -112,5 +142,20 @@ impl Link {
             Self::Ended(reason) => reason.as_deref(),
             Self::Starting => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_drop_at_a_socket_is_counted_once() {
+        let at = |cookie, count| SocketDrops { cookie, count };
+        assert_eq!(at(1, 7).beyond(None), 7, "nobody has counted them");
+        assert_eq!(at(1, 9).beyond(Some(at(1, 7))), 2);
+        assert_eq!(at(1, 9).beyond(Some(at(1, 9))), 0);
+        assert_eq!(at(2, 3).beyond(Some(at(1, 900))), 3, "another socket");
+        assert_eq!(at(1, 1).beyond(Some(at(1, u32::MAX))), 2, "the counter wraps");
     }
 }

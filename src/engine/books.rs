@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 pub use self::saved::KeptBooks;
 use super::{
     Ledger, Link, Plan,
+    batch::SocketDrops,
     condition::Condition,
     devices::{DeviceCounts, DeviceReport, DeviceWord},
     snapshot::{ChannelInfo, DeviceView, SourceView},
@@ -26,6 +27,8 @@ struct SourceBook {
     link: Link,
     last_arrival_ns: Option<i64>,
     ledger: Ledger,
+    /// The reading of the socket's counter up to which the ledger has its drops.
+    drops: Option<SocketDrops>,
     channels: usize,
     /// By the number of the device within the source.
     devices: Vec<Option<DeviceView>>,
@@ -44,6 +47,7 @@ impl Books {
             link: Link::Starting,
             last_arrival_ns: None,
             ledger: Ledger::default(),
+            drops: None,
             channels: 0,
             devices: Vec::new(),
             numbers: BTreeMap::new(),
@@ -60,6 +64,10 @@ impl Books {
         book.ledger.add(&Ledger { bytes_buffered: 0, ..report.ledger });
         book.ledger.bytes_buffered = report.ledger.bytes_buffered;
         book.ledger.in_open_panes += report.ledger.readings.accepted;
+        if let Some(drops) = report.drops {
+            book.ledger.transport.kernel_dropped += drops.beyond(book.drops);
+            book.drops = Some(drops);
+        }
         book.last_arrival_ns = report.last_arrival_ns.or(book.last_arrival_ns);
         if let Some(link) = report.link.take() {
             book.link = link;

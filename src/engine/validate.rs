@@ -392,6 +392,7 @@ impl Validate {
         Report {
             source: batch.source,
             ledger,
+            drops: batch.drops,
             link: batch.link,
             first_arrival_ns,
             last_arrival_ns,

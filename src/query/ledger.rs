@@ -37,6 +37,7 @@ impl Serialize for LedgerLine<'_> {
         map.serialize_entry("line_errors", &transport.line_errors)?;
         map.serialize_entry("receive_errors", &transport.receive_errors)?;
         map.serialize_entry("batches_refused", &transport.batches_refused)?;
+        map.serialize_entry("unstamped", &transport.unstamped)?;
         map.serialize_entry("bytes_in", &wire.bytes_in)?;
         map.serialize_entry("bytes_in_frames", &wire.bytes_in_frames)?;
         map.serialize_entry("bytes_skipped", &wire.bytes_skipped)?;

@@ -110,6 +110,7 @@ impl LogInput {
                 datagrams: std::mem::take(&mut self.datagrams),
                 ..Transport::default()
             },
+            drops: None,
             buffered: self.decoder.buffered() as u64,
             shed_readings: 0,
             marks: Vec::new(),

@@ -16,6 +16,7 @@ mod replay;
 mod serial;
 mod shards;
 mod shutdown;
+mod sockets;
 mod state;
 mod tap;
 mod udp;

@@ -21,6 +21,7 @@ use stillwell::{
     engine::{
         Batch, ChannelKey, ChannelPlan, Input, Plan, ReadingRefusal, Rules, Snapshot, SourcePlan,
         TimeMode, Unknown,
+        batch::SocketDrops,
         bins::counting::Precision,
         calibration::Calibration,
         normalize::Normalize,
@@ -113,13 +114,15 @@ fn batch_of(events: &[Event], now_ns: i64) -> Batch {
         wire.accept(10, event.samples.len());
         wire.bytes_in += 10;
     }
-    Batch { now_ns, frames, wire, ..Batch::default() }
+    // A counter that moves with time, as a socket of which nobody else knows has it.
+    let drops = Some(SocketDrops { cookie: 1, count: (now_ns / MS) as u32 });
+    Batch { now_ns, frames, wire, drops, ..Batch::default() }
 }
 
 /// The same batch for another engine.
 fn batch_again(batch: &Batch) -> Batch {
-    let Batch { now_ns, frames, wire, .. } = batch;
-    Batch { now_ns: *now_ns, frames: frames.clone(), wire: *wire, ..Batch::default() }
+    let &Batch { now_ns, ref frames, wire, drops, .. } = batch;
+    Batch { now_ns, frames: frames.clone(), wire, drops, ..Batch::default() }
 }
 
 struct Front(Validate, Normalize);

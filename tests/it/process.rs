@@ -6,6 +6,7 @@
 use std::{
     fs::{self, File},
     io,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -92,10 +93,42 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it; what it says on standard error goes to a file in the directory.
     pub(crate) fn start(command: &mut Command, scratch: &Scratch) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let log = scratch.path(format!("log.{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let log = new_log(scratch);
         let stderr = File::create(&log).expect("a file");
         let child = command.stderr(stderr).spawn().expect("the process starts");
+        Self { child, log }
+    }
+
+    /// As [`Self::start`], with descriptors under names, as a service manager passes them.
+    ///
+    /// # Panics
+    /// If there are more than three: they come as 0, 1 and 2 and leave as 3, 4 and 5, since std
+    /// has no other way.
+    pub(crate) fn start_passing(
+        fds: Vec<(String, OwnedFd)>,
+        command: &Command,
+        scratch: &Scratch,
+    ) -> Self {
+        assert!(fds.len() <= 3, "there is no room for more: {fds:?}");
+        let log = new_log(scratch);
+        let moved: String = (0..fds.len()).map(|fd| format!(" {}<&{fd}", fd + 3)).collect();
+        let quiet = "</dev/null >/dev/null 2>\"$0\"";
+        let shell = format!("exec{moved} {quiet}; export LISTEN_PID=$$; exec \"$@\"");
+        let mut shell_command = Command::new("sh");
+        shell_command.args(["-c", &shell]).arg(&log);
+        shell_command.arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            shell_command.env(name, value.expect("nothing is removed"));
+        }
+        if !fds.is_empty() {
+            let names: Vec<&str> = fds.iter().map(|(name, _)| &**name).collect();
+            shell_command.env("LISTEN_FDS", fds.len().to_string());
+            shell_command.env("LISTEN_FDNAMES", names.join(":"));
+        }
+        let mut fds = fds.into_iter().map(|(_, fd)| Stdio::from(fd));
+        let mut next = || fds.next().unwrap_or_else(Stdio::null);
+        shell_command.stdin(next()).stdout(next()).stderr(next());
+        let child = shell_command.spawn().expect("the process starts");
         Self { child, log }
     }
 
@@ -133,6 +166,11 @@ impl Process {
         let status = wait_for("the end", || self.child.try_wait().expect("our child"));
         (status, self.log())
     }
+}
+
+fn new_log(scratch: &Scratch) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    scratch.path(format!("log.{}", COUNT.fetch_add(1, Ordering::Relaxed)))
 }
 
 impl Drop for Process {

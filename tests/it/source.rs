@@ -20,7 +20,10 @@ use stillwell::{
         clock::Line,
         source::{Outcome, Source},
     },
-    engine::{Batch, Link, batch::Transport},
+    engine::{
+        Batch, Link,
+        batch::{SocketDrops, Transport},
+    },
     wire::{FrameRefusal, Head, WireTally, decode::Format},
 };
 use tokio::{
@@ -51,6 +54,7 @@ struct Account {
     shed: u64,
     wire: WireTally,
     transport: Transport,
+    drops: Option<SocketDrops>,
     buffered: u64,
     links: Vec<Link>,
     batches: u64,
@@ -140,6 +144,11 @@ impl Account {
         self.shed += shed + batch.shed_readings;
         self.wire.add(&batch.wire);
         self.transport.add(&batch.transport);
+        // As the books of the engine do.
+        if let Some(drops) = batch.drops {
+            self.transport.kernel_dropped += drops.beyond(self.drops);
+            self.drops = Some(drops);
+        }
         self.buffered = batch.buffered;
         self.links.extend(batch.link);
         let oldest_ns = batch.frames.heads.first().map_or(i64::MAX, |head| head.arrived_ns);

@@ -9,6 +9,7 @@ mod books;
 mod client;
 mod daemon;
 mod device;
+mod manager;
 mod modbus;
 mod played;
 mod pty;
@@ -21,6 +22,7 @@ pub(crate) use self::{
     client::Client,
     daemon::Daemon,
     device::{Device, PLANT, Steady},
+    manager::Manager,
     modbus::{Devices, Faults, Line, Mode as ModbusMode, held},
     played::{Log, Played},
     pty::Pty,

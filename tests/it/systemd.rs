@@ -6,10 +6,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::UdpSocket,
-    os::{
-        fd::OwnedFd,
-        unix::net::{UnixDatagram, UnixListener, UnixStream},
-    },
+    os::unix::net::{UnixDatagram, UnixListener, UnixStream},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Duration,
@@ -19,7 +16,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 use stillwell::{
     config::{self, InputKind},
-    daemon::{clock, server::listen::INHERITED_NAME},
+    daemon::{clock, server::listen::INHERITED_NAME, state::line::BOOT_ID_VARIABLE},
+    limits::SOURCES_MAX,
 };
 
 use crate::process::{
@@ -129,20 +127,13 @@ fn a_broken_configuration_is_ready_and_says_so() {
     assert_eq!(exit.code(), Some(78), "{log}");
 }
 
-/// Starts the daemon with a query socket and a UDP socket, as systemd does after a fork.
+/// Starts the daemon with a query socket and a UDP socket.
 fn start_with(query: &UnixListener, udp: &UdpSocket, config: &Path, scratch: &Scratch) -> Process {
-    // The descriptors come as 0 and 1 and leave as 3 and 4, since std has no other way.
-    let shell = "exec 3<&0 4>&1 </dev/null >/dev/null; export LISTEN_PID=$$; exec \"$0\" \"$@\"";
-    let inherit = |fd: OwnedFd| Stdio::from(fd);
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", shell, env!("CARGO_BIN_EXE_stillwell"), "run", "--config"])
-        .arg(config)
-        .env("LISTEN_FDS", "2")
-        .env("LISTEN_FDNAMES", "query:udp")
-        .stdin(inherit(query.try_clone().expect("clones").into()))
-        .stdout(inherit(udp.try_clone().expect("clones").into()));
-    Process::start(&mut command, scratch)
+    let query = query.try_clone().expect("clones").into();
+    let udp = udp.try_clone().expect("clones").into();
+    let fds = vec![("query".to_owned(), query), ("udp".to_owned(), udp)];
+    let mut command = stillwell();
+    Process::start_passing(fds, command.args(["run", "--config"]).arg(config), scratch)
 }
 
 #[test]
@@ -266,6 +257,12 @@ fn the_units_are_clean_and_sealed() {
     check("with ports of its own", "12");
 }
 
+/// Descriptors that the service manager keeps for a unit.
+fn kept_at_most(unit: &str) -> usize {
+    let most = unit.lines().find_map(|line| line.strip_prefix("FileDescriptorStoreMax="));
+    most.and_then(|most| most.parse().ok()).expect("a number")
+}
+
 #[test]
 fn the_units_fit_the_daemon_and_its_configuration() {
     let read = |name: &str| fs::read_to_string(shipped("systemd").join(name)).expect("is shipped");
@@ -286,7 +283,13 @@ fn the_units_fit_the_daemon_and_its_configuration() {
     assert_eq!(listens.len(), 1);
     let in_unit: Vec<_> = udp.lines().filter(|l| l.starts_with("ListenDatagram=")).collect();
     assert_eq!(in_unit, listens);
+    has(&udp, "Timestamping=ns");
     let service = read("stillwell.service");
+    has(&service, &format!("Environment={BOOT_ID_VARIABLE}=%b"));
+    // One image and another while it is replaced, under either name.
+    assert!(4 <= kept_at_most(&service));
+    let self_bound = read("stillwell.service.d/self-bound.conf");
+    assert!(4 + SOURCES_MAX <= kept_at_most(&self_bound), "there is room for each socket");
     let start = service.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/stillwell "));
     let arguments: Vec<_> = start.expect("starts the daemon").split(' ').collect();
     let help = stillwell().args(arguments).arg("--help").status().expect("runs");

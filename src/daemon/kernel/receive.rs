@@ -78,7 +78,7 @@ impl ReceiveBatch {
         Self::of(RECEIVE_DATAGRAMS, DATAGRAM_BYTES_MAX)
     }
 
-    /// As [`Self::new`], for a socket with [`enable_trains`]: fewer buffers, each of which holds
+    /// As [`Self::new`], for a socket with [`set_trains`]: fewer buffers, each of which holds
     /// the longest train.
     #[must_use]
     pub fn of_trains() -> Self {
@@ -232,7 +232,15 @@ fn nanoseconds(time: &libc::timespec) -> Option<i64> {
     seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds)
 }
 
+/// Whether the kernel stamps the datagrams of this socket; false if it does not say.
+#[must_use]
+pub fn has_timestamps(socket: BorrowedFd<'_>) -> bool {
+    get_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS).is_ok_and(|value| value != 0)
+}
+
 /// Asks the kernel to stamp each datagram of this socket when it arrives.
+///
+/// One that arrived before may be given a stamp when it is read: the time of the receive call.
 ///
 /// # Errors
 ///
@@ -241,14 +249,20 @@ pub fn enable_timestamps(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
 }
 
+/// Whether this socket has [`set_trains`] on; false if the kernel does not say.
+#[must_use]
+pub fn has_trains(socket: BorrowedFd<'_>) -> bool {
+    get_option(socket, libc::SOL_UDP, libc::UDP_GRO).is_ok_and(|value| value != 0)
+}
+
 /// Lets the kernel hand over a train of datagrams of one flow and one length as one message
-/// (UDP_GRO), for [`ReceiveBatch::of_trains`].
+/// (UDP_GRO), for [`ReceiveBatch::of_trains`]; or not any more.
 ///
 /// # Errors
 ///
 /// Those of `setsockopt`: ENOPROTOOPT from a kernel that cannot (before 5.0).
-pub fn enable_trains(socket: BorrowedFd<'_>) -> io::Result<()> {
-    set_option(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
+pub fn set_trains(socket: BorrowedFd<'_>, are_on: bool) -> io::Result<()> {
+    set_option(socket, libc::SOL_UDP, libc::UDP_GRO, libc::c_int::from(are_on))
 }
 
 /// Sets a socket's receive buffer beyond what net.core.rmem_max allows.
@@ -280,13 +294,34 @@ fn set_option(
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+fn get_option(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    option: libc::c_int,
+) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut length = mem::size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes, which is the size of `value`, and puts the
+    // number written into `length`; any bits are an int. It keeps no pointer.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw mut value).cast(),
+            &raw mut length,
+        )
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }
+}
+
 /// SO_MEMINFO of asm-generic/socket.h, which `libc` does not name.
 #[cfg(not(any(target_arch = "sparc", target_arch = "sparc64")))]
 const SO_MEMINFO: libc::c_int = 55;
 
 /// Packets that the kernel has dropped at this socket since it was created; wraps at 2^32.
 ///
-/// A packet is a datagram, unless the socket has [`enable_trains`]: then a train that finds no
+/// A packet is a datagram, unless the socket has [`set_trains`]: then a train that finds no
 /// room counts as one, and how many datagrams it had is not known.
 ///
 /// # Errors
@@ -390,10 +425,13 @@ mod tests {
         let bytes: Vec<u8> = (0..=255).cycle().take(50_000).collect();
         for trains in [false, true] {
             let (sender, receiver) = pair();
+            assert!(!has_timestamps(receiver.as_fd()) && !has_trains(receiver.as_fd()));
             enable_timestamps(receiver.as_fd()).unwrap();
+            assert!(has_timestamps(receiver.as_fd()));
             let mut batch = ReceiveBatch::new();
             if trains {
-                enable_trains(receiver.as_fd()).unwrap();
+                set_trains(receiver.as_fd(), true).unwrap();
+                assert!(has_trains(receiver.as_fd()));
                 batch = ReceiveBatch::of_trains();
             }
             sender.send(b"").unwrap();
@@ -424,7 +462,7 @@ mod tests {
     fn a_train_that_finds_no_room_counts_as_one() {
         let (sender, receiver) = pair();
         socket2::SockRef::from(&receiver).set_recv_buffer_size(65_536).unwrap();
-        enable_trains(receiver.as_fd()).unwrap();
+        set_trains(receiver.as_fd(), true).unwrap();
         let (trains, datagrams_each) = (200, 50);
         for _ in 0..trains {
             send_train(&sender, &[7; 64 * 50], 64);

@@ -37,6 +37,7 @@ use self::{
 };
 use super::{
     clock::{self, Line},
+    inherited::Adopted,
     tap::{Junction, Tap},
 };
 use crate::{
@@ -53,7 +54,7 @@ pub struct Source {
     input: InputConfig,
     line: Line,
     batches: mpsc::Sender<Batch>,
-    adopted: Option<std::net::UdpSocket>,
+    adopted: Option<Adopted>,
     junction: Arc<Junction>,
 }
 
@@ -86,8 +87,8 @@ impl Source {
 
     /// Has a UDP source receive from this socket instead of binding its own.
     #[must_use]
-    pub fn adopt(mut self, socket: std::net::UdpSocket) -> Self {
-        self.adopted = Some(socket);
+    pub fn adopt(mut self, adopted: Adopted) -> Self {
+        self.adopted = Some(adopted);
         self
     }
 

@@ -20,7 +20,10 @@ use crate::{
         clock,
         tap::{Feeding, Tap},
     },
-    engine::{Batch, Link, batch::Transport},
+    engine::{
+        Batch, Link,
+        batch::{SocketDrops, Transport},
+    },
     limits::{BATCH_READINGS_MAX, OUTLET_CLOSE_NS},
     wire::{
         Decoder, FrameRefusal, WireTally,
@@ -154,6 +157,11 @@ impl Outlet {
     /// Adds to the counts of the transport.
     pub fn count(&mut self, transport: &Transport) {
         self.load.transport.add(transport);
+    }
+
+    /// Tells what the counter of the socket's drops shows; the latest reading counts.
+    pub fn read_drops(&mut self, drops: SocketDrops) {
+        self.load.drops = Some(drops);
     }
 
     /// The state of the source: told to the engine if it is news, and to the log.

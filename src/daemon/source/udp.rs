@@ -5,6 +5,11 @@
 //! a tick while nothing comes, and once more at the end. With `gro` the kernel counts a train that
 //! it drops as one, and the identity holds only while it drops nothing.
 //!
+//! The socket may outlive the process, and with it what nobody has read: one that was bound here is
+//! handed to the service manager, and both kinds are adopted at the next start. What waited in one
+//! has the kernel's stamp, and so the arrival that it had. Where nobody had asked for stamps
+//! before, the kernel stamps what waited when it is read; these are counted as `unstamped`.
+//!
 //! A quiet source hands over what it has as soon as its socket is empty. A busy one does so every
 //! [`HAND_OVER_NS`] at most, or when a batch is full: to wake the engine costs more than to
 //! receive a dozen datagrams.
@@ -23,10 +28,15 @@ use crate::{
     config::model::UdpConfig,
     daemon::{
         clock::{self, Clocks, Line},
+        inherited::{Adopted, Keeper, store_name},
         kernel::{self, ReceiveBatch},
+        notify,
         rate::LogLimit,
     },
-    engine::{Link, batch::Transport},
+    engine::{
+        Link,
+        batch::{SocketDrops, Transport},
+    },
     limits::{
         DATAGRAM_BYTES_MAX, HAND_OVER_NS, RECEIVE_CALLS_AT_STOP, RECEIVE_DATAGRAMS_PER_TURN,
         RECEIVE_ERROR_PAUSE_NS,
@@ -38,17 +48,16 @@ use crate::{
 pub struct Udp {
     config: UdpConfig,
     line: Line,
-    adopted: Option<std::net::UdpSocket>,
+    adopted: Option<Adopted>,
     open: Option<Open>,
 }
 
 impl Udp {
     /// A source that has not opened its socket.
     ///
-    /// An `adopted` socket, one that the service manager opened, is used as it is bound; without
-    /// one the source binds its own.
+    /// An `adopted` socket is used as it is bound; without one the source binds its own.
     #[must_use]
-    pub fn new(config: UdpConfig, adopted: Option<std::net::UdpSocket>, line: Line) -> Self {
+    pub fn new(config: UdpConfig, adopted: Option<Adopted>, line: Line) -> Self {
         Self { config, line, adopted, open: None }
     }
 
@@ -76,8 +85,8 @@ impl Udp {
 
     /// Takes in what was received and not yet decoded, and counts the last drops.
     ///
-    /// A socket of the daemon's own is emptied, since what is in it would go uncounted; what is
-    /// in an adopted one is for the next process.
+    /// A socket of the daemon's own is emptied, since what is in it goes uncounted where nobody
+    /// keeps it; what is in that of a socket unit is for the next process.
     ///
     /// # Errors
     ///
@@ -92,37 +101,23 @@ impl Udp {
     fn bind(&mut self, outlet: &Outlet) -> Result<(Open, String), String> {
         let listen = self.config.listen;
         // A copy: an adopted socket cannot be had again if it cannot be set up at once.
-        let adopted = self.adopted.as_ref().map(std::net::UdpSocket::try_clone).transpose();
+        let adopted = self.adopted.as_ref().map(|adopted| adopted.socket.try_clone()).transpose();
         let adopted = adopted.map_err(|error| format!("cannot use the socket: {error}"))?;
-        let own = adopted.is_none();
+        let is_new = adopted.is_none();
         let socket = match adopted {
             Some(socket) => Socket::from(socket),
             None => bound(listen).map_err(|error| bind_failure(listen, &error))?,
         };
         let set_up = || {
-            socket.set_nonblocking(true)?;
-            // An adopted socket may hold datagrams already: it is never made smaller.
-            let asked = self.config.receive_buffer;
-            if own || granted_buffer(&socket)? < asked {
-                ask_for_buffer(&socket, asked)?;
-            }
-            let buffer = granted_buffer(&socket)?;
-            if let Err(error) = kernel::enable_timestamps(socket.as_fd()) {
-                tracing::warn!(
-                    source = outlet.name(),
-                    "The kernel does not stamp datagrams ({error}): the time of reading counts."
-                );
-            }
-            let trains = self.config.gro && trains(&socket, outlet);
-            // What was dropped between the bind and now is this source's too.
-            let drops = kernel::socket_drops(socket.as_fd()).ok();
-            let drops = drops.map(|drops| if own { 0 } else { drops });
-            let socket = UdpSocket::from_std(socket.into())?;
-            Ok((socket, buffer, drops, trains))
+            let setting = self.set_up(&socket, is_new, outlet)?;
+            Ok((setting, granted_buffer(&socket)?, UdpSocket::from_std(socket.into())?))
         };
-        let (socket, buffer, drops, trains) = set_up()
+        let (setting, buffer, socket) = set_up()
             .map_err(|error: io::Error| format!("cannot set up the socket on {listen}: {error}"))?;
-        self.adopted = None;
+        let keeper = self.adopted.take().map_or(Keeper::Nobody, |adopted| adopted.keeper);
+        if keeper == Keeper::Nobody {
+            keep(&socket, outlet);
+        }
         let address = socket.local_addr().unwrap_or(listen);
         if buffer < self.config.receive_buffer {
             tracing::warn!(
@@ -133,31 +128,90 @@ impl Udp {
                 size(self.config.receive_buffer)
             );
         }
-        let counted = match (drops, trains) {
+        let counted = match (setting.cookie, setting.trains) {
             (None, _) => ", kernel drops not counted",
             (Some(_), true) => ", kernel drops counted by trains",
             (Some(_), false) => "",
         };
         let detail = format!("{address}, receive buffer {}{counted}", size(buffer));
-        let batch = if trains { ReceiveBatch::of_trains() } else { ReceiveBatch::new() };
-        Ok((Open::new(socket, own, drops, batch, self.line), detail))
+        Ok((Open::new(socket, keeper != Keeper::Unit, setting, self.line), detail))
     }
+
+    /// Sets up a socket, one that `is_new` or one with the options of another process's.
+    fn set_up(&self, socket: &Socket, is_new: bool, outlet: &Outlet) -> io::Result<Setting> {
+        socket.set_nonblocking(true)?;
+        // A socket that was there before may hold datagrams already: it is never made smaller.
+        let asked = self.config.receive_buffer;
+        if is_new || granted_buffer(socket)? < asked {
+            ask_for_buffer(socket, asked)?;
+        }
+        let was_stamped = is_new || kernel::has_timestamps(socket.as_fd());
+        if let Err(error) = kernel::enable_timestamps(socket.as_fd()) {
+            tracing::warn!(
+                source = outlet.name(),
+                "The kernel does not stamp datagrams ({error}): the time of reading counts."
+            );
+        }
+        // Trains that wait are trains, whatever is asked for now.
+        let had_trains = kernel::has_trains(socket.as_fd());
+        let trains = self.config.gro && trains(socket, outlet) || had_trains;
+        let is_counted = kernel::socket_drops(socket.as_fd()).is_ok();
+        let cookie = socket.cookie().ok().filter(|_| is_counted);
+        let left = Left { unstamped: !was_stamped, trains: had_trains && !self.config.gro };
+        Ok(Setting { cookie, trains, left })
+    }
+}
+
+/// Hands a socket to the service manager, if there is one, so that it and what is in it outlive
+/// this process.
+fn keep(socket: &UdpSocket, outlet: &Outlet) {
+    if let Err(error) = notify::keep(&store_name(outlet.name()), socket.as_fd()) {
+        tracing::warn!(
+            source = outlet.name(),
+            "The service manager does not keep the socket ({error}): a crash loses what is in it."
+        );
+    }
+}
+
+/// How a socket was set up.
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    /// The kernel's number for it; `None` if its drops are not counted.
+    cookie: Option<u64>,
+    /// Whether it may give trains.
+    trains: bool,
+    left: Left,
+}
+
+/// What is otherwise about the datagrams that another process left in the socket: until it is
+/// empty for the first time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Left {
+    /// Nobody had asked for stamps.
+    unstamped: bool,
+    /// They may be trains, and no more are to come.
+    trains: bool,
 }
 
 /// A socket that is received from.
 #[derive(Debug)]
 struct Open {
     socket: UdpSocket,
-    /// Bound here rather than adopted.
+    /// To be emptied at the end.
     own: bool,
     line: Line,
     batch: ReceiveBatch,
+    left: Left,
+    /// The wall clock when `batch` was asked for.
+    asked_wall_ns: i64,
     /// Both clocks when `batch` was received.
     clocks: Clocks,
     /// Arrivals never go back.
     arrived_ns: i64,
-    /// The kernel's count of drops when it was last read; `None` if it does not count.
-    drops: Option<u32>,
+    /// The kernel's number for the socket; `None` if its drops are not counted.
+    cookie: Option<u64>,
+    /// What the engine was told last of its drops.
+    told: Option<SocketDrops>,
     /// When something was last handed over.
     handed_over_ns: i64,
     errors: LogLimit,
@@ -172,10 +226,10 @@ enum Wake {
     Tick,
 }
 
-/// How a receive call left the socket.
+/// What may be in the socket after a receive call.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Left {
-    /// Nothing was in it any more.
+enum Rest {
+    /// Nothing.
     Empty,
     /// There may be more.
     More,
@@ -190,21 +244,20 @@ enum Held {
 }
 
 impl Open {
-    fn new(
-        socket: UdpSocket,
-        own: bool,
-        drops: Option<u32>,
-        batch: ReceiveBatch,
-        line: Line,
-    ) -> Self {
+    fn new(socket: UdpSocket, own: bool, setting: Setting, line: Line) -> Self {
+        let Setting { cookie, trains, left } = setting;
+        let clocks = Clocks::now();
         Self {
             socket,
             own,
             line,
-            batch,
-            clocks: Clocks::now(),
+            batch: if trains { ReceiveBatch::of_trains() } else { ReceiveBatch::new() },
+            left,
+            asked_wall_ns: clocks.wall_ns,
+            clocks,
             arrived_ns: i64::MIN,
-            drops,
+            cookie,
+            told: None,
             handed_over_ns: i64::MIN,
             errors: LogLimit::default(),
         }
@@ -240,7 +293,7 @@ impl Open {
         while datagrams < RECEIVE_DATAGRAMS_PER_TURN {
             let asked_ns = self.line.now_ns();
             match self.receive_batch(wake, outlet) {
-                Ok((received, left)) => {
+                Ok((received, rest)) => {
                     while self.decode_next(outlet) {
                         if outlet.is_full() {
                             outlet.offer(self.arrived_ns).await?;
@@ -248,7 +301,7 @@ impl Open {
                         }
                     }
                     datagrams += received;
-                    if left == Left::Empty {
+                    if rest == Rest::Empty {
                         return self.drained(wake, asked_ns, outlet).await;
                     }
                 }
@@ -273,6 +326,7 @@ impl Open {
         asked_ns: i64,
         outlet: &mut Outlet,
     ) -> Result<Held, EngineGone> {
+        self.forget_left();
         let due_ns = self.handed_over_ns.saturating_add(HAND_OVER_NS);
         if wake == Wake::Ready && asked_ns < due_ns {
             return Ok(Held::Until(due_ns));
@@ -285,8 +339,20 @@ impl Open {
         Ok(Held::Nothing)
     }
 
+    /// All that another process left in the socket has come out of it.
+    fn forget_left(&mut self) {
+        let left = std::mem::take(&mut self.left);
+        if left.trains {
+            // If it fails, they come as trains still, for which the buffers are large enough.
+            let _ = kernel::set_trains(self.socket.as_fd(), false);
+        }
+    }
+
     /// One receive call; how many datagrams it gave, and whether there may be more.
-    fn receive_batch(&mut self, wake: Wake, outlet: &mut Outlet) -> io::Result<(usize, Left)> {
+    fn receive_batch(&mut self, wake: Wake, outlet: &mut Outlet) -> io::Result<(usize, Rest)> {
+        if self.left.unstamped {
+            self.asked_wall_ns = Clocks::now().wall_ns;
+        }
         let (socket, batch) = (&self.socket, &mut self.batch);
         let mut received = Err(io::ErrorKind::WouldBlock.into());
         let receive = || {
@@ -307,7 +373,7 @@ impl Open {
         let datagrams = received?;
         self.clocks = Clocks::now();
         outlet.count(&Transport { datagrams: datagrams as u64, ..Transport::default() });
-        Ok((datagrams, if self.batch.is_full() { Left::More } else { Left::Empty }))
+        Ok((datagrams, if self.batch.is_full() { Rest::More } else { Rest::Empty }))
     }
 
     /// Decodes the next datagram of the batch; false if there is none.
@@ -315,6 +381,10 @@ impl Open {
         let Some(datagram) = self.batch.next_datagram() else {
             return false;
         };
+        let is_of_reading = |stamp_ns| self.left.unstamped && self.asked_wall_ns <= stamp_ns;
+        if datagram.stamp_ns.is_none_or(is_of_reading) {
+            outlet.count(&Transport { unstamped: 1, ..Transport::default() });
+        }
         let stamp_ns = datagram.stamp_ns.unwrap_or(self.clocks.wall_ns);
         self.arrived_ns = self.arrived_ns.max(self.line.of_wall(stamp_ns, self.clocks));
         if DATAGRAM_BYTES_MAX < datagram.wire_bytes {
@@ -331,13 +401,15 @@ impl Open {
     }
 
     fn count_drops(&mut self, outlet: &mut Outlet) {
-        let (Some(before), Ok(now)) = (self.drops, kernel::socket_drops(self.socket.as_fd()))
+        let (Some(cookie), Ok(count)) = (self.cookie, kernel::socket_drops(self.socket.as_fd()))
         else {
             return;
         };
-        self.drops = Some(now);
-        let kernel_dropped = u64::from(now.wrapping_sub(before));
-        outlet.count(&Transport { kernel_dropped, ..Transport::default() });
+        let drops = SocketDrops { cookie, count };
+        if self.told != Some(drops) {
+            self.told = Some(drops);
+            outlet.read_drops(drops);
+        }
     }
 
     /// A failed receive call is the kernel's news of another packet, or of itself: counted, told
@@ -356,11 +428,11 @@ impl Open {
         self.decode_rest(outlet).await?;
         if self.own {
             for _ in 0..RECEIVE_CALLS_AT_STOP {
-                let Ok((_, left)) = self.receive_batch(Wake::Tick, outlet) else {
+                let Ok((_, rest)) = self.receive_batch(Wake::Tick, outlet) else {
                     break;
                 };
                 self.decode_rest(outlet).await?;
-                if left == Left::Empty {
+                if rest == Rest::Empty {
                     break;
                 }
             }
@@ -381,7 +453,7 @@ impl Open {
 
 /// Has the kernel hand over trains, if it can; whether it does.
 fn trains(socket: &Socket, outlet: &Outlet) -> bool {
-    let enabled = kernel::enable_trains(socket.as_fd());
+    let enabled = kernel::set_trains(socket.as_fd(), true);
     if let Err(error) = &enabled {
         tracing::warn!(
             source = outlet.name(),

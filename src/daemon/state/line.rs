@@ -7,10 +7,14 @@
 
 use crate::{daemon::clock::Clocks, engine::image::Head};
 
-/// The boot id of this host (random(4)), where /proc shows it.
+/// Where a service that does not see all of /proc is told the boot id of its host.
+pub const BOOT_ID_VARIABLE: &str = "STILLWELL_BOOT_ID";
+
+/// The boot id of this host (random(4)), where /proc shows it or the service manager tells it.
 #[must_use]
 pub fn boot_id() -> Option<[u8; 16]> {
-    parse(&std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?)
+    let shown = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    parse(&shown.or_else(|| std::env::var(BOOT_ID_VARIABLE).ok())?)
 }
 
 fn parse(text: &str) -> Option<[u8; 16]> {

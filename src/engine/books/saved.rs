@@ -9,7 +9,7 @@ use super::{Books, SourceBook};
 use crate::{
     engine::{
         Ledger,
-        batch::Transport,
+        batch::{SocketDrops, Transport},
         condition::History,
         image::{ChannelRecords, Image, Kind, Reader, Sitting, SourceRecords, Writer},
         ledger::{ReadingRefusal, ReadingTally, SequenceTally},
@@ -26,6 +26,7 @@ pub struct KeptBooks(Vec<KeptBook>);
 #[derive(Debug, Default)]
 struct KeptBook {
     ledger: Ledger,
+    drops: Option<SocketDrops>,
     last_arrival_ns: Option<i64>,
     /// Devices by their numbers within the source.
     devices: Vec<(u32, DeviceView)>,
@@ -44,11 +45,14 @@ impl KeptBooks {
 
     /// Reads the ledger of a source and those of its devices, whose numbers `device` gives by
     /// their ids.
+    ///
+    /// After a reboot, or where nobody knows that there was none, another socket may have the
+    /// number of the one that is known: what its counter showed counts only `on_this_boot`.
     pub(in crate::engine) fn read(
         &mut self,
         source: usize,
         image: &Image,
-        records: &SourceRecords,
+        (records, on_this_boot): (&SourceRecords, bool),
         mut device: impl FnMut(u32) -> Option<u32>,
     ) -> Option<()> {
         let book = self.0.get_mut(source)?;
@@ -57,6 +61,12 @@ impl KeptBooks {
             book.ledger = read_ledger(&mut reader)?;
             book.last_arrival_ns = reader.option(Reader::time)?;
             reader.end()?;
+        }
+        if let Some(place) = records.socket.as_ref().filter(|_| on_this_boot) {
+            let mut reader = image.reader(place);
+            let (cookie, count) = (reader.word()?, reader.small()?);
+            reader.end()?;
+            book.drops = Some(SocketDrops { cookie, count });
         }
         for place in &records.device_books {
             let mut reader = image.reader(place);
@@ -112,6 +122,13 @@ impl Books {
                 write_ledger(&book.ledger, writer);
                 writer.option(book.last_arrival_ns, Writer::integer);
             });
+            if let Some(SocketDrops { cookie, count }) = book.drops {
+                sheet.record(Kind::Socket, |writer| {
+                    writer.count(number);
+                    writer.word(cookie);
+                    writer.number(u64::from(count));
+                });
+            }
             for view in book.devices.iter().flatten() {
                 sheet.record(Kind::DeviceBook, |writer| {
                     writer.count(number);
@@ -132,8 +149,9 @@ impl Books {
 
 impl SourceBook {
     fn resume(&mut self, kept: KeptBook) {
-        let KeptBook { ledger, last_arrival_ns, devices, .. } = kept;
+        let KeptBook { ledger, drops, last_arrival_ns, devices, .. } = kept;
         self.ledger.add(&ledger);
+        self.drops = self.drops.or(drops);
         self.ledger.in_open_panes += ledger.readings.accepted;
         self.last_arrival_ns = self.last_arrival_ns.or(last_arrival_ns);
         self.changed = true;
@@ -173,10 +191,10 @@ fn read_counts<const N: usize>(reader: &mut Reader<'_>) -> Option<[u64; N]> {
 
 fn write_ledger(ledger: &Ledger, writer: &mut Writer<'_>) {
     let Ledger { transport, wire, bytes_buffered, readings, sequence, .. } = ledger;
-    let Transport { datagrams, kernel_dropped, line_errors, batches_refused, receive_errors } =
-        *transport;
-    let counts = [datagrams, kernel_dropped, line_errors, batches_refused, receive_errors];
-    write_counts(&counts, writer);
+    let Transport { datagrams, kernel_dropped, line_errors, batches_refused, .. } = *transport;
+    let Transport { receive_errors, unstamped, .. } = *transport;
+    let counts = [datagrams, kernel_dropped, line_errors, batches_refused];
+    write_counts(&[&counts[..], &[receive_errors, unstamped]].concat(), writer);
     // What waits for the rest of its frame will have none.
     let skipped = wire.bytes_skipped + bytes_buffered;
     write_counts(&[wire.bytes_in_frames, skipped, wire.frames_ok, wire.frames_silent], writer);
@@ -187,10 +205,16 @@ fn write_ledger(ledger: &Ledger, writer: &mut Writer<'_>) {
 }
 
 fn read_ledger(reader: &mut Reader<'_>) -> Option<Ledger> {
-    let [datagrams, kernel_dropped, line_errors, batches_refused, receive_errors] =
+    let [datagrams, kernel_dropped, line_errors, batches_refused, receive_errors, unstamped] =
         read_counts(reader)?;
-    let transport =
-        Transport { datagrams, kernel_dropped, line_errors, batches_refused, receive_errors };
+    let transport = Transport {
+        datagrams,
+        kernel_dropped,
+        line_errors,
+        batches_refused,
+        receive_errors,
+        unstamped,
+    };
     let [bytes_in_frames, bytes_skipped, frames_ok, frames_silent] = read_counts(reader)?;
     let refused = read_counts::<{ FrameRefusal::ALL.len() }>(reader)?;
     let wire = WireTally {

@@ -34,10 +34,12 @@ pub enum Kind {
     Judged = 7,
     /// The panes and windows of a channel.
     Channel = 8,
+    /// The socket of a source.
+    Socket = 9,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Source,
         Self::Lane,
         Self::Device,
@@ -46,6 +48,7 @@ impl Kind {
         Self::Curve,
         Self::Judged,
         Self::Channel,
+        Self::Socket,
     ];
 
     fn of(number: u8) -> Option<Self> {
@@ -82,6 +85,8 @@ pub struct SourceRecords {
     pub book: Option<Place>,
     /// Those of its devices.
     pub device_books: Vec<Place>,
+    /// Its socket.
+    pub socket: Option<Place>,
 }
 
 /// What there is of a channel.
@@ -130,9 +135,12 @@ impl Index {
                 Kind::Curve => curves.push(Self::of_channel(bytes, place)?),
                 Kind::Judged => judged.push(Self::of_channel(bytes, place)?),
                 Kind::Channel => index.channel(bytes, place)?,
-                Kind::Source | Kind::Lane | Kind::Device | Kind::Book | Kind::DeviceBook => {
-                    index.source(kind, bytes, place)?;
-                }
+                Kind::Source
+                | Kind::Lane
+                | Kind::Device
+                | Kind::Book
+                | Kind::DeviceBook
+                | Kind::Socket => index.source(kind, bytes, place)?,
             }
         }
         for (number, place) in curves {
@@ -167,6 +175,7 @@ impl Index {
             Kind::Lane => source.lanes.push(place),
             Kind::Device => source.devices.push(place),
             Kind::Book => source.book = Some(place),
+            Kind::Socket => source.socket = Some(place),
             _ => source.device_books.push(place),
         }
         let fits = source.devices.len() <= DEVICES_PER_SOURCE_MAX

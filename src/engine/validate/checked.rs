@@ -3,8 +3,8 @@
 use std::{mem, sync::Arc};
 
 use crate::engine::{
-    Ledger, Link, books::KeptBooks, devices::DeviceNews, image::Sitting, recycle::Home,
-    registry::Added, summary::Flag, trace::Trace, verdict::Tests,
+    Ledger, Link, batch::SocketDrops, books::KeptBooks, devices::DeviceNews, image::Sitting,
+    recycle::Home, registry::Added, summary::Flag, trace::Trace, verdict::Tests,
 };
 
 /// A batch after validation, or a tick.
@@ -152,6 +152,8 @@ pub struct Report {
     pub source: usize,
     /// Counts to add; gauges are left at zero but for `bytes_buffered`, which replaces.
     pub ledger: Ledger,
+    /// What the counter of its socket showed, if it was read.
+    pub drops: Option<SocketDrops>,
     /// State of the source, if it changed.
     pub link: Option<Link>,
     /// When the first frame of the batch arrived.

@@ -76,7 +76,7 @@ impl Validate {
                 Ok(())
             });
         }
-        let mut books = stage.books(image, &known);
+        let mut books = stage.books(image, &known, terms.line_goes_on);
         for &(_, source, _) in &known {
             let heard = books.devices(source);
             stage.sources[source].devices.unsay(|number| !heard.contains(&number));
@@ -197,11 +197,16 @@ impl Validate {
     }
 
     /// What the ledgers go on from.
-    fn books(&mut self, image: &Image, known: &[(u32, usize, &SourceRecords)]) -> KeptBooks {
+    fn books(
+        &mut self,
+        image: &Image,
+        known: &[(u32, usize, &SourceRecords)],
+        on_this_boot: bool,
+    ) -> KeptBooks {
         let mut books = KeptBooks::new(self.sources.len());
         for &(_, source, records) in known {
             let device = |id| self.registry.device(source, id).ok();
-            if books.read(source, image, records, device).is_none() {
+            if books.read(source, image, (records, on_this_boot), device).is_none() {
                 image.salvage().lose(Misfit::Malformed);
             }
         }

@@ -2,28 +2,22 @@
 
 use std::{
     fs::{self, File},
-    io::{IoSliceMut, Read as _, Seek as _},
-    mem::MaybeUninit,
+    io::{Read as _, Seek as _},
     net::UdpSocket,
-    os::{fd::OwnedFd, unix::net::UnixDatagram},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    path::Path,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
 };
 
-use rustix::{
-    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
-    process::Signal,
-};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    process::{Process, Scratch, look, wait_for},
-    support::{Client, Daemon, Device, PLANT, assert_balanced, number, refused},
+    process::{Scratch, look, stillwell, wait_for},
+    support::{Client, Daemon, Device, Manager, PLANT, assert_balanced, number, refused},
 };
 
 /// A source that takes up what comes, one window that moves fast, and state that is saved often.
@@ -220,77 +214,20 @@ fn a_directory_that_takes_nothing_leaves_aggregation_untouched() {
     assert!(log.contains("cannot be saved"), "{log}");
 }
 
-/// A service manager that keeps what it is given.
-struct Manager {
-    path: PathBuf,
-    store: Arc<Mutex<Vec<(String, OwnedFd)>>>,
-}
-
-impl Manager {
-    fn new(path: PathBuf) -> Self {
-        let socket = UnixDatagram::bind(&path).expect("binds");
-        let store = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&store);
-        // It ends with the process of the tests.
-        thread::spawn(move || {
-            while let Some((message, fds)) = received(&socket) {
-                let has = |line: &str| message.lines().any(|told| told == line);
-                let name = message.lines().find_map(|line| line.strip_prefix("FDNAME="));
-                let mut store = kept.lock().expect("nobody panics with it");
-                if has("FDSTORE=1") {
-                    assert!(has("FDPOLL=0"), "{message}");
-                    store.extend(fds.into_iter().map(|fd| (name.expect("a name").to_owned(), fd)));
-                } else if has("FDSTOREREMOVE=1") {
-                    store.retain(|(kept, _)| Some(&**kept) != name);
-                }
-            }
-        });
-        Self { path, store }
-    }
-
-    fn kept(&self) -> Vec<(String, OwnedFd)> {
-        let store = self.store.lock().expect("nobody panics with it");
-        store.iter().map(|(name, fd)| (name.clone(), fd.try_clone().expect("clones"))).collect()
-    }
-
-    /// Starts a daemon and gives it back what was kept, as systemd does.
-    fn start(&self, config: &Path, socket: &Path, scratch: &Scratch) -> Process {
-        let mut command = Command::new("sh");
-        let shell = "exec 3<&0 </dev/null >/dev/null; export LISTEN_PID=$$; exec \"$0\" \"$@\"";
-        command.args(["-c", shell, env!("CARGO_BIN_EXE_stillwell"), "run", "--config"]);
-        command.arg(config).arg("--socket").arg(socket).env("NOTIFY_SOCKET", &self.path);
-        if let Some((name, fd)) = self.kept().pop() {
-            command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", name).stdin(Stdio::from(fd));
-        }
-        Process::start(&mut command, scratch)
-    }
-}
-
-fn received(socket: &UnixDatagram) -> Option<(String, Vec<OwnedFd>)> {
-    let (mut message, mut space) = ([0; 4_096], [MaybeUninit::uninit(); 256]);
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let into = &mut [IoSliceMut::new(&mut message)];
-    let length = recvmsg(socket, into, &mut control, RecvFlags::CMSG_CLOEXEC).ok()?.bytes;
-    let fds = control.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(fds) => Some(fds),
-        _ => None,
-    });
-    let fds = fds.flatten().collect();
-    Some((String::from_utf8_lossy(&message[..length]).into_owned(), fds))
-}
-
 #[test]
 fn a_killed_service_goes_on_from_the_memory_that_its_manager_keeps() {
     let scratch = Scratch::new();
     let socket = scratch.path("query.sock");
-    let manager = Manager::new(scratch.path("notify"));
+    let manager = Manager::new();
     let text = format!("[daemon]\nstate_every = \"1s\"\n{PLANT}");
     let config = scratch.write("config.toml", &text);
     let status = || Client::try_connect(&socket).map(|mut c| c.call(r#"{"method":"Status"}"#));
     let mut sent = 0;
     let mut device = Device::new(3);
     for epoch in 1..=4 {
-        let mut daemon = manager.start(&config, &socket, &scratch);
+        let mut command = stillwell();
+        command.args(["run", "--config"]).arg(&config).arg("--socket").arg(&socket);
+        let mut daemon = manager.start(&mut command, &scratch);
         let up = daemon.wait_for("a daemon that serves", || {
             status().filter(|status| status["sources"][0]["state"] == "up")
         });
@@ -311,8 +248,9 @@ fn a_killed_service_goes_on_from_the_memory_that_its_manager_keeps() {
         daemon.wait_for("an image of now", || count().filter(|now| before + 2 <= *now));
         daemon.end(Signal::KILL);
         // One is kept at a time, but for the moment in which it is replaced.
-        let kept = wait_for("one image", || Some(manager.kept()).filter(|kept| kept.len() == 1));
-        let mut image = File::from(kept.into_iter().next().expect("one").1);
+        let images = || manager.kept().into_iter().filter(|(name, _)| name.starts_with("state-"));
+        let kept = wait_for("one image", || (images().count() == 1).then(images));
+        let mut image = File::from(kept.last().expect("one").1);
         let mut magic = [0; 8];
         image.rewind().expect("memory");
         image.read_exact(&mut magic).expect("as long");

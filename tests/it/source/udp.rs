@@ -3,6 +3,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     ops::Range,
+    os::fd::AsFd,
     thread,
     time::Duration,
 };
@@ -10,6 +11,10 @@ use std::{
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 use stillwell::{
     config::model::{InputConfig, InputKind, OnFull, UdpConfig},
+    daemon::{
+        inherited::{Adopted, Keeper},
+        kernel,
+    },
     limits::{DATAGRAM_BYTES_MAX, RECEIVE_BUFFER_DEFAULT},
     wire::{
         FrameRefusal,
@@ -296,7 +301,9 @@ async fn an_adopted_socket_is_used_and_left_full() {
     let config = input(udp(listen, RECEIVE_BUFFER_DEFAULT));
     let sender = UdpSocket::bind(LOOPBACK).unwrap();
     sender.send_to(&frame(0, 1), address).unwrap();
-    let mut running = Running::start_with(config, 16, |source| source.adopt(socket));
+    let mut running = Running::start_with(config, 16, |source| {
+        source.adopt(Adopted { socket, keeper: Keeper::Unit })
+    });
     assert!(running.up().await.starts_with(&address.to_string()));
     running.until("the frame sent before", |seen| seen.wire.frames_ok == 1).await;
     sender.send_to(&frame(1, 1), address).unwrap();
@@ -305,6 +312,59 @@ async fn an_adopted_socket_is_used_and_left_full() {
     let mut buffer = [0; 128];
     let (length, _) = heir.recv_from(&mut buffer).unwrap();
     assert_eq!(buffer[..length], frame(1, 1));
+}
+
+/// Nobody had asked for stamps when these came: each has one all the same, since another socket of
+/// the host has some, or is counted, and has the time of its reading.
+#[tokio::test]
+async fn what_waited_without_a_stamp_is_counted() {
+    let socket = UdpSocket::bind(LOOPBACK).unwrap();
+    let address = socket.local_addr().unwrap();
+    let sender = UdpSocket::bind(LOOPBACK).unwrap();
+    let waited = 5;
+    for sequence in 0..waited {
+        sender.send_to(&frame(sequence, 1), address).unwrap();
+    }
+    // They are older than the source by more than clocks differ.
+    thread::sleep(Duration::from_millis(50));
+    let adopted = Adopted { socket, keeper: Keeper::Unit };
+    let config = input(udp(address, RECEIVE_BUFFER_DEFAULT));
+    let mut running = Running::start_with(config, 16, |source| source.adopt(adopted));
+    let before_ns = running.line.now_ns();
+    running.until("what waited", |seen| seen.wire.frames_ok == u64::from(waited)).await;
+    let unknown = running.seen.heads.iter().filter(|head| before_ns <= head.arrived_ns).count();
+    assert_eq!(running.seen.transport.unstamped, unknown as u64);
+    // What comes later has a stamp, whatever it was that came before.
+    running.until("silence", |seen| before_ns + 150_000_000 < seen.now_ns).await;
+    for sequence in waited..2 * waited {
+        sender.send_to(&frame(sequence, 1), address).unwrap();
+    }
+    running.until("the rest", |seen| seen.wire.frames_ok == u64::from(2 * waited)).await;
+    let seen = running.stop().await;
+    assert_eq!(seen.transport.unstamped, unknown as u64);
+}
+
+/// The socket had `gro` in the life before, and has it no more.
+#[tokio::test]
+async fn trains_that_waited_are_taken_apart_and_none_come_later() {
+    let socket = UdpSocket::bind(LOOPBACK).unwrap();
+    let address = socket.local_addr().unwrap();
+    kernel::set_trains(socket.as_fd(), true).unwrap();
+    let kept = socket.try_clone().unwrap();
+    let sender = UdpSocket::bind(LOOPBACK).unwrap();
+    sender.connect(address).unwrap();
+    send_trains(&sender, 0..100);
+    let adopted = Adopted { socket, keeper: Keeper::Store };
+    let config = input(udp(address, RECEIVE_BUFFER_DEFAULT));
+    let mut running = Running::start_with(config, 16, |source| source.adopt(adopted));
+    running.until("the trains", |seen| seen.wire.frames_ok == 100).await;
+    let now_ns = running.seen.now_ns;
+    running.until("silence", |seen| now_ns + 150_000_000 < seen.now_ns).await;
+    assert!(!kernel::has_trains(kept.as_fd()));
+    send_trains(&sender, 100..200);
+    running.until("the rest", |seen| seen.wire.frames_ok == 200).await;
+    let seen = running.stop().await;
+    assert_eq!(seen.sequences(), (0..200).collect::<Vec<_>>());
 }
 
 #[tokio::test]

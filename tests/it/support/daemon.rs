@@ -1,11 +1,16 @@
 //! A daemon of one test: started, asked, stopped, and its books checked.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitStatus};
+use std::{
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    path::PathBuf,
+    process::{Command, ExitStatus},
+};
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{Client, assert_balanced, number};
+use super::{Client, Manager, assert_balanced, number};
 use crate::process::{Process, Scratch, look, stillwell};
 
 const CONFIG: &str = "config.toml";
@@ -27,21 +32,32 @@ impl Daemon {
 
     /// Starts it in a directory that is prepared, and waits until it answers.
     pub(crate) fn start_in(dir: Scratch, config: &str) -> Self {
-        let mut daemon = Self::spawn_in(dir, config, &[]);
-        let socket = daemon.socket();
-        daemon.process.wait_for("a daemon that serves", || Client::try_connect(&socket));
-        let sources = daemon.status()["sources"].as_array().map_or(0, Vec::len);
+        Self::spawn_in(dir, config, &[]).serving(config)
+    }
+
+    /// As [`Self::start_in`], with sockets that a service manager opened.
+    pub(crate) fn start_passing(fds: Vec<(String, OwnedFd)>, dir: Scratch, config: &str) -> Self {
+        let command = command(&dir, config, &[]);
+        Self { process: Process::start_passing(fds, &command, &dir), dir }.serving(config)
+    }
+
+    /// As [`Self::start_in`], by a service manager with a store.
+    pub(crate) fn start_by(manager: &Manager, dir: Scratch, config: &str) -> Self {
+        let process = manager.start(&mut command(&dir, config, &[]), &dir);
+        Self { process, dir }.serving(config)
+    }
+
+    fn serving(mut self, config: &str) -> Self {
+        let socket = self.socket();
+        self.process.wait_for("a daemon that serves", || Client::try_connect(&socket));
+        let sources = self.status()["sources"].as_array().map_or(0, Vec::len);
         assert_eq!(sources, config.matches("[[source]]").count(), "told from the first reply on");
-        daemon
+        self
     }
 
     /// Starts it and waits for nothing.
     pub(crate) fn spawn_in(dir: Scratch, config: &str, more: &[&str]) -> Self {
-        let config = dir.write(CONFIG, config);
-        let mut command = stillwell();
-        command.args(["run", "--config"]).arg(config);
-        command.arg("--socket").arg(dir.path(SOCKET)).args(more);
-        Self { process: Process::start(&mut command, &dir), dir }
+        Self { process: Process::start(&mut command(&dir, config, more), &dir), dir }
     }
 
     pub(crate) fn dir(&self) -> &Scratch {
@@ -144,6 +160,14 @@ impl Daemon {
         assert!(!dir.path(SOCKET).exists(), "the socket is removed: {log}");
         log
     }
+}
+
+fn command(dir: &Scratch, config: &str, more: &[&str]) -> Command {
+    let config = dir.write(CONFIG, config);
+    let mut command = stillwell();
+    command.args(["run", "--config"]).arg(config);
+    command.arg("--socket").arg(dir.path(SOCKET)).args(more);
+    command
 }
 
 pub(crate) fn is_up(source: &Value) -> bool {

@@ -3,7 +3,12 @@
 use std::{mem, sync::Arc};
 
 use crate::{
-    engine::{Batch, Link, batch::Transport, recycle::Spares, trace::Mark},
+    engine::{
+        Batch, Link,
+        batch::{SocketDrops, Transport},
+        recycle::Spares,
+        trace::Mark,
+    },
     limits::{SHED_HEADS_MAX, SPARE_BATCHES_MAX, TAP_MARKS_SHED_MAX},
     wire::{Decoder, FieldTable, Frames, WireTally},
 };
@@ -21,6 +26,7 @@ pub(super) struct Load {
     pub(super) shed_readings: u64,
     pub(super) wire: WireTally,
     pub(super) transport: Transport,
+    pub(super) drops: Option<SocketDrops>,
     /// Frames that are to be traced.
     pub(super) marks: Vec<Mark>,
     pub(super) link: Option<Link>,
@@ -39,6 +45,7 @@ impl Load {
             shed_readings: 0,
             wire: WireTally::default(),
             transport: Transport::default(),
+            drops: None,
             marks: Vec::new(),
             link: None,
             spares: Spares::new(SPARE_BATCHES_MAX),
@@ -48,6 +55,7 @@ impl Load {
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty()
             && self.link.is_none()
+            && self.drops.is_none()
             && self.wire == WireTally::default()
             && self.transport == Transport::default()
     }
@@ -84,6 +92,7 @@ impl Load {
             fields: Arc::<FieldTable>::clone(decoder.fields()),
             wire: mem::take(&mut self.wire),
             transport: mem::take(&mut self.transport),
+            drops: self.drops.take(),
             buffered: decoder.buffered() as u64,
             shed_readings: mem::take(&mut self.shed_readings),
             marks: mem::take(&mut self.marks),

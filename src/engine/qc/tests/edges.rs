@@ -186,6 +186,7 @@ fn words_of_devices_keep_their_places_among_readings() {
     checked.report = Some(Report {
         source: 0,
         ledger: Ledger::default(),
+        drops: None,
         link: None,
         first_arrival_ns: None,
         last_arrival_ns: None,

@@ -2,7 +2,7 @@
 
 use super::*;
 use stillwell::{
-    engine::{ChannelKey, Unknown, snapshot::ChannelView, summary::Summary},
+    engine::{ChannelKey, Unknown, batch::SocketDrops, snapshot::ChannelView, summary::Summary},
     wire::{DeviceClock, Frames, Head as FrameHead, Health, Sample, WireTally},
 };
 
@@ -98,6 +98,33 @@ fn a_window_that_reaches_over_an_outage_holds_what_came_before_and_after_it() {
     assert!(20 * SECOND < gap_ns && gap_ns < 31 * SECOND, "{gap_ns}");
     let short = summary(snapshot.channel(0), 0);
     assert_eq!((short.n, short.coverage), (100, Some(1.0)), "the outage is no part of it");
+}
+
+#[test]
+fn drops_at_a_socket_that_outlives_the_engine_are_counted_once() {
+    let plan = plan();
+    let at = |cookie, count| Some(SocketDrops { cookie, count });
+    let now_ns = BEGIN_NS + SECOND;
+    let tells = |drops| Batch { now_ns, drops, ..Batch::default() };
+    let mut engine = Engine::new(&plan, 1, usize::MAX);
+    let (sitting, given) = call();
+    engine.take(now_ns, Some(tells(at(5, 100))), None);
+    engine.take(now_ns, Some(tells(at(5, 130))), Some(sitting));
+    (0..3).for_each(|_| engine.idle());
+    let image = Arc::new(Image::open(image_of(given.try_recv().expect("given"))).expect("whole"));
+    // What came after the image is lost with the engine, and not with the counter.
+    engine.take(now_ns, Some(tells(at(5, 150))), None);
+    assert_eq!(engine.finish().total.transport.kernel_dropped, 150);
+    let dropped = |line_goes_on, drops| {
+        let terms = Terms { line_goes_on, ..terms(now_ns) };
+        let mut engine = Engine::resumed(&plan, &image, &terms, 1);
+        engine.take(now_ns, Some(tells(drops)), None);
+        engine.finish().total.transport.kernel_dropped
+    };
+    assert_eq!(dropped(true, None), 130, "no socket yet");
+    assert_eq!(dropped(true, at(5, 170)), 170, "the outage's are among them");
+    assert_eq!(dropped(true, at(6, 7)), 137, "another socket");
+    assert_eq!(dropped(false, at(5, 7)), 137, "another socket with the same number");
 }
 
 #[test]
