@@ -13,6 +13,7 @@ mod modbus;
 mod oracle;
 mod record;
 mod replay;
+mod sealed;
 mod serial;
 mod shards;
 mod shutdown;

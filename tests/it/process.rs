@@ -16,6 +16,8 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use stillwell::daemon::clock;
 
+use crate::support::seal;
+
 /// What takes this long never comes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -185,7 +187,8 @@ impl Drop for Process {
 
 /// The daemon and client, with nothing on its standard input.
 pub(crate) fn stillwell() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stillwell"));
+    let binary = Path::new(env!("CARGO_BIN_EXE_stillwell"));
+    let mut command = seal::every_daemon(binary).unwrap_or_else(|| Command::new(binary));
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command
 }

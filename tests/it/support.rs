@@ -14,6 +14,7 @@ mod modbus;
 mod played;
 mod pty;
 mod random;
+pub(crate) mod seal;
 mod simulator;
 mod sums;
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 use stillwell::{
     config::{self, InputKind},
     daemon::{clock, server::listen::INHERITED_NAME, state::line::BOOT_ID_VARIABLE},
-    limits::SOURCES_MAX,
+    limits::{RECEIVE_BUFFER_DEFAULT, SOURCES_MAX},
 };
 
 use crate::process::{
@@ -284,6 +284,10 @@ fn the_units_fit_the_daemon_and_its_configuration() {
     let in_unit: Vec<_> = udp.lines().filter(|l| l.starts_with("ListenDatagram=")).collect();
     assert_eq!(in_unit, listens);
     has(&udp, "Timestamping=ns");
+    let limit = read("stillwell.sysctl");
+    let limit = limit.lines().find_map(|line| line.strip_prefix("net.core.rmem_max = "));
+    let limit = limit.and_then(|bytes| bytes.parse().ok()).expect("a number of bytes");
+    assert!(RECEIVE_BUFFER_DEFAULT <= limit, "there is room for what a source asks for");
     let service = read("stillwell.service");
     has(&service, &format!("Environment={BOOT_ID_VARIABLE}=%b"));
     // One image and another while it is replaced, under either name.

@@ -16,6 +16,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, os::fd::AsFd, pin::pin};
 
+use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::{io::Interest, net::UdpSocket, time::sleep_until};
 
@@ -493,6 +494,11 @@ fn bind_failure(listen: SocketAddr, error: &io::Error) -> String {
         }
         io::ErrorKind::PermissionDenied => {
             "permission denied; ports below 1024 need CAP_NET_BIND_SERVICE, or a socket unit"
+                .to_owned()
+        }
+        _ if error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error()) => {
+            "this process may have no such socket; for a sealed service stillwell-udp.socket opens \
+             it, or self-bound.conf unseals it"
                 .to_owned()
         }
         _ => error.to_string(),

@@ -47,6 +47,11 @@ impl Daemon {
         Self { process, dir }.serving(config)
     }
 
+    /// One that was started otherwise, once it answers.
+    pub(crate) fn of(process: Process, dir: Scratch, config: &str) -> Self {
+        Self { process, dir }.serving(config)
+    }
+
     fn serving(mut self, config: &str) -> Self {
         let socket = self.socket();
         self.process.wait_for("a daemon that serves", || Client::try_connect(&socket));

@@ -1,9 +1,13 @@
 //! A service manager: what a daemon is passed at its start, and told to keep.
 
 use std::{
+    fs::{self, Permissions},
     io::IoSliceMut,
     mem::MaybeUninit,
-    os::{fd::OwnedFd, unix::net::UnixDatagram},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::PermissionsExt as _, net::UnixDatagram},
+    },
     process::Command,
     sync::{Arc, Mutex},
     thread,
@@ -24,6 +28,8 @@ impl Manager {
     pub(crate) fn new() -> Self {
         let scratch = Scratch::new();
         let socket = UnixDatagram::bind(scratch.path("notify")).expect("binds");
+        // Whoever the service runs as may tell.
+        fs::set_permissions(scratch.path("notify"), Permissions::from_mode(0o777)).expect("ours");
         let store = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&store);
         // It ends with the process of the tests.
@@ -62,8 +68,24 @@ impl Manager {
 
     /// Starts a daemon, and gives it back what was kept.
     pub(crate) fn start(&self, command: &mut Command, scratch: &Scratch) -> Process {
+        self.start_passing(Vec::new(), command, scratch)
+    }
+
+    /// As [`Self::start`], with sockets of units too.
+    pub(crate) fn start_passing(
+        &self,
+        mut fds: Vec<(String, OwnedFd)>,
+        command: &mut Command,
+        scratch: &Scratch,
+    ) -> Process {
+        fds.extend(self.kept());
         command.env("NOTIFY_SOCKET", self.scratch.path("notify"));
-        Process::start_passing(self.kept(), command, scratch)
+        Process::start_passing(fds, command, scratch)
+    }
+
+    /// Where it is to be told.
+    pub(crate) fn dir(&self) -> &Scratch {
+        &self.scratch
     }
 }
 
