@@ -9,14 +9,15 @@
 #![allow(unsafe_code)]
 
 mod local;
+mod options;
 mod readable;
 mod receive;
 mod tty;
 
 pub use local::{WallClock, inherited, unsent_bytes, wall_clock};
-pub use readable::Readable;
-pub use receive::{
-    Datagram, ReceiveBatch, enable_timestamps, force_receive_buffer, has_timestamps, has_trains,
-    set_trains, socket_drops,
+pub use options::{
+    enable_timestamps, force_receive_buffer, has_timestamps, has_trains, set_trains, socket_drops,
 };
+pub use readable::Readable;
+pub use receive::{Datagram, ReceiveBatch};
 pub use tty::{line_errors, set_low_latency, set_rs485};
