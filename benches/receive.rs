@@ -116,7 +116,7 @@ impl Way {
         }
         let waiting = (buffer.recv_buffer_size()? / WAITING_BYTES) as u64;
         if gro {
-            kernel::enable_trains(socket.as_fd())?;
+            kernel::set_trains(socket.as_fd(), true)?;
         }
         if Depth::Stamped <= depth {
             kernel::enable_timestamps(socket.as_fd())?;

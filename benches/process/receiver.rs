@@ -272,7 +272,7 @@ pub(crate) fn discard(gro: bool) -> io::Result<()> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     kernel::force_receive_buffer(socket.as_fd(), RECEIVE_BUFFER_DEFAULT)?;
     if gro {
-        kernel::enable_trains(socket.as_fd())?;
+        kernel::set_trains(socket.as_fd(), true)?;
     }
     writeln!(io::stdout(), "{}", socket.local_addr()?)?;
     let count = Arc::new(AtomicU64::new(0));

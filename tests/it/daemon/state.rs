@@ -249,8 +249,8 @@ fn a_killed_service_goes_on_from_the_memory_that_its_manager_keeps() {
         daemon.end(Signal::KILL);
         // One is kept at a time, but for the moment in which it is replaced.
         let images = || manager.kept().into_iter().filter(|(name, _)| name.starts_with("state-"));
-        let kept = wait_for("one image", || (images().count() == 1).then(images));
-        let mut image = File::from(kept.last().expect("one").1);
+        let mut kept = wait_for("one image", || (images().count() == 1).then(images));
+        let mut image = File::from(kept.next().expect("one").1);
         let mut magic = [0; 8];
         image.rewind().expect("memory");
         image.read_exact(&mut magic).expect("as long");
