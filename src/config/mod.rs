@@ -16,6 +16,7 @@ use self::{
 };
 use crate::{limits::CONFIG_BYTES_MAX, simulate::Scenario};
 
+pub mod change;
 pub mod model;
 pub mod report;
 

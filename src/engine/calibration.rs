@@ -89,6 +89,23 @@ impl Calibration {
         eras.iter().filter_map(|era| Some(era.junction_channel()?.0))
     }
 
+    /// The same with the numbers from 0 in place of those of the channels that are its cold
+    /// junctions, which [`Self::junctions`] gives in this order: numbers change with the plan.
+    #[must_use]
+    pub fn with_junctions_renumbered(&self) -> Self {
+        let Self::Eras(eras) = self else { return self.clone() };
+        let mut all = eras.0.to_vec();
+        let chains = all.iter_mut().flat_map(|era| era.chain.iter_mut());
+        let junctions = chains.filter_map(|transfer| match transfer {
+            Transfer::Thermocouple { junction: Junction::Channel { channel, .. }, .. } => {
+                Some(channel)
+            }
+            _ => None,
+        });
+        (0..).zip(junctions).for_each(|(number, channel)| *channel = number);
+        Self::Eras(Arc::new(Eras::new(all)))
+    }
+
     fn era_at(&self, at_ns: i64) -> Option<&Era> {
         match self {
             Self::Linear(_) => None,

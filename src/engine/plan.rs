@@ -33,6 +33,14 @@ impl Plan {
         all.chain(self.patterns().map(|pattern| &pattern.rules))
     }
 
+    /// The ids of the channels that a channel's calibration takes as cold junctions.
+    #[must_use]
+    pub fn junctions_of(&self, channel: &ChannelPlan) -> Vec<Arc<str>> {
+        let numbers = channel.calibration.junctions();
+        let found = numbers.filter_map(|number| self.channels.get(number as usize));
+        found.map(|channel| Arc::clone(&channel.id)).collect()
+    }
+
     fn patterns(&self) -> impl Iterator<Item = &PatternPlan> {
         self.sources.iter().flat_map(|source| &source.patterns)
     }

@@ -12,7 +12,11 @@ use std::{
     sync::Arc,
 };
 
-use crate::engine::{plan::ChannelPlan, rules::Rules, statistics::Statistics};
+use crate::engine::{
+    plan::{ChannelPlan, Plan},
+    rules::Rules,
+    statistics::Statistics,
+};
 
 /// Fowler, Noll and Vo, 64 bits, variant 1a.
 #[derive(Debug)]
@@ -45,16 +49,23 @@ pub fn of(channel: &ChannelPlan, source: &str, junctions: &[Arc<str>]) -> u64 {
     let ChannelPlan { key, unit, calibration, conversion, rules, .. } = channel;
     let mut hash = Hash::NEW;
     hash.add(&(source, key, unit, junctions));
-    hash.add(&(calibration, conversion));
+    hash.add(&(calibration.with_junctions_renumbered(), conversion));
     let Rules { pane_ns, lateness_ns, future_ns, windows, exact, .. } = rules;
     hash.add(&(pane_ns, lateness_ns, future_ns, windows, exact));
     let Rules { percentiles, figures, resolution, .. } = rules;
     hash.add(&(percentiles.is_empty(), figures, resolution));
-    let Statistics { kind, course, max_hold_ns, trust, ewma_ns, .. } = &rules.statistics;
+    let Statistics { kind, course, trust, ewma_ns, .. } = &rules.statistics;
+    let max_hold_ns = if rules.statistics.is_kept() { rules.statistics.max_hold_ns } else { 0 };
     hash.add(&(kind, course, max_hold_ns, trust, ewma_ns));
     let Statistics { allan, gust_ns, speed, .. } = &rules.statistics;
     hash.add(&(allan, gust_ns, speed));
     hash.0
+}
+
+/// What a channel of a plan is made under.
+#[must_use]
+pub fn in_plan(plan: &Plan, channel: &ChannelPlan) -> u64 {
+    of(channel, &plan.sources[channel.source].name, &plan.junctions_of(channel))
 }
 
 /// What the tests of a channel are.
