@@ -19,13 +19,13 @@ use stillwell::{
     daemon::{
         clock::{Clocks, Line},
         kernel::{self, ReceiveBatch},
-        source::outlet::{Outlet, OutletParts},
+        source::outlet::{Outlet, OutletParts, Switch},
         tap::{Junction, Tap},
     },
     engine::{Batch, Input, normalize::Normalize, rolling::Rolling, validate::Validate},
     limits::{MS, RECEIVE_BUFFER_DEFAULT},
     scan::Step,
-    wire::{Decoder, decode::Framing},
+    wire::decode::Framing,
 };
 use tokio::sync::mpsc;
 
@@ -128,7 +128,9 @@ impl Way {
             index: 0,
             batches,
             on_full: OnFull::Wait,
-            decoder: Decoder::new(&inputs[0].format, Framing::Datagram),
+            format: inputs[0].format.clone(),
+            framing: Framing::Datagram,
+            switch: Switch::default(),
             tap: Tap::new(Arc::new(Junction::new("load".into())), Framing::Datagram),
         };
         Ok(Self {

@@ -386,6 +386,8 @@ pub const REPLAY_BLOCK_BYTES: usize = 64 * 1_024;
 pub const REPLAY_BLOCKS_AHEAD: usize = 4;
 /// Longest chunk of a replayed file without stamps; a longer line or frame is fed in pieces.
 pub const REPLAY_CHUNK_BYTES_MAX: usize = 16 * 1_024;
+/// At a reload a source has this long to turn to the new engine; else it begins anew.
+pub const SWITCH_NS: i64 = 2 * SECOND;
 /// A source that has ended waits this long for room for its last batch.
 pub const OUTLET_CLOSE_NS: i64 = SHUTDOWN_NS / 2;
 /// A whole shutdown, from the signal to the end of the process.

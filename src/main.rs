@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use stillwell::{
     client,
-    config::{self, Config, Loaded},
+    config::{self, Config, Loaded, change::Change},
     daemon::{
         run::{Daemon, RunError},
         server::Endpoint,
@@ -73,6 +73,9 @@ struct CheckArgs {
     /// Configuration file
     #[arg(value_name = "FILE", default_value = "/etc/stillwell/config.toml")]
     config: PathBuf,
+    /// Say what it changes of this one instead, as a reload would
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -180,12 +183,17 @@ fn socket_path(chosen: Option<PathBuf>) -> SocketPath {
 }
 
 fn check(args: &CheckArgs) -> u8 {
-    match config::load(&args.config) {
-        Ok(Loaded { config, warnings }) => {
+    let told = config::load(&args.config).and_then(|Loaded { config, warnings }| {
+        let _ = write!(io::stderr(), "{}", warnings.render(color()));
+        let Some(old) = &args.against else {
             let socket = socket_path(config.daemon.socket.clone());
-            let report = config::report::report(&config, socket.path());
-            let _ = write!(io::stderr(), "{}", warnings.render(color()));
-            let written = io::stdout().write_all(report.as_bytes());
+            return Ok(config::report::report(&config, socket.path()));
+        };
+        Ok(Change::between(&config::load(old)?.config, &config).to_string())
+    });
+    match told {
+        Ok(told) => {
+            let written = io::stdout().write_all(told.as_bytes());
             written.map_or_else(|error| complain(&error, IO), |()| 0)
         }
         Err(errors) => {

@@ -30,9 +30,17 @@ struct Page {
     shards: Vec<ShardQueue>,
     percentiles: Option<Percentiles>,
     state: Option<State>,
+    reload: Option<Reload>,
     clients: Clients,
     latency: BTreeMap<String, Quantiles>,
     sources: Vec<Source>,
+}
+
+/// What came of the last reload.
+#[derive(Debug, Deserialize)]
+struct Reload {
+    time: String,
+    refused: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -228,6 +236,9 @@ fn summary(page: &Page) -> Vec<String> {
     )];
     if let Some(why) = &page.degraded {
         lines.push(format!("DEGRADED: {why}"));
+    }
+    if let Some(Reload { time, refused: Some(why), .. }) = &page.reload {
+        lines.push(format!("RELOAD REFUSED at {time}: {why}"));
     }
     let total = &page.total;
     lines.push(account("frames  ", total.frames_in, total.frames_ok, &total.frames_refused));

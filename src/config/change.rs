@@ -137,7 +137,7 @@ impl Change {
             let n = self.sources.iter().filter(|(_, other)| *other == fate).count();
             parts.extend((0 < n).then(|| format!("{n} {words}")));
         }
-        let sources = listed(parts);
+        let sources = listed(&parts);
         let parts = [
             (self.count(|fate| matches!(fate, ChannelFate::Kept)), "kept"),
             (self.count(|fate| matches!(fate, ChannelFate::Adjusted(_))), "adjusted"),
@@ -146,7 +146,8 @@ impl Change {
             (self.count(|fate| matches!(fate, ChannelFate::Removed)), "removed"),
         ];
         let parts = parts.into_iter().filter(|(n, _)| 0 < *n);
-        let channels = listed(parts.map(|(n, words)| format!("{n} {words}")).collect());
+        let parts: Vec<String> = parts.map(|(n, words)| format!("{n} {words}")).collect();
+        let channels = listed(&parts);
         format!("sources: {sources}; channels: {channels}")
     }
 }
@@ -198,11 +199,17 @@ impl fmt::Display for ChannelFate {
     }
 }
 
-fn listed(parts: Vec<String>) -> String {
+fn listed(parts: &[String]) -> String {
     if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }
 
 impl SourceFate {
+    /// Whether the source that runs goes on.
+    #[must_use]
+    pub fn reads_on(self) -> bool {
+        matches!(self, Self::Kept | Self::Redecoded)
+    }
+
     /// What becomes of an input of which there is one of the same name.
     #[must_use]
     pub fn of(old: &InputConfig, new: &InputConfig) -> Self {

@@ -12,6 +12,7 @@
 use std::{
     net::{SocketAddr, UdpSocket},
     os::fd::OwnedFd,
+    sync::Arc,
 };
 
 use socket2::{SockRef, Type};
@@ -94,6 +95,19 @@ impl Inherited {
             }
         }
         Self { sockets }
+    }
+
+    /// Sockets of sources that have ended, by the names of these: the next may have them.
+    #[must_use]
+    pub fn left(sockets: Vec<(Arc<str>, Adopted)>) -> Self {
+        let left = |(source, Adopted { socket, keeper }): (Arc<str>, Adopted)| {
+            let name = match keeper {
+                Keeper::Unit => source.to_string(),
+                Keeper::Store | Keeper::Nobody => store_name(&source),
+            };
+            Some(Inheritance { name, address: socket.local_addr().ok()?, socket })
+        };
+        Self { sockets: sockets.into_iter().filter_map(left).collect() }
     }
 
     /// The socket of this input: the one that is bound where it listens, under whatever name; else

@@ -1,6 +1,8 @@
 //! The shell: sockets, signals, files, threads and the clock.
 
 pub mod run;
+pub mod reload;
+pub mod path;
 pub mod ingest;
 pub mod source;
 pub mod tap;

@@ -19,6 +19,14 @@ pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
+/// The configuration is being read anew; followed by [`ready`].
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => warn!(%error, "The service manager cannot be told of the reload."),
+    }
+}
+
 /// The daemon is ending.
 pub fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("stopping: the sources drain")]);

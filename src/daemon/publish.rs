@@ -117,6 +117,16 @@ impl Publisher {
         (Self { latest, queue: queue.downgrade(), vitals }, seen)
     }
 
+    /// Watches another queue from now on, that of the next pipeline.
+    #[must_use]
+    pub fn of_queue(mut self, queue: mpsc::WeakSender<Batch>) -> Self {
+        if let Some(queue) = queue.upgrade() {
+            self.vitals.queue.max.store(queue.max_capacity() as u64, Relaxed);
+        }
+        self.queue = queue;
+        self
+    }
+
     /// What to call when the engine takes a batch: notes that it lives, and how many wait behind.
     pub fn turns(&self) -> impl FnMut() + 'static {
         let (queue, vitals) = (self.queue.clone(), Arc::clone(&self.vitals));

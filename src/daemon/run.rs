@@ -17,9 +17,7 @@ use std::{
     time::Duration,
 };
 
-use futures::stream::FuturesUnordered;
 use tokio::{
-    runtime,
     sync::{oneshot, watch},
     task::LocalSet,
     time::timeout_at,
@@ -28,22 +26,22 @@ use tokio_stream::StreamExt as _;
 use tracing::{error, info, warn};
 
 use super::{
-    clock,
-    ingest::Ingest,
+    clock::{self, Line},
+    ingest::goes_on_anew,
     inherited::Inherited,
     notify,
-    pipeline::{self, Aim},
-    publish::{Publisher, Vitals},
+    path::{PathError, Surroundings, Threads, runtime},
+    publish::Vitals,
+    reload::{self, Running},
     server::{About, Drained, Endpoint, ListenError, Server},
-    shards,
-    signal::Shutdown,
+    signal::{Hangup, Shutdown},
     state::{self, Start, standing::Standing},
     tap::Taps,
 };
 use crate::{
-    config::{Config, InputConfig, InputKind},
-    engine::{Link, Snapshot, desk::Desk, validate::GoesOn},
-    limits::{READY_NS, SHUTDOWN_NS},
+    config::Config,
+    engine::{Link, Snapshot},
+    limits::{MS, READY_NS, SHUTDOWN_NS},
 };
 
 /// What to run.
@@ -117,23 +115,24 @@ impl RunError {
     }
 }
 
-/// The threads beside the server, as seen from it.
-struct Threads {
-    stop: watch::Sender<bool>,
-    ingest: oneshot::Receiver<Vec<Arc<str>>>,
-    engine: oneshot::Receiver<()>,
-    shards: FuturesUnordered<oneshot::Receiver<()>>,
-    keeper: FuturesUnordered<oneshot::Receiver<()>>,
-    latest: watch::Receiver<Arc<Snapshot>>,
+impl From<PathError> for RunError {
+    fn from(error: PathError) -> Self {
+        match error {
+            PathError::System(step, error) => Self::System { step, error },
+            PathError::Broken(part) => Self::Broken { part },
+        }
+    }
 }
 
 impl Daemon {
-    /// Runs until SIGINT or SIGTERM, and then to the end of the input.
+    /// Runs until SIGINT or SIGTERM, and then to the end of the input; reads its configuration anew
+    /// at SIGHUP.
     ///
     /// # Errors
     /// If the system refuses what every daemon needs, or the end is not reached in time.
     pub fn run(self) -> Result<(), RunError> {
-        let runtime = runtime("build the server's runtime")?;
+        let step = "build the server's runtime";
+        let runtime = runtime().map_err(|error| RunError::System { step, error })?;
         LocalSet::new().block_on(&runtime, self.serve())
     }
 
@@ -141,27 +140,36 @@ impl Daemon {
         let Self { config, config_path, degraded, endpoint } = self;
         let system = |step| move |error| RunError::System { step, error };
         let mut signals = Shutdown::catch().map_err(system("catch signals"))?;
-        let vitals = Arc::new(Vitals::new(config.daemon.shards));
+        let hangup = Hangup::catch().map_err(system("catch signals"))?;
         let is_degraded = degraded.is_some();
         let start = begin(&config, is_degraded);
         // Without its inputs it leaves their sockets to the start that will have them.
         let inherited = if is_degraded { Inherited::default() } else { Inherited::take() };
         let (line, standing) = (start.line, Arc::clone(&start.standing));
         let names = config.inputs.iter().map(|input| Arc::clone(&input.name));
-        let taps = Arc::new(Taps::new(names));
-        let desk = Arc::new(Desk::default());
+        let surroundings = Surroundings {
+            vitals: Arc::new(Vitals::new(config.daemon.shards)),
+            taps: Arc::new(Taps::new(names)),
+            desk: Arc::default(),
+            line,
+            epoch: start.epoch,
+        };
+        let Surroundings { vitals, taps, desk, .. } = surroundings.clone();
+        let reloads = Arc::<reload::Standing>::default();
         let about = About {
             degraded,
-            config: config_path,
+            config: config_path.clone(),
             vitals: Arc::clone(&vitals),
-            taps: Arc::clone(&taps),
-            desk: Arc::clone(&desk),
+            taps,
+            desk,
             state: Arc::clone(&standing),
+            reloads: Arc::clone(&reloads),
         };
         say_where(&endpoint);
+        say_cores(config.daemon.shards);
         let inputs = config.inputs.len();
-        let publish_ns = config.daemon.publish_ns;
-        let mut threads = start_threads((config, inherited), start, &vitals, taps, desk)?;
+        let running = Running { config: config.clone(), path: config_path };
+        let threads = Threads::start(config, inherited, start, surroundings)?;
         let latest = threads.latest.clone();
         let (end_serving, serving_ends) = oneshot::channel();
         let mut first = latest.clone();
@@ -173,9 +181,10 @@ impl Daemon {
         };
         let mut server = pin!(server);
         let ready = ready(latest, inputs, is_degraded, standing);
-        let watchdog = notify::watchdog(Arc::clone(&vitals), publish_ns);
-        live(&mut signals, &mut threads, server.as_mut(), watchdog, ready).await?;
+        let mut living = Living { running, threads, hangup, reloads, line, is_degraded };
+        living.live(&mut signals, server.as_mut(), &vitals, ready).await?;
         notify::stopping();
+        let Living { threads, .. } = living;
         threads.stop.send_replace(true);
         wind_down(&mut signals, threads, server, end_serving).await?;
         info!(published = vitals.published.load(Relaxed), "Stopped.");
@@ -183,39 +192,123 @@ impl Daemon {
     }
 }
 
-/// Goes on until a signal; what ends before that is a defect.
-async fn live(
-    signals: &mut Shutdown,
-    threads: &mut Threads,
-    mut server: Pin<&mut impl Future<Output = io::Result<Drained>>>,
-    watchdog: impl Future<Output = ()>,
-    ready: impl Future<Output = ()>,
-) -> Result<(), RunError> {
-    let (mut watchdog, mut ready) = (pin!(watchdog), pin!(ready));
-    let mut announced = false;
-    loop {
-        let event = tokio::select! {
-            name = signals.wait() => Event::Signal(name),
-            () = &mut ready, if !announced => Event::Ready,
-            ended = &mut server => Event::ServerEnded(ended.err()),
-            _ = &mut threads.ingest => Event::Broken("ingest thread"),
-            _ = &mut threads.engine => Event::Broken("engine thread"),
-            Some(_) = threads.shards.next() => Event::Broken("thread of a shard"),
-            Some(_) = threads.keeper.next() => Event::Broken("thread that keeps the state"),
-            () = &mut watchdog => Event::Broken("watchdog"),
-        };
-        match event {
-            Event::Ready => announced = true,
-            Event::Signal(name) => {
-                info!(signal = name, "Stopping: the sources drain.");
-                return Ok(());
+/// A daemon that is up.
+struct Living {
+    running: Running,
+    threads: Threads,
+    hangup: Hangup,
+    reloads: Arc<reload::Standing>,
+    line: Line,
+    is_degraded: bool,
+}
+
+impl Living {
+    /// Goes on until a signal; what ends before that is a defect.
+    async fn live(
+        &mut self,
+        signals: &mut Shutdown,
+        mut server: Pin<&mut impl Future<Output = io::Result<Drained>>>,
+        vitals: &Arc<Vitals>,
+        ready: impl Future<Output = ()>,
+    ) -> Result<(), RunError> {
+        let pings =
+            |config: &Config| notify::watchdog(Arc::clone(vitals), config.daemon.publish_ns);
+        let (mut watchdog, mut ready) = (pin!(pings(&self.running.config)), pin!(ready));
+        let mut announced = false;
+        loop {
+            let Self { hangup, threads, .. } = self;
+            let Threads { ingest, engine, shards, keeper, .. } = threads;
+            let event = tokio::select! {
+                name = signals.wait() => Event::Stop(name),
+                () = hangup.wait() => Event::Reload,
+                () = &mut ready, if !announced => Event::Ready,
+                ended = &mut server => Event::ServerEnded(ended.err()),
+                _ = ingest => Event::Broken("ingest thread"),
+                _ = engine => Event::Broken("engine thread"),
+                Some(_) = shards.next() => Event::Broken("thread of a shard"),
+                Some(_) = keeper.next() => Event::Broken("thread that keeps the state"),
+                () = &mut watchdog => Event::Broken("watchdog"),
+            };
+            match event {
+                Event::Ready => announced = true,
+                Event::Stop(name) => {
+                    info!(signal = name, "Stopping: the sources drain.");
+                    return Ok(());
+                }
+                Event::Reload => {
+                    if self.reload(server.as_mut()).await? == Reloaded::StartsAnew {
+                        return Ok(());
+                    }
+                    watchdog.set(pings(&self.running.config));
+                }
+                Event::ServerEnded(error) => return Err(server_ended(error)),
+                Event::Broken(part) => return Err(RunError::Broken { part }),
             }
-            Event::ServerEnded(Some(error)) => {
-                return Err(RunError::System { step: "serve the query socket", error });
-            }
-            Event::ServerEnded(None) => return Err(RunError::Broken { part: "server" }),
-            Event::Broken(part) => return Err(RunError::Broken { part }),
         }
+    }
+
+    /// Reads the configuration anew, and turns to it if it is good. Who asks meanwhile is answered.
+    async fn reload(
+        &mut self,
+        server: Pin<&mut impl Future<Output = io::Result<Drained>>>,
+    ) -> Result<Reloaded, RunError> {
+        notify::reloading();
+        let asked_ns = self.line.now_ns();
+        let (config, change) = match self.running.read() {
+            Ok(read) => read,
+            Err(why) => {
+                notify::ready("The new configuration has errors and was not taken.");
+                self.reloads.note(asked_ns, Err(why));
+                return Ok(Reloaded::Stays);
+            }
+        };
+        if self.is_degraded {
+            return Ok(self.leave_degraded());
+        }
+        reload::say(&change);
+        if !change.is_none() {
+            let turning =
+                timeout_at(clock::deadline_in(SHUTDOWN_NS), self.threads.turn(config.clone()));
+            tokio::select! {
+                turned = turning => match turned {
+                    Ok(turned) => turned?,
+                    Err(_) => return Err(RunError::Unfinished { parts: vec!["reload"] }),
+                },
+                ended = server => return Err(server_ended(ended.err())),
+            }
+            self.running.config = config;
+        }
+        let took_ms = (self.line.now_ns() - asked_ns) / MS;
+        info!(took_ms, "The configuration is in force.");
+        notify::ready("Reloaded.");
+        self.reloads.note(asked_ns, Ok(change.summary()));
+        Ok(Reloaded::Stays)
+    }
+
+    /// A daemon without inputs has left state and sockets to the start that has them.
+    fn leave_degraded(&self) -> Reloaded {
+        if notify::is_heard() {
+            info!("The configuration is good now: this process ends, to be started anew with it.");
+            return Reloaded::StartsAnew;
+        }
+        info!("The configuration is good now: start the daemon again.");
+        Reloaded::Stays
+    }
+}
+
+/// What a reload leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reloaded {
+    /// The process goes on.
+    Stays,
+    /// It ends, and the service manager starts another.
+    StartsAnew,
+}
+
+fn server_ended(error: Option<io::Error>) -> RunError {
+    match error {
+        Some(error) => RunError::System { step: "serve the query socket", error },
+        None => RunError::Broken { part: "server" },
     }
 }
 
@@ -260,7 +353,8 @@ async fn wind_down(
 }
 
 enum Event {
-    Signal(&'static str),
+    Stop(&'static str),
+    Reload,
     Ready,
     ServerEnded(Option<io::Error>),
     Broken(&'static str),
@@ -268,72 +362,9 @@ enum Event {
 
 /// Looks for the state that was kept, and begins to keep it.
 fn begin(config: &Config, degraded: bool) -> Start {
-    let goes_on = |input: &InputConfig| match input.kind {
-        InputKind::Udp(_) | InputKind::Serial(_) | InputKind::Modbus(_) => GoesOn::All,
-        InputKind::Simulator(_) => GoesOn::AllButDevices,
-        InputKind::Replay(_) => GoesOn::Ledger,
-    };
-    let sources = config.inputs.iter().map(goes_on).collect();
+    let sources = config.inputs.iter().map(goes_on_anew).collect();
     let directory = config.daemon.state_dir.clone().or_else(state::directory_of_service);
     state::begin(directory, config.daemon.state_every_ns, sources, degraded)
-}
-
-/// Starts the sources, the engine and its shards, each on a thread and a runtime of its own.
-fn start_threads(
-    (config, inherited): (Config, Inherited),
-    start: Start,
-    vitals: &Arc<Vitals>,
-    taps: Arc<Taps>,
-    desk: Arc<Desk>,
-) -> Result<Threads, RunError> {
-    let Config { daemon, plan, inputs } = config;
-    let (batches, queue) = tokio::sync::mpsc::channel(daemon.queue_batches);
-    let (publisher, latest) = Publisher::new(&batches, Arc::clone(vitals));
-    let (stop, stopped) = watch::channel(false);
-    let publish_ns = daemon.publish_ns;
-    let Start { line, epoch, image: kept, calls, keeper, .. } = start;
-    let taps_too = Arc::clone(&taps);
-    let aim = Aim { plan, publish_ns, epoch, line, taps: taps_too, desk, kept, calls };
-    say_cores(daemon.shards);
-    let (ends, each) = shards::open(vitals);
-    let ends = (!each.is_empty()).then_some(ends);
-    let shards = each
-        .into_iter()
-        .map(|shard| start_thread("shard", move || shard.run()))
-        .collect::<Result<_, _>>()?;
-    let engine = start_thread("engine", move || pipeline::run(queue, aim, ends, publisher))?;
-    let ingest = Ingest { inputs, inherited, line, batches, vitals: Arc::clone(vitals), taps };
-    let ingest = start_thread("ingest", move || ingest.run(stopped))?;
-    let keeper = keeper.into_iter().collect();
-    Ok(Threads { stop, ingest, engine, shards, keeper, latest })
-}
-
-/// Runs a future on a new thread, which tells its outcome.
-fn start_thread<T, F>(
-    name: &'static str,
-    future: impl FnOnce() -> F + Send + 'static,
-) -> Result<oneshot::Receiver<T>, RunError>
-where
-    T: Send + 'static,
-    F: Future<Output = T>,
-{
-    let runtime = runtime("build a runtime")?;
-    let (ended, outcome) = oneshot::channel();
-    let body = move || {
-        let result = LocalSet::new().block_on(&runtime, future());
-        // Nobody waits any more once the shutdown was cut off.
-        let _ = ended.send(result);
-    };
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(body)
-        .map_err(|error| RunError::System { step: "start a thread", error })?;
-    Ok(outcome)
-}
-
-fn runtime(step: &'static str) -> Result<runtime::Runtime, RunError> {
-    let built = runtime::Builder::new_current_thread().enable_all().build();
-    built.map_err(|error| RunError::System { step, error })
 }
 
 /// Tells the service manager when every input was attempted, or when that takes too long: a port

@@ -1,4 +1,4 @@
-//! The signals that end the daemon.
+//! The signals that the daemon hears.
 
 use std::io;
 
@@ -29,5 +29,25 @@ impl Shutdown {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
         }
+    }
+}
+
+/// SIGHUP, by which a daemon is asked to read its configuration anew, caught from the moment this
+/// is made.
+#[derive(Debug)]
+pub struct Hangup(Signal);
+
+impl Hangup {
+    /// Catches the signal.
+    ///
+    /// # Errors
+    /// If the handler cannot be installed.
+    pub fn catch() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Waits for it. Safe to cancel.
+    pub async fn wait(&mut self) {
+        self.0.recv().await;
     }
 }

@@ -102,6 +102,8 @@ impl Desk {
     /// The engine's side.
     #[must_use]
     pub fn attend(self: Arc<Self>) -> Attendant {
+        // After a reload it is another engine's.
+        self.is_closed.store(false, Relaxed);
         Attendant { desk: self }
     }
 }

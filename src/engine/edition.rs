@@ -80,6 +80,12 @@ impl Editor {
         Self { desk: Some(desk), ..self }
     }
 
+    /// Going on after the publication with this number.
+    #[must_use]
+    pub fn after(self, seq: u64) -> Self {
+        Self { seq, ..self }
+    }
+
     /// Enters what a batch brought, and says when its frames arrived: near enough for an age, as
     /// the frames of a batch are a moment apart.
     pub fn enter(&mut self, checked: &mut Checked) -> i64 {

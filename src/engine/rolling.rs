@@ -43,6 +43,12 @@ impl Rolling {
         }
     }
 
+    /// Going on after the publication with this number.
+    #[must_use]
+    pub fn after(self, seq: u64) -> Self {
+        Self { editor: self.editor.after(seq), ..self }
+    }
+
     /// With questions that are asked at this desk.
     #[must_use]
     pub fn at(self, desk: Attendant) -> Self {

@@ -7,7 +7,7 @@ use futures::executor::block_on;
 use stillwell::{
     config::model::OnFull,
     daemon::{
-        source::outlet::{Outlet, OutletParts},
+        source::outlet::{Outlet, OutletParts, Switch},
         tap::{Junction, Tap},
     },
     engine::{
@@ -144,7 +144,9 @@ impl Path {
                 index: 0,
                 batches,
                 on_full: OnFull::Count,
-                decoder: Decoder::new(&Format::Native, Framing::Datagram),
+                format: Format::Native,
+                framing: Framing::Datagram,
+                switch: Switch::default(),
                 tap: Tap::new(Arc::new(Junction::new("test".into())), Framing::Datagram),
             }),
             queue,

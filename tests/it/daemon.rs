@@ -12,6 +12,7 @@ mod ledger;
 mod modbus;
 mod oracle;
 mod record;
+mod reload;
 mod replay;
 mod sealed;
 mod serial;

@@ -80,9 +80,10 @@ impl Running {
         let line = Line::anchored();
         let source = adapt(Source::new(0, input, line, sender));
         let mut task = JoinSet::new();
-        task.spawn(source.run(async {
+        let stop_source = async {
             let _ = stopped.await;
-        }));
+        };
+        task.spawn(async { source.run(stop_source).await.outcome });
         Self { batches, stop, task, line, seen: Account::default() }
     }
 

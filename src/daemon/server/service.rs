@@ -19,6 +19,7 @@ use crate::{
         kernel::{self, WallClock},
         publish::Vitals,
         rate::LogLimits,
+        reload,
         state::standing::Standing,
         tap::Taps,
     },
@@ -45,6 +46,8 @@ pub struct About {
     pub desk: Arc<Desk>,
     /// How the state is kept.
     pub state: Arc<Standing>,
+    /// What came of the last reload.
+    pub reloads: Arc<reload::Standing>,
 }
 
 /// What all sessions share.

@@ -150,6 +150,9 @@ impl Serialize for Head<'_> {
         }
         map.serialize_entry("percentiles", &Percentiles(&snapshot.percentiles))?;
         map.serialize_entry("state", &kept::state(&about.state, *now_ns))?;
+        if let Some(reload) = about.reloads.last() {
+            map.serialize_entry("reload", &kept::reload(&reload))?;
+        }
         map.serialize_entry("clients", &service.clients.counts())?;
         map.serialize_entry("latency", &Latencies(&about.vitals))?;
         map.end()

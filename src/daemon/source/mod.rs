@@ -32,7 +32,7 @@ use tokio::{
 
 use self::{
     modbus::Modbus,
-    outlet::{EngineGone, Outlet, OutletParts},
+    outlet::{EngineGone, Outlet, OutletParts, Switch},
     udp::Udp,
 };
 use super::{
@@ -42,9 +42,9 @@ use super::{
 };
 use crate::{
     config::model::{InputConfig, InputKind, OnFull},
-    engine::Batch,
+    engine::{Batch, Link},
     limits::TICK_NS,
-    wire::{Decoder, decode::Framing},
+    wire::decode::Framing,
 };
 
 /// One source, ready to be run as a task.
@@ -56,6 +56,19 @@ pub struct Source {
     batches: mpsc::Sender<Batch>,
     adopted: Option<Adopted>,
     junction: Arc<Junction>,
+    switch: Switch,
+}
+
+/// How a source ended, and what it left.
+#[derive(Debug)]
+#[must_use = "a source that ended before it was stopped is news"]
+pub struct Ended {
+    /// How.
+    pub outcome: Outcome,
+    /// The state that it told last.
+    pub link: Option<Link>,
+    /// Its socket, for who comes next.
+    pub socket: Option<Adopted>,
 }
 
 /// How a source came to its end: always news for the supervisor.
@@ -75,7 +88,7 @@ impl Source {
     #[must_use]
     pub fn new(index: usize, input: InputConfig, line: Line, batches: mpsc::Sender<Batch>) -> Self {
         let junction = Arc::new(Junction::new(Arc::clone(&input.name)));
-        Self { index, input, line, batches, adopted: None, junction }
+        Self { index, input, line, batches, adopted: None, junction, switch: Switch::default() }
     }
 
     /// Has it hand its bytes to those who listen here, too.
@@ -92,12 +105,18 @@ impl Source {
         self
     }
 
+    /// Where word is left for it while it runs.
+    #[must_use]
+    pub fn switch(&self) -> Switch {
+        self.switch.clone()
+    }
+
     /// Reads until `stop` completes, the input ends or the engine is gone.
     ///
     /// Nothing that goes wrong with the input ends it: that is told by [`crate::engine::Link`]
     /// and tried again.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Outcome {
-        let Self { index, input, line, batches, adopted, junction } = self;
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Ended {
+        let Self { index, input, line, batches, adopted, junction, switch } = self;
         let InputConfig { name, kind, format, on_full } = input;
         // A file that is played as fast as it goes would flood the queue by its own haste.
         let on_full = match &kind {
@@ -111,16 +130,17 @@ impl Source {
             InputKind::Modbus(_) => Framing::Datagram,
             InputKind::Serial(_) | InputKind::Replay(_) => Framing::Stream,
         };
-        let decoder = Decoder::new(&format, framing);
         let tap = Tap::new(junction, framing);
-        let parts = OutletParts { name, index, batches, on_full, decoder, tap };
-        let mut outlet = Outlet::new(parts);
+        let own_format = format.clone();
+        let parts = OutletParts { name, index, batches, on_full, format, framing, tap, switch };
+        let (mut outlet, format, mut socket) = (Outlet::new(parts), own_format, None);
         let outcome = match kind {
             InputKind::Udp(config) => {
                 let mut udp = Udp::new(config, adopted, line);
                 let outcome = until(stop, endless(udp.run(&mut outlet))).await;
                 let stopped = udp.stop(&mut outlet).await;
                 outlet.reset();
+                socket = udp.leave();
                 stopped.map_or(Outcome::EngineGone, |()| outcome)
             }
             InputKind::Serial(config) => {
@@ -145,10 +165,14 @@ impl Source {
                 until(stop, simulated::run(&config, line, &mut outlet)).await
             }
         };
-        if outcome == Outcome::EngineGone {
-            return outcome;
-        }
-        outlet.close().await.map_or(Outcome::EngineGone, |()| outcome)
+        let link = outlet.link().cloned();
+        let outcome = match outcome {
+            Outcome::EngineGone => outcome,
+            Outcome::Stopped | Outcome::Ended => {
+                outlet.close().await.map_or(Outcome::EngineGone, |()| outcome)
+            }
+        };
+        Ended { outcome, link, socket }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod journal;
 mod load;
+mod switch;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use crate::{
     },
 };
 
+pub use self::switch::{Course, Switch};
 use self::{journal::Journal, load::Load};
 
 /// What a source owns on its way to the engine.
@@ -40,9 +42,11 @@ pub struct Outlet {
     batches: mpsc::Sender<Batch>,
     on_full: OnFull,
     decoder: Decoder,
+    framing: Framing,
     tap: Tap,
     load: Load,
     journal: Journal,
+    switch: Switch,
 }
 
 /// What an outlet is made of.
@@ -56,10 +60,14 @@ pub struct OutletParts {
     pub batches: mpsc::Sender<Batch>,
     /// What to do when it is full.
     pub on_full: OnFull,
-    /// Turns the source's bytes into frames.
-    pub decoder: Decoder,
+    /// What its bytes mean.
+    pub format: Format,
+    /// How they are framed.
+    pub framing: Framing,
     /// Where others may listen to the bytes.
     pub tap: Tap,
+    /// Where word is left for it.
+    pub switch: Switch,
 }
 
 /// The engine has ended: there is nobody to hand anything to.
@@ -70,15 +78,17 @@ impl Outlet {
     /// An outlet that has handed over nothing.
     #[must_use]
     pub fn new(parts: OutletParts) -> Self {
-        let OutletParts { name, index, batches, on_full, decoder, tap } = parts;
+        let OutletParts { name, index, batches, on_full, format, framing, tap, switch } = parts;
         Self {
             name,
             batches,
             on_full,
-            decoder,
+            decoder: Decoder::new(&format, framing),
+            framing,
             tap,
             load: Load::new(index),
             journal: Journal::default(),
+            switch,
         }
     }
 
@@ -127,6 +137,7 @@ impl Outlet {
     /// called before anything is fed.
     pub fn reframe(&mut self, format: &Format, framing: Framing) {
         self.decoder = Decoder::new(format, framing);
+        self.framing = framing;
         self.tap.reframe(framing);
     }
 
@@ -189,7 +200,8 @@ impl Outlet {
     ///
     /// [`EngineGone`] if the queue is closed.
     pub async fn offer(&mut self, now_ns: i64) -> Result<(), EngineGone> {
-        if self.load.is_empty() { Ok(()) } else { self.tick(now_ns).await }
+        let is_idle = self.load.is_empty() && !self.switch.is_set();
+        if is_idle { Ok(()) } else { self.tick(now_ns).await }
     }
 
     /// As [`Self::offer`], but tells the time even if there is nothing else to tell: a silent
@@ -199,6 +211,9 @@ impl Outlet {
     ///
     /// [`EngineGone`] if the queue is closed.
     pub async fn tick(&mut self, now_ns: i64) -> Result<(), EngineGone> {
+        if self.switch.is_set() {
+            self.turn_over().await?;
+        }
         self.load.now_ns = self.load.now_ns.max(now_ns);
         self.decoder.tick(now_ns, &mut self.load.frames, &mut self.load.wire);
         self.tap.hand_over();
@@ -218,6 +233,30 @@ impl Outlet {
             Err(TrySendError::Closed(())) => return Err(EngineGone),
         }
         Ok(())
+    }
+
+    /// Hands the rest to the engine so far, and turns to the next. Safe to cancel.
+    async fn turn_over(&mut self) -> Result<(), EngineGone> {
+        if !self.load.is_empty() {
+            let permit = self.batches.reserve().await.map_err(|_| EngineGone)?;
+            permit.send(self.load.take(&self.decoder));
+        }
+        let Some(Course { index, batches, format }) = self.switch.take() else { return Ok(()) };
+        self.batches = batches;
+        self.load.source = index;
+        // What the next engine knows of the source is what is told of it from here on.
+        self.load.link.clone_from(&self.journal.last);
+        if let Some(format) = format {
+            self.reset();
+            self.decoder = Decoder::new(&format, self.framing);
+        }
+        Ok(())
+    }
+
+    /// The state of the source that was told last.
+    #[must_use]
+    pub fn link(&self) -> Option<&Link> {
+        self.journal.last.as_ref()
     }
 
     /// As [`Self::offer`], but waits for room whatever the source is set to: for a source that is
@@ -277,7 +316,9 @@ mod tests {
             index: 3,
             batches,
             on_full,
-            decoder: Decoder::new(&Format::Native, Framing::Datagram),
+            format: Format::Native,
+            framing: Framing::Datagram,
+            switch: Switch::default(),
             tap: Tap::new(Arc::new(Junction::new("test".into())), Framing::Datagram),
         });
         (outlet, queue)

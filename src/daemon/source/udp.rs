@@ -99,14 +99,22 @@ impl Udp {
         }
     }
 
+    /// Leaves the socket for who comes next.
+    #[must_use]
+    pub fn leave(self) -> Option<Adopted> {
+        let Some(open) = self.open else { return self.adopted };
+        let keeper = open.keeper;
+        // What cannot be had back is closed.
+        open.socket.into_std().ok().map(|socket| Adopted { socket, keeper })
+    }
+
     fn bind(&mut self, outlet: &Outlet) -> Result<(Open, String), String> {
         let opened = socket::open(&self.config, self.adopted.as_ref(), outlet)?;
         let Opened { socket, setting, detail } = opened;
         let keeper = self.adopted.take().map_or(Keeper::Nobody, |adopted| adopted.keeper);
-        if keeper == Keeper::Nobody {
-            socket::keep(&socket, outlet);
-        }
-        Ok((Open::new(socket, keeper != Keeper::Unit, setting, self.line), detail))
+        let is_kept = keeper != Keeper::Nobody || socket::keep(&socket, outlet);
+        let keeper = if is_kept && keeper == Keeper::Nobody { Keeper::Store } else { keeper };
+        Ok((Open::new(socket, keeper, setting, self.line), detail))
     }
 }
 
@@ -114,8 +122,8 @@ impl Udp {
 #[derive(Debug)]
 struct Open {
     socket: UdpSocket,
-    /// To be emptied at the end.
-    own: bool,
+    /// Who keeps it when the process ends; if that is no socket unit, it is emptied at the end.
+    keeper: Keeper,
     line: Line,
     batch: ReceiveBatch,
     left: Left,
@@ -161,12 +169,12 @@ enum Held {
 }
 
 impl Open {
-    fn new(socket: UdpSocket, own: bool, setting: Setting, line: Line) -> Self {
+    fn new(socket: UdpSocket, keeper: Keeper, setting: Setting, line: Line) -> Self {
         let Setting { cookie, trains, left } = setting;
         let clocks = Clocks::now();
         Self {
             socket,
-            own,
+            keeper,
             line,
             batch: if trains { ReceiveBatch::of_trains() } else { ReceiveBatch::new() },
             left,
@@ -343,7 +351,7 @@ impl Open {
 
     async fn stop(&mut self, outlet: &mut Outlet) -> Result<(), EngineGone> {
         self.decode_rest(outlet).await?;
-        if self.own {
+        if self.keeper != Keeper::Unit {
             for _ in 0..RECEIVE_CALLS_AT_STOP {
                 let Ok((_, rest)) = self.receive_batch(Wake::Tick, outlet) else {
                     break;

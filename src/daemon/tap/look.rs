@@ -54,16 +54,18 @@ pub struct Look {
 #[derive(Debug)]
 pub struct Onlooker {
     taps: Arc<Taps>,
+    /// Names of the sources.
+    names: Vec<Arc<str>>,
     channels: Vec<Arc<ChannelInfo>>,
     /// Readings that were told of while they waited: their source, channel and event time.
     waiting: VecDeque<(usize, u32, i64)>,
 }
 
 impl Onlooker {
-    /// Tells those who came by these taps.
+    /// Tells those who came by these taps of sources with these names.
     #[must_use]
-    pub fn new(taps: Arc<Taps>) -> Self {
-        Self { taps, channels: Vec::new(), waiting: VecDeque::new() }
+    pub fn new(taps: Arc<Taps>, names: Vec<Arc<str>>) -> Self {
+        Self { taps, names, channels: Vec::new(), waiting: VecDeque::new() }
     }
 
     /// Tells of the traced frames, to whoever has room, and lets the batch through.
@@ -116,7 +118,7 @@ impl Onlooker {
             (channel.map(Arc::clone), published.copied())
         };
         let outcomes = trace.readings.iter().map(outcome).collect();
-        let source = Arc::clone(&self.taps.junctions[trace.source].name);
+        let source = Arc::clone(&self.names[trace.source]);
         Witnessed { source, trace, outcomes }
     }
 }
@@ -129,7 +131,8 @@ impl Taps {
     /// [`super::Full`] if too many listen already, to whatever source.
     pub fn look(self: &Arc<Self>, source: Option<&str>) -> Option<Result<Look, super::Full>> {
         let wanted = |junction: &Arc<Junction>| source.is_none_or(|name| *junction.name == *name);
-        let chosen = self.junctions.iter().enumerate().filter(|(_, junction)| wanted(junction));
+        let all = self.all();
+        let chosen = all.iter().enumerate().filter(|(_, junction)| wanted(junction));
         let (sources, junctions): (Vec<_>, Vec<_>) = chosen.unzip();
         if sources.is_empty() && source.is_some() {
             return None;

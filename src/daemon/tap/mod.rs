@@ -25,7 +25,7 @@ pub use self::{
 /// The junctions of all sources.
 #[derive(Debug, Default)]
 pub struct Taps {
-    junctions: Vec<Arc<Junction>>,
+    junctions: Mutex<Arc<[Arc<Junction>]>>,
     places: Arc<AtomicUsize>,
     tappers: Mutex<Vec<Tapper>>,
 }
@@ -55,8 +55,24 @@ impl Taps {
     /// A junction for each source, in the order of the names.
     #[must_use]
     pub fn new(names: impl IntoIterator<Item = Arc<str>>) -> Self {
-        let junctions = names.into_iter().map(|name| Arc::new(Junction::new(name)));
-        Self { junctions: junctions.collect(), ..Self::default() }
+        let taps = Self::default();
+        taps.rename(names);
+        taps
+    }
+
+    /// Other sources from now on: one of a name that there was keeps its junction.
+    pub fn rename(&self, names: impl IntoIterator<Item = Arc<str>>) {
+        let before = self.all();
+        let junction = |name: Arc<str>| {
+            let known = before.iter().find(|junction| junction.name == name);
+            known.map_or_else(|| Arc::new(Junction::new(name)), Arc::clone)
+        };
+        let junctions = names.into_iter().map(junction).collect();
+        *self.junctions.lock().unwrap_or_else(PoisonError::into_inner) = junctions;
+    }
+
+    fn all(&self) -> Arc<[Arc<Junction>]> {
+        Arc::clone(&self.junctions.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The junction of the source with this index.
@@ -65,7 +81,7 @@ impl Taps {
     /// If there is no such source.
     #[must_use]
     pub fn junction(&self, index: usize) -> Arc<Junction> {
-        Arc::clone(&self.junctions[index])
+        Arc::clone(&self.all()[index])
     }
 
     /// Records all that comes over a source from now on; `None` if no source has the name.
@@ -73,7 +89,8 @@ impl Taps {
     /// # Errors
     /// [`Full`] if too many listen already, to whatever source.
     pub fn record(&self, name: &str) -> Option<Result<Recording, Full>> {
-        let junction = self.junctions.iter().find(|junction| *junction.name == *name)?;
+        let all = self.all();
+        let junction = all.iter().find(|junction| *junction.name == *name)?;
         Some(self.place().map(|place| Recording::start(Arc::clone(junction), place)))
     }
 

@@ -47,18 +47,20 @@ impl KeptBooks {
     /// their ids.
     ///
     /// After a reboot, or where nobody knows that there was none, another socket may have the
-    /// number of the one that is known: what its counter showed counts only `on_this_boot`.
+    /// number of the one that is known: what its counter showed counts only `on_this_boot`. What a
+    /// source holds that `is_running` may still become a frame.
     pub(in crate::engine) fn read(
         &mut self,
         source: usize,
         image: &Image,
-        (records, on_this_boot): (&SourceRecords, bool),
+        records: &SourceRecords,
+        (on_this_boot, is_running): (bool, bool),
         mut device: impl FnMut(u32) -> Option<u32>,
     ) -> Option<()> {
         let book = self.0.get_mut(source)?;
         if let Some(place) = &records.book {
             let mut reader = image.reader(place);
-            book.ledger = read_ledger(&mut reader)?;
+            book.ledger = read_ledger(&mut reader, is_running)?;
             book.last_arrival_ns = reader.option(Reader::time)?;
             reader.end()?;
         }
@@ -195,16 +197,16 @@ fn write_ledger(ledger: &Ledger, writer: &mut Writer<'_>) {
     let Transport { receive_errors, unstamped, .. } = *transport;
     let counts = [datagrams, kernel_dropped, line_errors, batches_refused];
     write_counts(&[&counts[..], &[receive_errors, unstamped]].concat(), writer);
-    // What waits for the rest of its frame will have none.
-    let skipped = wire.bytes_skipped + bytes_buffered;
-    write_counts(&[wire.bytes_in_frames, skipped, wire.frames_ok, wire.frames_silent], writer);
+    let WireTally { bytes_in_frames, bytes_skipped, frames_ok, frames_silent, .. } = *wire;
+    let counts = [bytes_in_frames, bytes_skipped, frames_ok, frames_silent, *bytes_buffered];
+    write_counts(&counts, writer);
     write_counts(&wire.refused, writer);
     writer.number(readings.accepted);
     write_counts(&readings.refused, writer);
     write_sequence(sequence, writer);
 }
 
-fn read_ledger(reader: &mut Reader<'_>) -> Option<Ledger> {
+fn read_ledger(reader: &mut Reader<'_>, is_running: bool) -> Option<Ledger> {
     let [datagrams, kernel_dropped, line_errors, batches_refused, receive_errors, unstamped] =
         read_counts(reader)?;
     let transport = Transport {
@@ -215,7 +217,10 @@ fn read_ledger(reader: &mut Reader<'_>) -> Option<Ledger> {
         receive_errors,
         unstamped,
     };
-    let [bytes_in_frames, bytes_skipped, frames_ok, frames_silent] = read_counts(reader)?;
+    let [bytes_in_frames, skipped, frames_ok, frames_silent, buffered] = read_counts(reader)?;
+    // What waits for the rest of its frame will have none.
+    let (bytes_skipped, bytes_buffered) =
+        if is_running { (skipped, buffered) } else { (skipped + buffered, 0) };
     let refused = read_counts::<{ FrameRefusal::ALL.len() }>(reader)?;
     let wire = WireTally {
         bytes_in_frames,
@@ -229,15 +234,16 @@ fn read_ledger(reader: &mut Reader<'_>) -> Option<Ledger> {
     let refused = read_counts::<{ ReadingRefusal::ALL.len() }>(reader)?;
     let readings = ReadingTally { received: 0, accepted, refused };
     let sequence = read_sequence(reader)?;
-    let mut ledger = Ledger { transport, wire, readings, sequence, ..Ledger::default() };
+    let mut ledger =
+        Ledger { transport, wire, bytes_buffered, readings, sequence, ..Ledger::default() };
     derive(&mut ledger);
     Some(ledger)
 }
 
 /// Works out what follows from the rest.
 fn derive(ledger: &mut Ledger) {
-    let Ledger { wire, readings, .. } = ledger;
-    wire.bytes_in = wire.bytes_in_frames + wire.bytes_skipped;
+    let Ledger { wire, bytes_buffered, readings, .. } = ledger;
+    wire.bytes_in = wire.bytes_in_frames + wire.bytes_skipped + *bytes_buffered;
     wire.frames_in = wire.frames_ok + wire.refused_total();
     readings.received = readings.accepted + readings.refused.iter().sum::<u64>();
     wire.readings = readings.received;

@@ -25,6 +25,12 @@ pub struct Terms {
     pub sources: Vec<GoesOn>,
 }
 
+impl Terms {
+    fn of(&self, source: usize) -> GoesOn {
+        self.sources.get(source).copied().unwrap_or_default()
+    }
+}
+
 /// What goes on of a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GoesOn {
@@ -35,6 +41,8 @@ pub enum GoesOn {
     AllButDevices,
     /// Its ledger: it plays a recording, and what it gave comes again.
     Ledger,
+    /// Everything, and what its decoder holds: it is the engine that begins anew, not the source.
+    Running,
 }
 
 /// What the first step after a restart tells the stages behind.
@@ -57,26 +65,26 @@ impl Validate {
             .filter_map(|(number, records)| Some((number, numbers(&records.name)?, records)))
             .collect();
         for &(_, source, records) in &known {
-            let goes_on = terms.sources.get(source).copied().unwrap_or_default();
+            let goes_on = terms.of(source);
             let is_replayed = goes_on == GoesOn::Ledger;
             pasts[source] = if is_replayed { Err(Misfit::Replayed) } else { Ok(()) };
-            if goes_on == GoesOn::All {
+            if matches!(goes_on, GoesOn::All | GoesOn::Running) {
                 stage.meet_devices(source, image, records, terms.line_goes_on);
             }
         }
         let now_at = |number: u32| known.iter().find(|known| known.0 == number).map(|it| it.1);
         stage.adopt(image, &now_at);
         for &(_, source, records) in &known {
-            let (time, now_ns) = (plan.sources[source].time, terms.now_ns);
+            let time = plan.sources[source].time;
             pasts[source] = pasts[source].and_then(|()| {
-                let past = stage.past(source, image, records, (time, now_ns))?;
+                let past = stage.past(source, image, records, (time, terms))?;
                 stage.timelines[source].resume(&past, |lane, watermark_ns| {
                     advances.push(Advance { after: 0, lane, watermark_ns });
                 });
                 Ok(())
             });
         }
-        let mut books = stage.books(image, &known, terms.line_goes_on);
+        let mut books = stage.books(image, &known, terms);
         for &(_, source, _) in &known {
             let heard = books.devices(source);
             stage.sources[source].devices.unsay(|number| !heard.contains(&number));
@@ -154,12 +162,13 @@ impl Validate {
         source: usize,
         image: &Image,
         records: &SourceRecords,
-        (time, now_ns): (TimeMode, i64),
+        (time, terms): (TimeMode, &Terms),
     ) -> Result<Past, Misfit> {
         let lanes = records.lanes.iter().map(|place| image.reader(place));
         let read = Past::read(image.reader(&records.time), lanes);
         let (past, last_accepted_ns) = read.ok_or(Misfit::Malformed)?;
-        if past.is_ahead(now_ns, time) {
+        // The time of a source that runs goes on as it did.
+        if terms.of(source) != GoesOn::Running && past.is_ahead(terms.now_ns, time) {
             return Err(Misfit::Ahead);
         }
         self.sources[source].last_accepted_ns = last_accepted_ns;
@@ -201,12 +210,13 @@ impl Validate {
         &mut self,
         image: &Image,
         known: &[(u32, usize, &SourceRecords)],
-        on_this_boot: bool,
+        terms: &Terms,
     ) -> KeptBooks {
         let mut books = KeptBooks::new(self.sources.len());
         for &(_, source, records) in known {
             let device = |id| self.registry.device(source, id).ok();
-            if books.read(source, image, (records, on_this_boot), device).is_none() {
+            let terms = (terms.line_goes_on, terms.of(source) == GoesOn::Running);
+            if books.read(source, image, records, terms, device).is_none() {
                 image.salvage().lose(Misfit::Malformed);
             }
         }

@@ -9,13 +9,12 @@ use stillwell::{
         clock::Stopwatch,
         source::{
             modbus::{Lost, Modbus},
-            outlet::{Outlet, OutletParts},
+            outlet::{Outlet, OutletParts, Switch},
         },
         tap::{Junction, Tap},
     },
     limits::{MS, SECOND},
     wire::{
-        Decoder,
         binary::{FieldRule, Number, Place, Scaling},
         decode::{Format, Framing, Naming},
         modbus::{
@@ -82,7 +81,9 @@ fn outlet() -> (Outlet, mpsc::Receiver<Batch>) {
         index: 0,
         batches,
         on_full: OnFull::Count,
-        decoder: Decoder::new(&format, Framing::Datagram),
+        format: format.clone(),
+        framing: Framing::Datagram,
+        switch: Switch::default(),
         tap: Tap::new(Arc::new(Junction::new("test".into())), Framing::Datagram),
     });
     (outlet, queue)

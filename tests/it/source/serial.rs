@@ -21,14 +21,13 @@ use stillwell::{
     },
     daemon::{
         source::{
-            outlet::{EngineGone, Outlet, OutletParts},
+            outlet::{EngineGone, Outlet, OutletParts, Switch},
             serial::{self, Lost, condition::Condition, port::LineErrors, talk::Talk},
         },
         tap::{Junction, Tap},
     },
     limits::MS,
     wire::{
-        Decoder,
         decode::{Format, Framing},
         diagnosis::LineErrorCounts,
     },
@@ -253,7 +252,9 @@ fn outlet() -> (Outlet, mpsc::Receiver<Batch>) {
         index: 0,
         batches,
         on_full: OnFull::Count,
-        decoder: Decoder::new(&Format::Native, Framing::Stream),
+        format: Format::Native,
+        framing: Framing::Stream,
+        switch: Switch::default(),
         tap: Tap::new(Arc::new(Junction::new("test".into())), Framing::Stream),
     });
     (outlet, queue)

@@ -52,8 +52,9 @@ const ALWAYS: [(&str, &str); 21] = [
 
 /// What only a service manager does, with control groups or by itself: starting, stopping and
 /// watching, room for memory and tasks, filters of packets and of devices by number, the log.
-const OF_THE_MANAGER: [&str; 24] = [
+const OF_THE_MANAGER: [&str; 25] = [
     "DeviceAllow",
+    "ExecReload",
     "ExecStart",
     "FileDescriptorStoreMax",
     "Group",

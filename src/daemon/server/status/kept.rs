@@ -1,9 +1,12 @@
-//! What Status says of the state that is kept across restarts.
+//! What Status says of the state that is kept across restarts, and of reloads.
 
 use serde_json::{Map, Value, json};
 
 use crate::{
-    daemon::state::standing::{News, Restored, Saved, Standing},
+    daemon::{
+        reload::Outcome,
+        state::standing::{News, Restored, Saved, Standing},
+    },
     limits::MS,
     query::json::Rfc3339,
 };
@@ -41,6 +44,15 @@ pub(super) fn state(standing: &Standing, now_ns: i64) -> Value {
         useless.map(|(place, reason)| json!({ "place": place, "reason": reason })).collect();
     state.insert("useless".to_owned(), json!(useless));
     Value::Object(state)
+}
+
+/// What came of the last reload.
+pub(super) fn reload(Outcome { n, at_ns, result }: &Outcome) -> Value {
+    let time = Rfc3339(*at_ns);
+    match result {
+        Ok(changed) => json!({ "n": n, "time": time, "changed": changed }),
+        Err(why) => json!({ "n": n, "time": time, "refused": why }),
+    }
 }
 
 fn describe(restored: &Restored) -> Value {

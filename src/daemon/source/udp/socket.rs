@@ -118,14 +118,16 @@ fn set_up(
 }
 
 /// Hands a socket to the service manager, if there is one, so that it and what is in it outlive
-/// this process.
-pub(super) fn keep(socket: &UdpSocket, outlet: &Outlet) {
-    if let Err(error) = notify::keep(&store_name(outlet.name()), socket.as_fd()) {
+/// this process; whether it keeps it.
+pub(super) fn keep(socket: &UdpSocket, outlet: &Outlet) -> bool {
+    let kept = notify::keep(&store_name(outlet.name()), socket.as_fd());
+    if let Err(error) = &kept {
         tracing::warn!(
             source = outlet.name(),
             "The service manager does not keep the socket ({error}): a crash loses what is in it."
         );
     }
+    kept.is_ok() && notify::is_heard()
 }
 
 /// Has the kernel hand over trains, if it can; whether it does.
