@@ -386,6 +386,10 @@ pub const REPLAY_BLOCK_BYTES: usize = 64 * 1_024;
 pub const REPLAY_BLOCKS_AHEAD: usize = 4;
 /// Longest chunk of a replayed file without stamps; a longer line or frame is fed in pieces.
 pub const REPLAY_CHUNK_BYTES_MAX: usize = 16 * 1_024;
+/// Lines of the log that wait to be written; more are dropped and counted.
+pub const LOG_LINES_MAX: usize = 1_024;
+/// At its end the process waits this long for its log to be read.
+pub const LOG_FLUSH_NS: i64 = SECOND;
 /// At a reload a source has this long to turn to the new engine; else it begins anew.
 pub const SWITCH_NS: i64 = 2 * SECOND;
 /// A source that has ended waits this long for room for its last batch.

@@ -12,6 +12,7 @@ use stillwell::{
     client,
     config::{self, Config, Loaded, change::Change},
     daemon::{
+        log::Lines,
         run::{Daemon, RunError},
         server::Endpoint,
     },
@@ -89,6 +90,8 @@ enum Level {
 
 /// Wrong arguments, by sysexits.
 const USAGE: u8 = 64;
+/// The system refuses what every process needs, by sysexits.
+const SYSTEM: u8 = 71;
 /// A broken configuration, by sysexits.
 const CONFIG: u8 = 78;
 /// Output that cannot be written, by sysexits.
@@ -129,7 +132,17 @@ fn main() -> ExitCode {
 }
 
 fn run(args: RunArgs) -> u8 {
-    log_to_stderr(args.log);
+    let lines = match Lines::to(io::stderr()) {
+        Ok(lines) => lines,
+        Err(error) => return complain(&error, SYSTEM),
+    };
+    log_to(lines.clone(), args.log);
+    let code = run_logged(args);
+    lines.flush();
+    code
+}
+
+fn run_logged(args: RunArgs) -> u8 {
     let loaded = config::load(&args.config);
     let (config, degraded) = match loaded {
         Ok(Loaded { config, warnings }) => {
@@ -214,7 +227,7 @@ fn complain(what: &dyn fmt::Display, code: u8) -> u8 {
     code
 }
 
-fn log_to_stderr(level: Level) {
+fn log_to(lines: Lines, level: Level) {
     let level = match level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
@@ -222,10 +235,8 @@ fn log_to_stderr(level: Level) {
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
     };
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_target(false)
-        .with_ansi(color());
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(lines).with_target(false).with_ansi(color());
     // The journal stamps its lines itself.
     let lines = match std::env::var_os("JOURNAL_STREAM") {
         Some(_) => lines.without_time().boxed(),

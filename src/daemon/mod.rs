@@ -15,6 +15,7 @@ pub mod server;
 pub mod notify;
 pub mod signal;
 pub mod meter;
+pub mod log;
 pub mod rate;
 pub mod clock;
 pub mod kernel;

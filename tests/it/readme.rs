@@ -310,3 +310,37 @@ fn no_link_is_dead() {
         }
     }
 }
+
+/// Each test that the page on reliability names is there.
+#[test]
+fn the_page_on_reliability_names_tests_that_there_are() {
+    let page = fs::read_to_string(shipped("docs/reliability.md")).expect("is there");
+    let mut tests = BTreeSet::new();
+    for folder in ["src", "tests/it"] {
+        functions(&shipped(folder), &mut tests);
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| ")).skip(2);
+    let mut named = 0;
+    for row in rows {
+        let cell = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        for name in cell.split('`').skip(1).step_by(2).filter(|name| !name.contains('/')) {
+            assert!(tests.contains(name), "there is no test {name}");
+            named += 1;
+        }
+    }
+    assert!(40 < named, "{named}");
+}
+
+/// The names of all functions below a folder.
+fn functions(folder: &Path, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            functions(&path, names);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).expect("text");
+            let found = text.lines().filter_map(|line| line.trim_start().split("fn ").nth(1));
+            names.extend(found.filter_map(|rest| Some(rest.split_once('(')?.0.to_owned())));
+        }
+    }
+}

@@ -2,21 +2,22 @@
 
 use std::{
     collections::BTreeMap,
+    io::Read as _,
     net::{SocketAddr, UdpSocket},
     process::Stdio,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
     time::Duration,
 };
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::{
-    process::{look, stillwell, wait_for},
+    process::{Scratch, look, stillwell, wait_for},
     support::{Client, Daemon, Device, PLANT, Pty, assert_balanced, number},
 };
 
@@ -234,4 +235,46 @@ fn a_broken_file_changes_nothing_and_both_say_the_same_of_it() {
     // The same file again is no change.
     assert_eq!(reload(&daemon, &config)["changed"], "sources: 1 kept; channels: none");
     daemon.stop();
+}
+
+/// Standard error is a pipe that nobody reads until the end: the daemon goes on, and says how many
+/// lines are lacking.
+#[test]
+fn a_log_that_nobody_reads_holds_up_nothing() {
+    let dir = Scratch::new();
+    let config = dir.write("config.toml", &format!("{WINDOW}{PLANT}"));
+    let socket = dir.path("query.sock");
+    let mut command = stillwell();
+    command.args(["run", "--config"]).arg(&config).arg("--socket").arg(&socket);
+    let mut daemon = command.stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut log = daemon.stderr.take().expect("a pipe");
+    let ask = |request: &str| Client::try_connect(&socket).map(|mut client| client.call(request));
+    wait_for("a daemon that serves", || ask("{\"method\":\"Status\"}"));
+    // Each says some 60 KiB about it, which is what a pipe takes.
+    let broken: String =
+        (0..200).map(|n| format!("nonsense_{n}_{} = 1\n", "x".repeat(200))).collect();
+    dir.write("config.toml", &broken);
+    let pid = Pid::from_child(&daemon);
+    for n in 1..=20 {
+        kill_process(pid, Signal::HUP).expect("it lives");
+        wait_for("a reload", || {
+            let status = ask("{\"method\":\"Status\"}")?;
+            (status["reload"]["n"] == n).then_some(())
+        });
+    }
+    let text = Arc::new(Mutex::new(String::new()));
+    let read = Arc::clone(&text);
+    let reading = thread::spawn(move || {
+        let mut piece = vec![0; 1 << 16];
+        while let Ok(length @ 1..) = log.read(&mut piece) {
+            let piece = String::from_utf8_lossy(&piece[..length]);
+            read.lock().expect("nobody panics with it").push_str(&piece);
+        }
+    });
+    let contains = |words: &str| text.lock().expect("nobody panics with it").contains(words);
+    wait_for("what was dropped", || contains("lines of the log were dropped").then_some(()));
+    kill_process(pid, Signal::TERM).expect("it lives");
+    assert_eq!(daemon.wait().expect("it ends").code(), Some(0));
+    reading.join().expect("it is read");
+    assert!(contains("Stopped."), "the last lines are there");
 }
