@@ -14,12 +14,14 @@ use stillwell::wire::{
     dsmr::DsmrOptions,
     influx::{InfluxOptions, Precision},
     json::{JsonLayout, JsonOptions},
+    key::Key,
     modbus::{
         ModbusOptions, Mode,
         dialogue::{Dialogue, Heard},
         map::{Register, RegisterMap},
         request::{Request, Table},
     },
+    native::NativeOptions,
     nmea::{NmeaOptions, Talkers},
     senml::SenmlOptions,
     statsd::StatsdOptions,
@@ -32,7 +34,7 @@ pub(crate) type Target = (&'static str, fn() -> Vec<Format>);
 
 /// All of them.
 pub(crate) const TARGETS: &[Target] = &[
-    ("native", || vec![Format::Native]),
+    ("native", || vec![Format::NATIVE, authenticated()]),
     ("text", text),
     ("nmea", nmea),
     ("vedirect", || vec![Format::Vedirect(VedirectOptions { naming: few() })]),
@@ -44,6 +46,12 @@ pub(crate) const TARGETS: &[Target] = &[
     ("binary", binary),
     ("modbus", || vec![modbus(Mode::Rtu), modbus(Mode::Tcp)]),
 ];
+
+/// Native frames of a source with a key, which no input that is made up without it can have.
+fn authenticated() -> Format {
+    let key = Key::from_hex(&"5a".repeat(32)).expect("a key");
+    Format::Native(NativeOptions { key: Some(key) })
+}
 
 /// A few registers of one device, and some bits.
 fn modbus(mode: Mode) -> Format {

@@ -15,6 +15,10 @@ pub const SECOND: i64 = 1_000 * MS;
 pub const DATAGRAM_BYTES_MAX: usize = 9_216;
 /// Largest native frame, header and checksum included.
 pub const FRAME_BYTES_MAX: usize = DATAGRAM_BYTES_MAX;
+/// Shortest key of authenticated frames: as many bytes as the hash gives (RFC 2104, section 3).
+pub const KEY_BYTES_MIN: usize = 32;
+/// Longest key of authenticated frames: a block of the hash, beyond which a key is hashed first.
+pub const KEY_BYTES_MAX: usize = 64;
 /// Largest COBS block on a serial line: a frame plus one overhead byte in 254, and the first.
 pub const COBS_BYTES_MAX: usize = FRAME_BYTES_MAX + FRAME_BYTES_MAX / 254 + 1;
 /// Longest text line; a longer one is refused as `oversize`.

@@ -139,7 +139,7 @@ fn port(place: &Place, args: &ProbeArgs) -> Result<Heard, ProbeFailure> {
 fn file(path: &Path) -> Result<Heard, ProbeFailure> {
     let failed = |error: RecordingError| ProbeFailure::File(path.to_owned(), error.to_string());
     let settings = Settings { baud: RATES[0], bits: Bits::EightNone };
-    let mut recording = Recording::open(path, 0, &Format::Native).map_err(failed)?;
+    let mut recording = Recording::open(path, 0, &Format::NATIVE).map_err(failed)?;
     let framing = recording.log().unwrap_or(Framing::Stream);
     let (mut pieces, mut bytes) = (Vec::new(), 0);
     if recording.log().is_none() {

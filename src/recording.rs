@@ -294,7 +294,7 @@ mod tests {
         let lines = vec![(10, b"a=1\n".to_vec()), (20, b"\n".to_vec()), (30, b"b".to_vec())];
         assert_eq!(chunks(b"a=1\n\nb", &text()), Ok(lines));
         let frames = vec![(10, b"a\nb\0".to_vec()), (20, b"c\0".to_vec())];
-        assert_eq!(chunks(b"a\nb\0c\0", &Format::Native), Ok(frames));
+        assert_eq!(chunks(b"a\nb\0c\0", &Format::NATIVE), Ok(frames));
         assert_eq!(chunks(b"", &text()), Ok(vec![]));
         let long = vec![b'x'; REPLAY_CHUNK_BYTES_MAX + 1];
         let lengths: Vec<_> =

@@ -76,8 +76,8 @@ pub(super) const ROWS: &[Row] = &[
     recorded("dsmr-5", dsmr, "dsmr/TELEGRAM_V5.txt"),
     recorded("dsmr-4", dsmr, "dsmr/TELEGRAM_V4_2.txt"),
     recorded("dsmr-belgian", dsmr, "dsmr/TELEGRAM_FLUVIUS_V171.txt"),
-    made("native-50", || Format::Native, "made: COBS, 50 values of 32 bits a frame", native_50),
-    made("native-1", || Format::Native, "made: COBS, one value of 32 bits a frame", native_1),
+    made("native-50", || Format::NATIVE, "made: COBS, 50 values of 32 bits a frame", native_50),
+    made("native-1", || Format::NATIVE, "made: COBS, one value of 32 bits a frame", native_1),
     made("binary-pms5003", binary, "made: frames of 32 bytes, 12 values and a sum", dust),
 ];
 

@@ -17,9 +17,12 @@ use super::{
     value::ValueKeys,
 };
 use crate::{
-    engine::{ChannelPlan, Plan, SourcePlan, TimeMode, Unknown},
+    engine::{ChannelPlan, Plan, SourcePlan, TimeMode, Unknown, sequence::Starts},
     limits::{CHANNELS_MAX, DEVICES_PER_SOURCE_MAX, FIELDS_PER_SOURCE_MAX, SOURCES_MAX},
-    wire::decode::Naming,
+    wire::{
+        decode::{Format, Naming},
+        native::NativeOptions,
+    },
 };
 
 /// Reads all tables; `None` if an error stands in the way.
@@ -181,11 +184,20 @@ fn source_plan(source: &Source, heritage: Heritage<'_>, sink: &Sink) -> Option<S
         time: source.time,
         unknown: source.unknown,
         named_fields: source.format.as_ref()?.naming().is_some(),
+        starts: starts(source.format.as_ref()?),
         idle_ns: source.idle_ns,
         discovered,
         qc,
         patterns: patterns.iter().filter_map(|pattern| pattern.plan(source, heritage)).collect(),
     })
+}
+
+/// A device that has a key can be asked to count: see docs/formats.md.
+fn starts(format: &Format) -> Starts {
+    match format {
+        Format::Native(NativeOptions { key: Some(_) }) => Starts::Counted,
+        _ => Starts::Marked,
+    }
 }
 
 fn input(source: Source) -> Option<InputConfig> {

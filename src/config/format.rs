@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, sync::Arc};
 use toml::{Spanned, de::DeValue};
 
 use super::{
-    binary,
+    Context, binary,
     errors::Remark,
+    key,
     reader::{Found, Section, listed},
 };
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
         dsmr::DsmrOptions,
         influx::{InfluxOptions, Precision},
         json::{JsonLayout, JsonOptions},
+        native::NativeOptions,
         nmea::{NmeaOptions, Talkers},
         senml::SenmlOptions,
         statsd::StatsdOptions,
@@ -62,7 +64,8 @@ impl Word {
     /// The keys of `[[source]]` that are for this format and not for all.
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Native | Self::Vedirect | Self::Senml => &[],
+            Self::Vedirect | Self::Senml => &[],
+            Self::Native => &["key_file"],
             Self::Text => &["timestamp"],
             Self::Nmea => &["checksum", "talkers"],
             Self::Dsmr => &["checksum"],
@@ -81,12 +84,12 @@ pub(super) fn own_keys() -> impl Iterator<Item = &'static str> {
 }
 
 /// What the bytes of a source mean, but for the fields of its channels, which are read later.
-pub(super) fn read(section: &Section<'_>) -> Option<Format> {
+pub(super) fn read(section: &Section<'_>, context: &Context<'_>) -> Option<Format> {
     section.require("format", "\"native\"");
     let word = section.choice("format", &Word::ALL)?.value;
     refuse_misplaced(section, word);
     Some(match word {
-        Word::Native => Format::Native,
+        Word::Native => Format::Native(NativeOptions { key: key::read(section, context) }),
         Word::Text => {
             Format::Text(TextOptions { timestamp: timestamp(section), ..TextOptions::default() })
         }

@@ -82,6 +82,7 @@ pub(super) const SOURCE: &[&str] = &[
     "interval",
     "paced",
     "format",
+    "key_file",
     "preset",
     "timestamp",
     "checksum",
@@ -257,7 +258,7 @@ pub(super) const FIELD: &[&str] =
 pub(super) const ABSENT: &[&str] = &["exact"];
 
 /// A scenario.
-pub(super) const SCENARIO: &[&str] = &["format", "seed", "duration", "device", "fault"];
+pub(super) const SCENARIO: &[&str] = &["format", "key_file", "seed", "duration", "device", "fault"];
 
 /// `[[device]]` of a scenario.
 pub(super) const DEVICE: &[&str] = &[

@@ -6,7 +6,14 @@
 //!
 //! Only [`load`] and [`load_scenario`] touch files. Nothing here opens a port or a device.
 
-use std::{cell::RefCell, fs, io, io::Read, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+use std::{
+    cell::RefCell,
+    fs, io,
+    io::Read,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use toml::de::DeTable;
 
@@ -27,6 +34,7 @@ mod channel;
 mod daemon;
 mod errors;
 mod format;
+mod key;
 mod keys;
 mod modbus;
 mod partner;
@@ -60,8 +68,10 @@ pub struct Loaded {
 /// If the file cannot be read, or anything in it or in a scenario is wrong.
 pub fn load(path: &Path) -> Result<Loaded, Errors> {
     let text = read(path)?;
-    let mut loaded = Config::parse(&text, path, &read_bounded)?;
-    if let Some(finding) = writable_by_all(path, &text) {
+    let context = Context::of(path, &read_bounded);
+    let mut loaded = Config::parse_in(&context, &text, path)?;
+    let open_keys = readable_by_all(path, &text, &context.secrets.take());
+    for finding in writable_by_all(path, &text).into_iter().chain(open_keys) {
         loaded.warnings.push(finding);
     }
     Ok(loaded)
@@ -72,7 +82,7 @@ pub fn load(path: &Path) -> Result<Loaded, Errors> {
 /// # Errors
 /// If the file cannot be read, or anything in it is wrong.
 pub fn load_scenario(path: &Path) -> Result<Scenario, Errors> {
-    scenario::parse(&read(path)?, path).map_err(Errors::new)
+    scenario::parse(&read(path)?, path, &Context::of(path, &read_bounded)).map_err(Errors::new)
 }
 
 impl Config {
@@ -87,7 +97,7 @@ impl Config {
     }
 
     /// Checks a configuration that was read from `path`, which messages name and to whose
-    /// directory relative paths refer. `loader` reads the scenarios it names.
+    /// directory relative paths refer. `loader` reads the scenarios and keys it names.
     ///
     /// # Errors
     /// If anything is wrong: all of it at once.
@@ -96,12 +106,14 @@ impl Config {
         path: &Path,
         loader: &dyn Fn(&Path) -> io::Result<String>,
     ) -> Result<Loaded, Errors> {
+        Self::parse_in(&Context::of(path, loader), text, path)
+    }
+
+    fn parse_in(context: &Context<'_>, text: &str, path: &Path) -> Result<Loaded, Errors> {
         let file = File::new(path, text);
-        let dir = path.parent().unwrap_or(Path::new(""));
-        let context = Context { dir, loader, elsewhere: RefCell::default() };
-        let (sink, config) = walk(&file, |table, sink| build(table, sink, &context));
+        let (sink, config) = walk(&file, |table, sink| build(table, sink, context));
         let (mut errors, warnings) = sink.into_findings();
-        errors.extend(context.elsewhere.into_inner());
+        errors.extend(context.elsewhere.take());
         match config {
             Some(config) if errors.is_empty() => {
                 Ok(Loaded { config, warnings: Warnings::new(warnings) })
@@ -119,6 +131,16 @@ struct Context<'a> {
     loader: &'a dyn Fn(&Path) -> io::Result<String>,
     /// Errors found in other files.
     elsewhere: RefCell<Vec<Finding>>,
+    /// Files of keys that were read.
+    secrets: RefCell<Vec<PathBuf>>,
+}
+
+impl<'a> Context<'a> {
+    /// What a file at `path` needs, before anything was read.
+    fn of(path: &'a Path, loader: &'a dyn Fn(&Path) -> io::Result<String>) -> Self {
+        let dir = path.parent().unwrap_or(Path::new(""));
+        Self { dir, loader, elsewhere: RefCell::default(), secrets: RefCell::default() }
+    }
 }
 
 /// Parses the TOML of a file and hands the tree to `read`.
@@ -152,6 +174,19 @@ fn read_bounded(path: &Path) -> io::Result<String> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(text)
+}
+
+/// Everyone who can read a key can make frames with it.
+fn readable_by_all(path: &Path, text: &str, secrets: &[PathBuf]) -> Vec<Finding> {
+    let is_open = |secret: &&PathBuf| {
+        fs::metadata(secret).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+    };
+    let finding = |secret: &PathBuf| {
+        let title = format!("{} can be read by every user of this host", secret.display());
+        let help = format!("chmod o-r {}", secret.display());
+        Finding::whole(&File::new(path, text), title, Some(help))
+    };
+    secrets.iter().filter(is_open).map(finding).collect()
 }
 
 /// Everyone who can write the configuration of a service can make it open what it may open.

@@ -26,6 +26,7 @@ use crate::{
         Sample,
         decode::{Format, Framing},
         json::JsonLayout,
+        native::NativeOptions,
     },
 };
 
@@ -114,7 +115,8 @@ fn describe(input: &InputConfig, source: &SourcePlan) -> String {
         }
     };
     words.push_str(match &input.format {
-        Format::Native => ", native frames",
+        Format::Native(NativeOptions { key: None }) => ", native frames",
+        Format::Native(NativeOptions { key: Some(_) }) => ", authenticated native frames",
         Format::Text(_) => ", text",
         Format::Binary(_) => ", declared binary frames",
         Format::Nmea(_) => ", NMEA sentences",

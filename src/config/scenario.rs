@@ -5,8 +5,9 @@ use std::{ops::Range, path::Path};
 use toml::de::DeTable;
 
 use super::{
+    Context,
     errors::{File, Finding, Remark, Sink},
-    keys,
+    key, keys,
     reader::{Found, Section},
     walk,
 };
@@ -27,8 +28,13 @@ const DAY_NS: i64 = 86_400 * SECOND;
 const UNKNOWN_TIME_ERROR: u8 = u8::MAX;
 
 /// Checks a scenario that was read from `path`; all that is wrong, or none.
-pub(super) fn parse(text: &str, path: &Path) -> Result<Scenario, Vec<Finding>> {
-    let (sink, scenario) = walk(&File::new(path, text), scenario);
+pub(super) fn parse(
+    text: &str,
+    path: &Path,
+    context: &Context<'_>,
+) -> Result<Scenario, Vec<Finding>> {
+    let read = |table: &DeTable<'_>, sink: &Sink| scenario(table, sink, context);
+    let (sink, scenario) = walk(&File::new(path, text), read);
     let clean = sink.is_clean();
     match scenario {
         Some(scenario) if clean => Ok(scenario),
@@ -36,19 +42,20 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Scenario, Vec<Finding>> {
     }
 }
 
-fn scenario(table: &DeTable<'_>, sink: &Sink) -> Option<Scenario> {
+fn scenario(table: &DeTable<'_>, sink: &Sink, context: &Context<'_>) -> Option<Scenario> {
     let root = Section::open(table, 0..0, "the scenario", keys::SCENARIO, sink);
     root.require("format", "\"native\"");
     root.require("device", "[{ … }]");
     let formats = [("native", LineFormat::Native), ("text", LineFormat::Text)];
     let format = root.choice("format", &formats).map(|found| found.value);
+    let key = key::read(&root, context);
     let seed = root.integer("seed", 0..=i64::MAX).map_or(1, |found| found.value.unsigned_abs());
     let duration_ns = root.duration("duration", 1..=WINDOW_MAX_NS).map(|found| found.value);
     let tables = root.sections("device", "[[device]]", keys::DEVICE);
     let devices: Vec<_> = tables.iter().map(device).collect();
     let faults = fault::read_all(&root, "[[fault]]");
     let devices = devices.into_iter().collect::<Option<_>>()?;
-    let scenario = Scenario { format: format?, seed, duration_ns, devices, faults: faults? };
+    let scenario = Scenario { format: format?, key, seed, duration_ns, devices, faults: faults? };
     // Whatever lies within the ranges of its keys and still cannot be played.
     if let Err(flaw) = scenario.check() {
         let part = flaw.part.replace("rate_hz", "rate");

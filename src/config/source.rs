@@ -21,6 +21,7 @@ use crate::{
     simulate::scenario::LineFormat,
     wire::{
         decode::{Format, Framing},
+        native::NativeOptions,
         text::TextOptions,
     },
 };
@@ -185,7 +186,7 @@ fn spoken(
                 Kind::Serial => serial::read(section, context).map(InputKind::Serial),
                 _ => replay(section, context).map(InputKind::Replay),
             };
-            (input, format::read(section))
+            (input, format::read(section, context))
         }
     }
 }
@@ -236,7 +237,10 @@ fn simulator(section: &Section<'_>, context: &Context<'_>) -> Option<SimulatorCo
             return None;
         }
     };
-    match scenario::parse(&text, &path) {
+    let inner = Context::of(&path, context.loader);
+    let scenario = scenario::parse(&text, &path, &inner);
+    context.secrets.borrow_mut().append(&mut inner.secrets.take());
+    match scenario {
         Ok(scenario) => {
             let seed = seed.map_or(scenario.seed, |found| found.value.unsigned_abs());
             Some(SimulatorConfig { scenario: Arc::new(scenario), seed })
@@ -251,7 +255,7 @@ fn simulator(section: &Section<'_>, context: &Context<'_>) -> Option<SimulatorCo
 /// What the devices of a scenario speak.
 fn spoken_by(simulator: &SimulatorConfig) -> Format {
     match simulator.scenario.format {
-        LineFormat::Native => Format::Native,
+        LineFormat::Native => Format::Native(NativeOptions { key: simulator.scenario.key.clone() }),
         LineFormat::Text => Format::Text(TextOptions::default()),
     }
 }

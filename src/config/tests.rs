@@ -27,6 +27,7 @@ mod binary;
 mod modbus;
 mod broken;
 mod calibrations;
+mod authenticated;
 mod patterns;
 mod qc;
 mod shipped;
@@ -37,10 +38,17 @@ format = "native"
 device = [{ id = 17, rate = 10, channel = [{ name = "t", waveform = { kind = "constant", value = 1 } }] }]
 "#;
 
-/// Knows one scenario.
+const KEY_FILE: &str = "plant.key";
+const KEY: &str = "9d";
+
+/// Knows a few scenarios and keys.
 fn loader(path: &Path) -> io::Result<String> {
     match path.to_str() {
         Some("dir/plant.toml") => Ok(SCENARIO.to_owned()),
+        Some("dir/keyed.toml") => Ok(format!("key_file = \"{KEY_FILE}\"\n{SCENARIO}")),
+        Some(path) if path == format!("dir/{KEY_FILE}") => Ok(format!("{}\n", KEY.repeat(32))),
+        Some("dir/short.key") => Ok(KEY.repeat(31)),
+        Some("dir/odd.key") => Ok(format!("{}\n# of the plant", KEY.repeat(32))),
         _ => Err(io::ErrorKind::NotFound.into()),
     }
 }
@@ -103,7 +111,7 @@ fn reads_a_udp_source() {
     assert_eq!(udp.listen.to_string(), "127.0.0.1:7420");
     assert_eq!((udp.receive_buffer, udp.gro), (2 << 20, true));
     assert_eq!(udp.framing, Framing::Stream);
-    assert_eq!(config.inputs[0].format, Format::Native);
+    assert_eq!(config.inputs[0].format, Format::NATIVE);
     assert_eq!(config.inputs[0].on_full, OnFull::Count);
     let source = &config.plan.sources[0];
     assert_eq!((&*source.name, source.time), ("plant", TimeMode::Device));
@@ -184,7 +192,7 @@ fn reads_simulator_and_replay() {
     let config = good(text);
     let InputKind::Simulator(simulator) = &config.inputs[0].kind else { panic!("{config:?}") };
     assert_eq!((simulator.seed, simulator.scenario.devices[0].id), (9, 17));
-    assert_eq!(config.inputs[0].format, Format::Native, "as the scenario says");
+    assert_eq!(config.inputs[0].format, Format::NATIVE, "as the scenario says");
     let InputKind::Replay(replay) = &config.inputs[1].kind else { panic!("{config:?}") };
     assert_eq!(replay.path, Path::new("dir/a.log"));
     assert_eq!((replay.interval_ns, replay.paced), (SECOND, false));

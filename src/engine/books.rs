@@ -9,7 +9,7 @@ use super::{
     Ledger, Link, Plan,
     batch::SocketDrops,
     condition::Condition,
-    devices::{DeviceCounts, DeviceReport, DeviceWord},
+    devices::{DeviceCounts, DeviceReport, DeviceWord, Heard},
     snapshot::{ChannelInfo, DeviceView, SourceView},
     validate::Report,
     windows::Count,
@@ -134,9 +134,9 @@ impl SourceBook {
             numbers.insert(report.device, report.number);
             DeviceView::unheard(report.device)
         });
-        view.boot = report.boot;
-        view.health = report.health;
-        view.last_arrival_ns = report.last_arrival_ns;
+        if let Some(Heard { boot, health, at_ns }) = report.heard {
+            (view.boot, view.health, view.last_arrival_ns) = (boot, health, at_ns);
+        }
         view.frames += report.frames;
         view.readings.received += report.received;
         view.readings.accepted += report.accepted;

@@ -11,7 +11,7 @@ use super::{
     device_clock::{ClockMap, Stamp},
     ledger::{ReadingRefusal, SequenceTally},
     plan::TimeMode,
-    sequence::{Sequences, Verdict},
+    sequence::{Sequences, Starts, Verdict},
 };
 use crate::wire::{Head, Health};
 
@@ -22,12 +22,8 @@ pub struct DeviceReport {
     pub number: u32,
     /// Device id.
     pub device: u32,
-    /// Its latest restart mark.
-    pub boot: u16,
-    /// Its latest judgement of itself.
-    pub health: Health,
-    /// When its latest frame arrived.
-    pub last_arrival_ns: i64,
+    /// What its latest frame said; `None` if only such came again as say nothing.
+    pub heard: Option<Heard>,
     /// Frames decoded.
     pub frames: u64,
     /// Readings decoded from them.
@@ -36,6 +32,17 @@ pub struct DeviceReport {
     pub accepted: u64,
     /// Place of what else was counted, in `DeviceNews::counts`.
     pub counts: Option<u32>,
+}
+
+/// What the latest frame of a device said of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard {
+    /// Its restart mark.
+    pub boot: u16,
+    /// Its judgement of itself.
+    pub health: Health,
+    /// When the frame arrived.
+    pub at_ns: i64,
 }
 
 /// What else a batch counted of a device, which of most is nothing.
@@ -72,16 +79,17 @@ pub struct DeviceWord {
 }
 
 /// The devices of a source, by number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Devices {
     all: Vec<Device>,
+    starts: Starts,
 }
 
 /// What there is to know of a frame from its device.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Word {
-    /// The frame was seen before.
-    pub(super) duplicate: bool,
+    /// Why none of its readings is news, if it was seen before.
+    pub(super) repeats: Option<ReadingRefusal>,
     /// What to add to the samples' times; `None` if the arrival counts.
     pub(super) offset_ns: Option<i64>,
 }
@@ -110,6 +118,11 @@ impl Stated {
 }
 
 impl Devices {
+    /// Without a device yet.
+    pub(super) fn new(starts: Starts) -> Self {
+        Self { all: Vec::new(), starts }
+    }
+
     /// Takes note of a frame; `newest_ns` is the largest time of its samples, if it has any.
     pub(super) fn hear(
         &mut self,
@@ -123,27 +136,35 @@ impl Devices {
         }
         let device = &mut self.all[number as usize];
         let place = *device.place.get_or_insert_with(|| news.add(number, head.device));
+        let repeats = head.sequence.and_then(|sequence| {
+            if device.sequences.follows(head.boot, sequence) {
+                return None;
+            }
+            match device.judge(self.starts, sequence, head, news.counts(place)) {
+                Verdict::New => None,
+                Verdict::Duplicate => Some(ReadingRefusal::Duplicate),
+                Verdict::Replayed => Some(ReadingRefusal::Replayed),
+            }
+        });
         let report = &mut news.devices[place as usize];
-        report.boot = head.boot;
-        report.health = head.health;
-        report.last_arrival_ns = head.arrived_ns;
         report.frames += 1;
         report.received += u64::from(head.samples);
-        let duplicate = head.sequence.is_some_and(|sequence| {
-            !device.sequences.follows(head.boot, sequence)
-                && device.judge(sequence, head, news.counts(place)) == Verdict::Duplicate
-        });
+        // Whoever sends an old frame again must not make a device look alive, or well.
+        if repeats.is_none() || self.starts == Starts::Marked {
+            let Head { boot, health, arrived_ns, .. } = *head;
+            report.heard = Some(Heard { boot, health, at_ns: arrived_ns });
+        }
         let offset_ns = match (time, newest_ns) {
             (TimeMode::Arrival, _) | (_, None) => None,
             // A frame that comes again may have been kept back and must not teach the clock; its
             // time decides nothing any more.
-            (TimeMode::Device, _) if duplicate => None,
+            (TimeMode::Device, _) if repeats.is_some() => None,
             (TimeMode::Device, Some(newest_ns)) => {
                 let Head { clock, boot, arrived_ns, .. } = *head;
                 device.clock.learn(Stamp { clock, boot, newest_ns, arrived_ns })
             }
         };
-        Word { duplicate, offset_ns }
+        Word { repeats, offset_ns }
     }
 
     /// So many readings of the device entered a pane.
@@ -195,10 +216,16 @@ impl Devices {
 }
 
 impl Device {
-    fn judge(&mut self, sequence: u32, head: &Head, counts: &mut DeviceCounts) -> Verdict {
+    fn judge(
+        &mut self,
+        starts: Starts,
+        sequence: u32,
+        head: &Head,
+        counts: &mut DeviceCounts,
+    ) -> Verdict {
         let tally = &mut counts.sequence;
         let resets = tally.resets;
-        let verdict = self.sequences.judge(head.boot, sequence, head.first, tally);
+        let verdict = self.sequences.judge(starts, (head.boot, sequence), head.first, tally);
         if resets < tally.resets {
             self.clock.restart(head.boot);
         }
@@ -235,9 +262,7 @@ impl DeviceNews {
         self.devices.push(DeviceReport {
             number,
             device,
-            boot: 0,
-            health: Health::Good,
-            last_arrival_ns: 0,
+            heard: None,
             frames: 0,
             received: 0,
             accepted: 0,

@@ -25,11 +25,14 @@ pub enum ReadingRefusal {
     Late,
     /// Calibration or unit conversion leaves the range of numbers.
     NotRepresentable,
+    /// The frame is of an earlier start of its device than one that was heard, and not one of
+    /// those remembered: only where starts are counted.
+    Replayed,
 }
 
 impl ReadingRefusal {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::QueueFull,
         Self::UnknownDevice,
         Self::UnknownChannel,
@@ -39,6 +42,7 @@ impl ReadingRefusal {
         Self::Future,
         Self::Late,
         Self::NotRepresentable,
+        Self::Replayed,
     ];
 
     /// Name in the ledger.
@@ -54,6 +58,7 @@ impl ReadingRefusal {
             Self::Future => "future",
             Self::Late => "late",
             Self::NotRepresentable => "not_representable",
+            Self::Replayed => "replayed",
         }
     }
 }
@@ -100,7 +105,7 @@ pub struct SequenceTally {
     pub missed: u64,
     /// Of the missed: those that came after all.
     pub found: u64,
-    /// Frames that came again.
+    /// Frames that came again, replayed ones included.
     pub duplicate: u64,
     /// Frames that came after a younger one.
     pub reordered: u64,

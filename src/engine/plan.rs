@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Rules, calibration::Calibration, glob::Glob, qc::plan::QcPlan, unit::Conversion};
+use super::{
+    Rules, calibration::Calibration, glob::Glob, qc::plan::QcPlan, sequence::Starts,
+    unit::Conversion,
+};
 
 /// All of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +66,8 @@ pub struct SourcePlan {
     pub time: TimeMode,
     /// What happens to devices and channels that no configuration names.
     pub unknown: Unknown,
+    /// What the restart marks of its devices are.
+    pub starts: Starts,
     /// Whether the fields of the format have names (text) or numbers (native).
     pub named_fields: bool,
     /// Silence after which the source no longer holds back its windows.

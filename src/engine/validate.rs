@@ -69,7 +69,8 @@ struct Frame {
     offset_ns: Option<i64>,
     /// Smallest and largest event time of a sample; both the arrival if there is none.
     span_ns: (i64, i64),
-    duplicate: bool,
+    /// Why none of its readings is news, if it was seen before.
+    repeats: Option<ReadingRefusal>,
     flag: Flag,
     tests: Tests,
 }
@@ -85,7 +86,7 @@ impl Validate {
             named_fields: source.named_fields,
             idle_ns: source.idle_ns,
             last_accepted_ns: None,
-            devices: Devices::default(),
+            devices: Devices::new(source.starts),
         });
         Self {
             registry,
@@ -205,10 +206,12 @@ impl Validate {
         readings: usize,
         advances: usize,
     ) {
-        let &Frame { source, device: number, arrived_ns, duplicate, .. } = frame;
+        let &Frame { source, device: number, arrived_ns, repeats, .. } = frame;
         let Source { devices, time, .. } = &mut self.sources[source];
         let time = (oldest_ns != i64::MAX).then_some(*time);
-        if !duplicate && let Some(condition) = devices.learn_of(number, head, time) {
+        if repeats.is_none()
+            && let Some(condition) = devices.learn_of(number, head, time)
+        {
             // Without a reading the arrival counts, behind all that windows were told of.
             let from_ns = match time {
                 Some(_) => oldest_ns,
@@ -226,7 +229,8 @@ impl Validate {
 
     /// Whether nothing but its channel and its value can speak against a reading of the frame.
     fn is_plain(&self, frame: &Frame) -> bool {
-        !frame.duplicate && self.timelines[frame.source].is_open(frame.span_ns, frame.arrived_ns)
+        frame.repeats.is_none()
+            && self.timelines[frame.source].is_open(frame.span_ns, frame.arrived_ns)
     }
 
     /// Takes readings of a plain frame for as long as there is nothing against their channels and
@@ -280,7 +284,7 @@ impl Validate {
             TimeMode::Device => extent(samples),
         };
         let ask = (*time, made_ns.map(|(_, newest_ns)| newest_ns));
-        let Word { duplicate, offset_ns } = devices.hear(number, head, ask, &mut self.news);
+        let Word { repeats, offset_ns } = devices.hear(number, head, ask, &mut self.news);
         let (flag, tests) = match head.health {
             Health::Good | Health::Maintenance => (Flag::NotEvaluated, Tests::NONE),
             Health::OffSpec => (Flag::Suspect, Test::Health.into()),
@@ -290,7 +294,7 @@ impl Validate {
         let span_ns = (arrived_ns, arrived_ns);
         let device = number;
         let mut frame =
-            Frame { source, device, arrived_ns, offset_ns, span_ns, duplicate, flag, tests };
+            Frame { source, device, arrived_ns, offset_ns, span_ns, repeats, flag, tests };
         if let Some((oldest_ns, newest_ns)) = made_ns {
             frame.span_ns = (frame.event_time(oldest_ns), frame.event_time(newest_ns));
         }
@@ -313,14 +317,14 @@ impl Validate {
         let mut reading = Reading { channel, flag, entry, tests, at_ns, value };
         if !sample.value.is_finite() {
             // That there is no value is worth a note in the pane where one was due.
-            if sample.value.is_nan() && !frame.duplicate && place == Place::Open {
+            if sample.value.is_nan() && frame.repeats.is_none() && place == Place::Open {
                 (reading.flag, reading.entry) = (Flag::Missing, Entry::Note);
                 checked.readings.push(reading);
             }
             return Err(ReadingRefusal::NotFinite);
         }
-        if frame.duplicate {
-            return Err(ReadingRefusal::Duplicate);
+        if let Some(why) = frame.repeats {
+            return Err(why);
         }
         match place {
             Place::Future => return Err(ReadingRefusal::Future),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{
-    layout::{Layout, STRANGE_BLOCK_BYTES, field_name, numbered},
+    layout::{Layout, STRANGE_BLOCK_BYTES, field_name, numbered, tag_bytes},
     scenario::{
         CHANNELS_MAX, Channel, DISTANCE_MAX, Device, Fault, FaultKind, LineFormat, STRANGER,
         STRANGER_FIELD, Scenario, Waveform,
@@ -51,8 +51,12 @@ impl Scenario {
         for (index, fault) in self.faults.iter().enumerate() {
             check_fault(fault, &|| format!("fault[{index}]"))?;
         }
+        let fits = self.key.is_none() || self.format == LineFormat::Native;
+        holds(fits, || "key_file".into(), "is for native frames: a line of text has no tag")?;
         for (index, device) in self.devices.iter().enumerate() {
-            check_device(device, self.format, &|| format!("device[{index}]"))?;
+            let part = || format!("device[{index}]");
+            check_device(device, self.format, &part)?;
+            check_size(device, self, || format!("{}.channel", part()))?;
         }
         self.check_together()
     }
@@ -117,15 +121,16 @@ fn check_device(device: &Device, format: LineFormat, part: &dyn Fn() -> String) 
     for (index, fault) in device.faults.iter().enumerate() {
         check_fault(fault, &|| format!("{}.fault[{index}]", part()))?;
     }
-    check_size(device, format, key("channel"))
+    Ok(())
 }
 
 /// The largest frame or line of the device, with the reading of a stranger's channel.
-fn check_size(device: &Device, format: LineFormat, part: impl Fn() -> String) -> Checked {
-    let (bytes, most) = match format {
+fn check_size(device: &Device, scenario: &Scenario, part: impl Fn() -> String) -> Checked {
+    let (bytes, most) = match scenario.format {
         LineFormat::Native => {
-            let layout = Layout::new(device, format, device.id, SECOND);
-            (layout.frame_bytes() + STRANGE_BLOCK_BYTES, FRAME_BYTES_MAX)
+            let layout = Layout::new(device, scenario.format, device.id, SECOND);
+            let tag = tag_bytes(scenario.key.as_ref());
+            (layout.frame_bytes() + STRANGE_BLOCK_BYTES + tag, FRAME_BYTES_MAX)
         }
         LineFormat::Text => {
             let name = |(channel, replica, _)| {

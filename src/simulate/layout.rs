@@ -6,8 +6,12 @@ use super::{
     scenario::{Channel, Device, LineFormat, STRANGER_CHANNEL, STRANGER_FIELD},
     waveform::Rounding,
 };
-use crate::wire::frame::{
-    BLOCK_HEAD_BYTES, BlockHead, CRC_BYTES, Encoder, HEADER_BYTES, Header, ValueType,
+use crate::wire::{
+    frame::{
+        BLOCK_HEAD_BYTES, BlockHead, CRC_BYTES, EncodeError, Encoder, HEADER_BYTES, Header,
+        TAG_BYTES, ValueType,
+    },
+    key::Key,
 };
 
 /// The shape of a device's frames.
@@ -103,7 +107,7 @@ impl Layout {
         self.columns.len() * usize::from(self.samples)
     }
 
-    /// Bytes of a native frame.
+    /// Bytes of a native frame without a tag.
     pub(super) fn frame_bytes(&self) -> usize {
         let blocks = self
             .blocks
@@ -149,17 +153,19 @@ impl Layout {
         }
     }
 
-    /// Appends a native frame; `strange` adds the reading of a channel that nobody knows.
+    /// Appends a native frame, with a tag if there is a key; `strange` adds the reading of a
+    /// channel that nobody knows.
     pub(super) fn write_frame(
         &self,
         header: &Header,
         values: &[f64],
         strange: bool,
+        key: Option<&Key>,
         out: &mut Vec<u8>,
     ) {
         let extra = if strange { STRANGE_BLOCK_BYTES } else { 0 };
         let from = out.len();
-        out.resize(from + self.frame_bytes() + extra, 0);
+        out.resize(from + self.frame_bytes() + extra + tag_bytes(key), 0);
         let written = Encoder::new(&mut out[from..], header).and_then(|mut encoder| {
             for block in &self.blocks {
                 let values = &values[block.from..block.from + block.head.values()];
@@ -168,7 +174,7 @@ impl Layout {
             if strange {
                 encoder.block(one(STRANGER_CHANNEL, STRANGE_TYPE), None, &[STRANGE_VALUE])?;
             }
-            encoder.finish()
+            finish(encoder, key)
         });
         written.expect("the buffer has the size of the frame, and the values are rounded to fit");
     }
@@ -197,14 +203,26 @@ impl Blanks {
 }
 
 /// Appends the frame of a device that nobody knows, with one reading.
-pub(super) fn write_stranger(header: &Header, out: &mut Vec<u8>) {
+pub(super) fn write_stranger(header: &Header, key: Option<&Key>, out: &mut Vec<u8>) {
     let from = out.len();
-    out.resize(from + HEADER_BYTES + STRANGE_BLOCK_BYTES + CRC_BYTES, 0);
+    out.resize(from + HEADER_BYTES + STRANGE_BLOCK_BYTES + tag_bytes(key) + CRC_BYTES, 0);
     let written = Encoder::new(&mut out[from..], header).and_then(|mut encoder| {
         encoder.block(one(0, STRANGE_TYPE), None, &[STRANGE_VALUE])?;
-        encoder.finish()
+        finish(encoder, key)
     });
     written.expect("the buffer has the size of the frame");
+}
+
+/// Bytes of the tag, where there is one.
+pub(super) fn tag_bytes(key: Option<&Key>) -> usize {
+    key.map_or(0, |_| TAG_BYTES)
+}
+
+fn finish<'a>(encoder: Encoder<'a>, key: Option<&Key>) -> Result<&'a [u8], EncodeError> {
+    match key {
+        None => encoder.finish(),
+        Some(key) => encoder.finish_with_tag(|before| key.tag(before)),
+    }
 }
 
 /// The channels of a device with their numbers, replicas counted out.

@@ -7,6 +7,7 @@ use super::{
     scenario::{LineFormat, Scenario},
     sent::{Account, Sent, Verdict},
 };
+use crate::wire::key::Key;
 
 /// Plays a scenario: an iterator that lends what it yields.
 ///
@@ -15,6 +16,7 @@ use super::{
 #[derive(Debug)]
 pub struct Player {
     pub(super) format: LineFormat,
+    pub(super) key: Option<Key>,
     end_ns: Option<i64>,
     pub(super) actors: Vec<Actor>,
     /// Who is next: time of sending, then the place in the scenario.
@@ -78,6 +80,7 @@ impl Player {
         let end_ns = scenario.duration_ns.map(|duration_ns| start_ns.saturating_add(duration_ns));
         let mut player = Self {
             format: scenario.format,
+            key: scenario.key.clone(),
             end_ns,
             order: BinaryHeap::with_capacity(actors.len()),
             account: Account::new(actors.len()),

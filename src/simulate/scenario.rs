@@ -1,12 +1,14 @@
 //! What is played: devices, their channels, and what goes wrong with them.
 
-use crate::wire::{DeviceClock, Health, frame::ValueType};
+use crate::wire::{DeviceClock, Health, frame::ValueType, key::Key};
 
 /// A whole scenario. [`Scenario::check`] says whether it can be played.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
     /// What the devices speak.
     pub format: LineFormat,
+    /// The key that native frames are authenticated with, if they are.
+    pub key: Option<Key>,
     /// Seed of everything random unless the player is given another.
     pub seed: u64,
     /// Length of the play in nanoseconds; without end where there is none.

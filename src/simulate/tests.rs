@@ -12,9 +12,10 @@ use super::{
 use crate::{
     limits::{MS, SECOND},
     wire::{
-        Decoder, DeviceClock, Frames, Health, WireTally,
+        Decoder, DeviceClock, FrameRefusal, Frames, Health, WireTally,
         decode::{Format, Framing, Naming},
         frame::ValueType,
+        key::Key,
         text::TextOptions,
     },
 };
@@ -58,6 +59,7 @@ fn device(id: u32) -> Device {
 fn scenario(devices: Vec<Device>) -> Scenario {
     Scenario {
         format: LineFormat::Native,
+        key: None,
         seed: 1,
         duration_ns: Some(40 * SECOND),
         devices,
@@ -153,6 +155,31 @@ fn a_receiver_counts_what_the_player_says_it_must() {
             assert_receiver_agrees(&in_text(all_faults(probability)), seed);
         }
     }
+}
+
+fn keyed(scenario: Scenario, byte: &str) -> Scenario {
+    let key = Key::from_hex(&byte.repeat(32)).expect("a key");
+    Scenario { key: Some(key), ..scenario }
+}
+
+#[test]
+fn a_receiver_with_the_key_counts_the_same_and_one_with_another_takes_nothing() {
+    for seed in 1..=3 {
+        let plain = assert_receiver_agrees(&all_faults(0.05), seed);
+        let sent = assert_receiver_agrees(&keyed(all_faults(0.05), "1f"), seed);
+        // Where bytes are spoilt is drawn by the length of the frame, and so is what follows.
+        assert_eq!(sent.frames_withheld > 0, plain.frames_withheld > 0);
+        assert!(sent.faults.iter().all(|&n| n > 0), "{sent:?}");
+    }
+    let (played, sent) = play(&keyed(all_faults(0.05), "1f"), 1, Framing::Datagram);
+    let [stranger, plain] = [keyed(all_faults(0.05), "f1"), all_faults(0.05)]
+        .map(|receiver| receive(&receiver, &played, None).tally);
+    for (tally, why) in [(stranger, FrameRefusal::Forged), (plain, FrameRefusal::Authentication)] {
+        assert_eq!((tally.frames_ok, tally.refused[why as usize]), (0, sent.frames_ok));
+    }
+    let (played, sent) = play(&all_faults(0.05), 1, Framing::Datagram);
+    let tally = receive(&keyed(all_faults(0.05), "1f"), &played, None).tally;
+    assert_eq!(tally.refused[FrameRefusal::Unauthenticated as usize], sent.frames_ok);
 }
 
 #[test]
@@ -284,7 +311,7 @@ fn a_stream_carries_the_same_frames_as_datagrams() {
         let options =
             TextOptions { naming: Naming { known: Vec::new(), discover: 100 }, timestamp: None };
         let format = match scenario.format {
-            LineFormat::Native => Format::Native,
+            LineFormat::Native => Format::NATIVE,
             LineFormat::Text => Format::Text(options),
         };
         let mut decoder = Decoder::new(&format, Framing::Stream);
@@ -324,7 +351,7 @@ fn every_clock_and_type_plays() {
         })
         .collect();
     let (played, sent) = play(&all, 1, Framing::Datagram);
-    let mut decoder = Decoder::new(&Format::Native, Framing::Datagram);
+    let mut decoder = Decoder::new(&Format::NATIVE, Framing::Datagram);
     let (mut frames, mut tally) = (Frames::default(), WireTally::default());
     for (at_ns, bytes) in &played {
         decoder.feed(bytes, *at_ns, &mut frames, &mut tally);
@@ -372,6 +399,8 @@ fn flaws_are_found_before_the_play() {
     assert!(flaw(&|s| s.devices[0].samples_per_frame = 2_000).contains("bytes, the most is 9216"));
     assert!(flaw(&|s| s.devices[0].channels[4].count = 300).contains("not 304"));
     assert!(flaw(&|s| s.devices[0].channels[0].noise = -1.0).contains(".noise must not"));
+    let text_with_key = |s: &mut Scenario| *s = keyed(in_text(s.clone()), "1f");
+    assert!(flaw(&text_with_key).starts_with("key_file is for native frames"));
     assert!(flaw(&|s| s.faults[3].probability = 1.5).starts_with("fault[3].probability"));
     let text = |name: &'static str| {
         flaw(&move |s| {

@@ -127,7 +127,7 @@ impl Player {
                 let header = Header {
                     kind: Kind::Data,
                     first_since_reset: actor.fresh,
-                    authenticated: false,
+                    authenticated: self.key.is_some(),
                     health: health_code(actor.health),
                     device: actor.id,
                     boot: actor.boot,
@@ -136,7 +136,8 @@ impl Player {
                     sequence: actor.sequence,
                     time_us: microseconds(shown_ns.saturating_add(shape.shift_ns)),
                 };
-                actor.layout.write_frame(&header, &self.values, shape.strange, &mut self.bytes);
+                let (values, key) = (&self.values, self.key.as_ref());
+                actor.layout.write_frame(&header, values, shape.strange, key, &mut self.bytes);
                 Some((actor.boot, actor.sequence))
             }
             LineFormat::Text => {
@@ -242,7 +243,7 @@ impl Player {
         let header = Header {
             kind: Kind::Data,
             first_since_reset: self.strangers == 0,
-            authenticated: false,
+            authenticated: self.key.is_some(),
             health: health_code(Health::Good),
             device: STRANGER,
             boot: 0,
@@ -253,7 +254,7 @@ impl Player {
         };
         self.strangers = self.strangers.wrapping_add(1);
         let from = self.bytes.len();
-        write_stranger(&header, &mut self.bytes);
+        write_stranger(&header, self.key.as_ref(), &mut self.bytes);
         let range = from..self.bytes.len();
         let verdict = Verdict::Stranger { readings: 1 };
         self.parcels.push(Parcel { at_ns, device: STRANGER, range, verdict });

@@ -13,7 +13,7 @@ use super::{
     json::{JsonLayout, JsonOptions, JsonReader, Messages},
     lines::Lines,
     modbus::{ModbusDecoder, ModbusOptions},
-    native::NativeDecoder,
+    native::{NativeDecoder, NativeOptions},
     nmea::{NmeaOptions, NmeaReader},
     seek::Seeker,
     senml::{SenmlOptions, SenmlReader},
@@ -26,7 +26,7 @@ use super::{
 #[derive(Clone, Debug, PartialEq)]
 pub enum Format {
     /// Binary frame v1.
-    Native,
+    Native(NativeOptions),
     /// Lines of text.
     Text(TextOptions),
     /// Binary frames that the configuration declares.
@@ -50,11 +50,14 @@ pub enum Format {
 }
 
 impl Format {
+    /// Native frames of whoever sends them.
+    pub const NATIVE: Self = Self::Native(NativeOptions { key: None });
+
     /// Its name in a configuration.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Native => "native",
+            Self::Native(_) => "native",
             Self::Text(_) => "text",
             Self::Binary(_) => "binary",
             Self::Nmea(_) => "nmea",
@@ -72,7 +75,7 @@ impl Format {
     #[must_use]
     pub fn naming(&self) -> Option<&Naming> {
         match self {
-            Self::Native => None,
+            Self::Native(_) => None,
             Self::Text(options) => Some(&options.naming),
             Self::Binary(options) => Some(&options.naming),
             Self::Nmea(options) => Some(&options.naming),
@@ -89,7 +92,7 @@ impl Format {
     /// As [`Self::naming`], to set it.
     pub fn naming_mut(&mut self) -> Option<&mut Naming> {
         match self {
-            Self::Native => None,
+            Self::Native(_) => None,
             Self::Text(options) => Some(&mut options.naming),
             Self::Binary(options) => Some(&mut options.naming),
             Self::Nmea(options) => Some(&mut options.naming),
@@ -115,7 +118,7 @@ impl Format {
                 let registers = options.map.registers().iter();
                 Some(registers.map(|register| &*register.rule.name).collect())
             }
-            Self::Native
+            Self::Native(_)
             | Self::Text(_)
             | Self::Nmea(_)
             | Self::Vedirect(_)
@@ -131,7 +134,9 @@ impl Format {
     #[must_use]
     pub fn tells_time(&self) -> bool {
         match self {
-            Self::Native | Self::Nmea(_) | Self::Dsmr(_) | Self::Senml(_) | Self::Influx(_) => true,
+            Self::Native(_) | Self::Nmea(_) | Self::Dsmr(_) | Self::Senml(_) | Self::Influx(_) => {
+                true
+            }
             Self::Text(options) => options.timestamp.is_some(),
             Self::Json(options) => match &options.layout {
                 JsonLayout::Plain { timestamp, .. } => timestamp.is_some(),
@@ -147,7 +152,7 @@ impl Format {
     pub fn chunk_end(&self) -> u8 {
         match self {
             // Only a log has exchanges of Modbus.
-            Self::Native | Self::Modbus(_) => 0,
+            Self::Native(_) | Self::Modbus(_) => 0,
             Self::Text(_)
             | Self::Json(_)
             | Self::Senml(_)
@@ -169,7 +174,7 @@ impl Format {
     pub fn is_text(&self) -> bool {
         match self {
             // A block of VE.Direct ends with a byte that may be anything.
-            Self::Native | Self::Vedirect(_) | Self::Binary(_) | Self::Modbus(_) => false,
+            Self::Native(_) | Self::Vedirect(_) | Self::Binary(_) | Self::Modbus(_) => false,
             Self::Text(_)
             | Self::Json(_)
             | Self::Senml(_)
@@ -251,7 +256,7 @@ impl Decoder {
     #[must_use]
     pub fn new(format: &Format, framing: Framing) -> Self {
         let decode: Box<dyn Decode> = match format {
-            Format::Native => Box::new(NativeDecoder::new(framing)),
+            Format::Native(options) => Box::new(NativeDecoder::new(options, framing)),
             Format::Text(options) => Box::new(Lines::new(TextReader::new(options), framing)),
             Format::Binary(options) => Box::new(BinaryDecoder::new(options, framing)),
             Format::Nmea(options) => Box::new(Seeker::new(NmeaReader::new(options), framing)),

@@ -17,12 +17,13 @@ pub mod frame;
 #[cfg(test)]
 mod harness;
 pub mod influx;
+pub mod key;
 pub mod json;
 mod lines;
 pub mod log;
 pub mod modbus;
 mod names;
-mod native;
+pub mod native;
 pub mod nmea;
 mod number;
 #[cfg(test)]

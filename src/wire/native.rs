@@ -9,17 +9,26 @@ use super::{
     DeviceClock, FieldTable, FrameRefusal, Frames, Head, Health, Sample, WireTally, cobs,
     decode::{Decode, Framing},
     delimited::Delimited,
-    frame::{self, Frame, Kind, TimeKind},
+    frame::{self, CRC_BYTES, Frame, Kind, TAG_BYTES, TimeKind},
+    key::Key,
 };
 use crate::limits;
 
 /// Zero ends a block of stuffed bytes.
 const DELIMITER: u8 = 0;
 
+/// What a source of native frames is told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NativeOptions {
+    /// The key that every frame must have been made with.
+    pub key: Option<Key>,
+}
+
 /// Decoder of one source of native frames.
 #[derive(Debug)]
 pub(super) struct NativeDecoder {
     framing: Framing,
+    key: Option<Key>,
     blocks: Delimited,
     /// A block while it is unstuffed.
     unstuffed: Vec<u8>,
@@ -29,9 +38,10 @@ pub(super) struct NativeDecoder {
 
 impl NativeDecoder {
     /// A decoder that has seen nothing yet.
-    pub(super) fn new(framing: Framing) -> Self {
+    pub(super) fn new(options: &NativeOptions, framing: Framing) -> Self {
         Self {
             framing,
+            key: options.key.clone(),
             blocks: Delimited::new(DELIMITER, limits::COBS_BYTES_MAX),
             unstuffed: Vec::new(),
             fields: Arc::default(),
@@ -47,11 +57,11 @@ impl Decode for NativeDecoder {
         tally.bytes_in += bytes.len() as u64;
         match self.framing {
             Framing::Datagram => {
-                let decoded = decode(bytes, arrived_ns, out);
+                let decoded = decode(bytes, self.key.as_ref(), arrived_ns, out);
                 count(decoded, bytes.len(), tally);
             }
             Framing::Stream => {
-                let unstuffed = &mut self.unstuffed;
+                let (unstuffed, key) = (&mut self.unstuffed, self.key.as_ref());
                 self.blocks.feed(bytes, tally, |block, bytes, tally| {
                     if block.is_empty() {
                         tally.bytes_skipped += 1;
@@ -61,7 +71,7 @@ impl Decode for NativeDecoder {
                     unstuffed.extend_from_slice(block);
                     let decoded = cobs::decode_in_place(unstuffed)
                         .map_err(|cobs::Error| FrameRefusal::Stuffing)
-                        .and_then(|length| decode(&unstuffed[..length], arrived_ns, out));
+                        .and_then(|length| decode(&unstuffed[..length], key, arrived_ns, out));
                     count(decoded, bytes, tally);
                 });
             }
@@ -89,7 +99,12 @@ fn count(decoded: Result<usize, FrameRefusal>, bytes: usize, tally: &mut WireTal
 }
 
 /// Decodes one frame, and returns the number of its samples.
-fn decode(bytes: &[u8], arrived_ns: i64, out: &mut Frames) -> Result<usize, FrameRefusal> {
+fn decode(
+    bytes: &[u8],
+    key: Option<&Key>,
+    arrived_ns: i64,
+    out: &mut Frames,
+) -> Result<usize, FrameRefusal> {
     if bytes.is_empty() {
         return Err(FrameRefusal::Empty);
     }
@@ -98,9 +113,7 @@ fn decode(bytes: &[u8], arrived_ns: i64, out: &mut Frames) -> Result<usize, Fram
     }
     let frame = frame::parse_with(bytes, crc32fast::hash)?;
     let header = frame.header();
-    if header.authenticated {
-        return Err(FrameRefusal::Authentication);
-    }
+    authenticate(&frame, bytes, key)?;
     if header.kind == Kind::Announce && str::from_utf8(frame.announce()).is_err() {
         return Err(FrameRefusal::Layout);
     }
@@ -120,6 +133,19 @@ fn decode(bytes: &[u8], arrived_ns: i64, out: &mut Frames) -> Result<usize, Fram
         shed: false,
     });
     Ok(samples)
+}
+
+/// Whether the frame that these bytes are comes from someone who has the key, where one is needed.
+fn authenticate(frame: &Frame<'_>, bytes: &[u8], key: Option<&Key>) -> Result<(), FrameRefusal> {
+    match (key, frame.tag()) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => Err(FrameRefusal::Authentication),
+        (Some(_), None) => Err(FrameRefusal::Unauthenticated),
+        (Some(key), Some(tag)) => {
+            let before = &bytes[..bytes.len() - TAG_BYTES - CRC_BYTES];
+            if key.verifies(before, tag) { Ok(()) } else { Err(FrameRefusal::Forged) }
+        }
+    }
 }
 
 fn append_samples(frame: &Frame<'_>, samples: &mut Vec<Sample>) {

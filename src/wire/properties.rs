@@ -83,7 +83,7 @@ fn cases() -> Vec<Case> {
             &[21.625, 45.5],
         ),
         Case::new(Format::Statsd(statsd), "q.t:21.625:45.5|ms|#a:b", &[21.625, 45.5]),
-        Case { format: Format::Native, good: native(), values: &[21.625, 45.5] },
+        Case { format: Format::NATIVE, good: native(), values: &[21.625, 45.5] },
     ]
 }
 

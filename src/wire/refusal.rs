@@ -32,7 +32,7 @@ pub enum FrameRefusal {
     Malformed,
     /// Bytes that are not text where text is expected.
     NotText,
-    /// A sound frame with an authentication tag, which cannot be checked here.
+    /// A sound frame with an authentication tag, from a source without a key to check it by.
     Authentication,
     /// No checksum, where the format or the sender has one.
     Unchecked,
@@ -50,11 +50,15 @@ pub enum FrameRefusal {
     Length,
     /// A sound Modbus reply that nobody waited for, or not any more.
     Unasked,
+    /// A sound frame without an authentication tag, from a source with a key.
+    Unauthenticated,
+    /// A sound frame with an authentication tag that was not made with the key of its source.
+    Forged,
 }
 
 impl FrameRefusal {
     /// All reasons.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Empty,
         Self::Truncated,
         Self::Oversize,
@@ -78,6 +82,8 @@ impl FrameRefusal {
         Self::Function,
         Self::Length,
         Self::Unasked,
+        Self::Unauthenticated,
+        Self::Forged,
     ];
 
     /// Name in the ledger.
@@ -107,6 +113,8 @@ impl FrameRefusal {
             Self::Function => "function",
             Self::Length => "length",
             Self::Unasked => "unasked",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forged => "forged",
         }
     }
 }

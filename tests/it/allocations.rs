@@ -16,6 +16,7 @@ use stillwell::{
         edition::{Binder, Editor},
         normalize::Normalize,
         rolling::Rolling,
+        sequence::Starts,
         split::Split,
         validate::{Checked, Validate},
     },
@@ -144,7 +145,7 @@ impl Path {
                 index: 0,
                 batches,
                 on_full: OnFull::Count,
-                format: Format::Native,
+                format: Format::NATIVE,
                 framing: Framing::Datagram,
                 switch: Switch::default(),
                 tap: Tap::new(Arc::new(Junction::new("test".into())), Framing::Datagram),
@@ -234,6 +235,7 @@ fn plan() -> Plan {
         name: "s".into(),
         time: TimeMode::Arrival,
         unknown: Unknown::Discover { max: 5_000 },
+        starts: Starts::Marked,
         named_fields: false,
         idle_ns: SECOND,
         discovered: rules.clone(),
@@ -332,7 +334,7 @@ fn spoken() -> Vec<Spoken> {
                      1-0:1.8.1(000004.426*kWh)\r\n1-0:99.1.0(000007*kWh)\r\n\
                      0-1:24.2.1(170102161005W)(00000.107*m3)\r\n!"]),
         ),
-        (Format::Native, native()),
+        (Format::NATIVE, native()),
         (binary(), vec![vec![0x42, 0x4D, 1, 2, 0x92], vec![0x42, 0x4D, 1, 3, 0x92]]),
     ]
 }

@@ -1,5 +1,6 @@
 //! Whole daemons: the real binary, its real inputs, its real socket.
 
+mod authenticated;
 mod calibration;
 mod clients;
 mod varlink;

@@ -14,6 +14,8 @@ use serde_json::Value;
 use stillwell::wire::{
     Decoder, FrameRefusal, Frames, WireTally,
     decode::{Format, Framing, Naming},
+    key::Key,
+    native::NativeOptions,
     text::TextOptions,
 };
 
@@ -122,12 +124,27 @@ fn the_shipped_scenarios_play_into_files_that_decode_as_reported() {
     for name in ["plant.toml", "faults.toml"] {
         let (frames, report) = logged(&shipped(name), &["--duration", "60s"]);
         let bytes = frames.iter().map(|(_, bytes)| bytes.as_slice());
-        assert_as_reported(&decode(&Format::Native, Framing::Datagram, bytes), &report);
+        assert_as_reported(&decode(&Format::NATIVE, Framing::Datagram, bytes), &report);
         assert_eq!(report["ended"], "played");
         assert!(frames.is_sorted_by_key(|(at_ns, _)| *at_ns));
         let accepted = report["expected"]["arrival"]["accepted"].as_u64().unwrap();
         assert!(accepted > 1_000, "{report}");
     }
+}
+
+#[test]
+fn a_scenario_with_a_key_plays_authenticated_frames() {
+    let key = "a9".repeat(32);
+    let scratch = Scratch::new();
+    let faults = fs::read_to_string(shipped("faults.toml")).expect("is there");
+    let scenario = scratch.file("keyed.toml");
+    fs::write(&scenario, format!("key_file = \"plant.key\"\n{faults}")).expect("a file");
+    fs::write(scratch.file("plant.key"), &key).expect("a file");
+    let (frames, report) = logged(&scenario, &["--duration", "60s"]);
+    let bytes = frames.iter().map(|(_, bytes)| bytes.as_slice());
+    let format = Format::Native(NativeOptions { key: Key::from_hex(&key).ok() });
+    assert_as_reported(&decode(&format, Framing::Datagram, bytes), &report);
+    assert!(!report.to_string().contains(&key[..8]));
 }
 
 #[test]
@@ -149,7 +166,7 @@ fn standard_output_is_a_serial_line_and_the_report_goes_beside_it() {
     let output = finished(command);
     let report = report(&output.stderr);
     assert_as_reported(
-        &decode(&Format::Native, Framing::Stream, output.stdout.chunks(1_000)),
+        &decode(&Format::NATIVE, Framing::Stream, output.stdout.chunks(1_000)),
         &report,
     );
     assert_eq!(report["ended"], "readings");
@@ -224,7 +241,7 @@ fn datagrams_arrive_as_reported() {
     }
     let report = report(&child.finished().stdout);
     let bytes = datagrams.iter().map(Vec::as_slice);
-    assert_as_reported(&decode(&Format::Native, Framing::Datagram, bytes), &report);
+    assert_as_reported(&decode(&Format::NATIVE, Framing::Datagram, bytes), &report);
     assert_eq!(report["sent"]["unreachable"], 0);
     assert_eq!(report["ended"], "frames");
 }
@@ -266,7 +283,7 @@ fn a_pty_waits_for_its_reader_and_loses_nothing() {
     printed.read_to_end(&mut rest).unwrap();
     let report = report(&rest);
     assert!(child.0.wait().unwrap().success());
-    assert_as_reported(&decode(&Format::Native, Framing::Stream, bytes.chunks(4_096)), &report);
+    assert_as_reported(&decode(&Format::NATIVE, Framing::Stream, bytes.chunks(4_096)), &report);
     assert_eq!(report["sent"]["line_bytes"], bytes.len());
     assert_eq!(report["sent"]["unread_bytes"], 0);
     assert_eq!(fs::symlink_metadata(&link).unwrap_err().kind(), ErrorKind::NotFound);

@@ -62,7 +62,7 @@ struct Account {
 }
 
 fn input(kind: InputKind) -> InputConfig {
-    InputConfig { name: "test".into(), kind, format: Format::Native, on_full: OnFull::Count }
+    InputConfig { name: "test".into(), kind, format: Format::NATIVE, on_full: OnFull::Count }
 }
 
 impl Running {

@@ -64,14 +64,14 @@ fn golden_frames_decode_the_same_from_datagrams_and_from_a_serial_line() {
         let name = vector["name"].as_str().unwrap();
         let frame = unhex(vector["hex"].as_str().unwrap());
         assert_eq!(frame.len() as u64, vector["len"].as_u64().unwrap(), "{name}");
-        let datagram = fed(&Format::Native, Framing::Datagram, &frame, frame.len());
+        let datagram = fed(&Format::NATIVE, Framing::Datagram, &frame, frame.len());
         let Some(serial) = vector["serial_cobs_hex"].as_str() else {
             assert_eq!(datagram.tally.refused[FrameRefusal::Checksum as usize], 1, "{name}");
             continue;
         };
         assert_eq!((datagram.tally.frames_ok, datagram.out.heads.len()), (1, 1), "{name}");
         for read in [1, 7, 4_096] {
-            let stream = fed(&Format::Native, Framing::Stream, &unhex(serial), read);
+            let stream = fed(&Format::NATIVE, Framing::Stream, &unhex(serial), read);
             assert_eq!(format!("{:?}", stream.out), format!("{:?}", datagram.out), "{name}");
         }
     }

@@ -7,7 +7,9 @@ use crate::simulate::{
 };
 
 fn read(text: &str) -> Result<Scenario, String> {
-    parse(text, Path::new("s.toml")).map_err(|findings| {
+    let path = Path::new("s.toml");
+    let loader = |_: &Path| Ok("1f".repeat(32));
+    parse(text, path, &Context::of(path, &loader)).map_err(|findings| {
         super::super::Errors::new(findings).lines().collect::<Vec<_>>().join("\n")
     })
 }
@@ -53,7 +55,10 @@ fn a_short_scenario_has_defaults() {
         faults: vec![],
     };
     let (format, devices) = (LineFormat::Native, vec![device]);
-    assert_eq!(scenario, Scenario { format, seed: 1, duration_ns: None, devices, faults: vec![] });
+    assert_eq!(
+        scenario,
+        Scenario { format, key: None, seed: 1, duration_ns: None, devices, faults: vec![] }
+    );
 }
 
 #[test]

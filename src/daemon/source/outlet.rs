@@ -316,7 +316,7 @@ mod tests {
             index: 3,
             batches,
             on_full,
-            format: Format::Native,
+            format: Format::NATIVE,
             framing: Framing::Datagram,
             switch: Switch::default(),
             tap: Tap::new(Arc::new(Junction::new("test".into())), Framing::Datagram),

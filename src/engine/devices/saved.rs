@@ -5,7 +5,7 @@ use crate::engine::{
     condition::Condition,
     device_clock::ClockMap,
     image::{Kind, Reader, Sheet},
-    sequence::Sequences,
+    sequence::{Sequences, Starts},
 };
 
 impl Devices {
@@ -23,6 +23,9 @@ impl Devices {
                 sequences.save(writer);
                 clock.save(writer);
                 writer.option(said.as_ref(), |writer, said| said.save(writer));
+                if self.starts == Starts::Counted {
+                    writer.flag(true);
+                }
             });
         }
     }
@@ -37,7 +40,11 @@ impl Devices {
     ) -> Option<()> {
         let (sequences, clock) = (Sequences::restore(reader)?, ClockMap::restore(reader)?);
         let said = reader.option(Condition::restore)?;
+        let was_counted = if reader.end().is_some() { false } else { reader.flag()? };
         reader.end()?;
+        // Before there was a key anyone could say what start the device is at.
+        let is_known = was_counted || self.starts == Starts::Marked;
+        let sequences = if is_known { sequences } else { Sequences::default() };
         if self.all.len() <= number as usize {
             self.all.resize_with(number as usize + 1, Device::default);
         }

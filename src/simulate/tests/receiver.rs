@@ -8,6 +8,7 @@ use crate::{
     wire::{
         Decoder, Frames, WireTally,
         decode::{Format, Framing, Naming},
+        native::NativeOptions,
         text::TextOptions,
     },
 };
@@ -39,7 +40,7 @@ pub(super) fn receive(
             timestamp: None,
         })
     } else {
-        Format::Native
+        Format::Native(NativeOptions { key: scenario.key.clone() })
     };
     let mut decoder = Decoder::new(&format, Framing::Datagram);
     let mut received = Received::default();

@@ -12,7 +12,16 @@ const ARRIVED_NS: i64 = 77;
 
 /// Feeds the pieces one after the other.
 fn fed(framing: Framing, pieces: &[&[u8]]) -> (Frames, WireTally, NativeDecoder) {
-    let mut decoder = NativeDecoder::new(framing);
+    fed_with(None, framing, pieces)
+}
+
+/// As [`fed`], to a source with a key.
+fn fed_with(
+    key: Option<Key>,
+    framing: Framing,
+    pieces: &[&[u8]],
+) -> (Frames, WireTally, NativeDecoder) {
+    let mut decoder = NativeDecoder::new(&NativeOptions { key }, framing);
     let (mut out, mut tally) = (Frames::default(), WireTally::default());
     for piece in pieces {
         decoder.feed(piece, ARRIVED_NS, &mut out, &mut tally);
@@ -113,6 +122,116 @@ fn an_authenticated_frame_is_refused_without_a_key() {
     let (out, tally, _) = fed(Framing::Datagram, &[frame]);
     assert!(out.is_empty());
     assert_eq!(refused(&tally, FrameRefusal::Authentication), 1);
+}
+
+/// Frames that Python has made with `struct`, `hmac`, `hashlib` and `zlib`: key, frame, device, boot,
+/// sequence, values.
+const AUTHENTICATED: [(&str, &str, u32, u16, u32, &[f64]); 2] = [
+    (
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+        "f510020044332211070000ff050000000000000000000000000207000100000000000000ac41000050c0\
+         50b9617bd567048e8be357d27751b0e6d9904447",
+        0x1122_3344,
+        7,
+        5,
+        &[21.5, -3.25],
+    ),
+    (
+        "030a11181f262d343b424950575e656c737a81888f969da4abb2b9c0c7ced5dc\
+         e3eaf1f8ff060d141b222930373e454c535a61686f767d848b9299a0a7aeb5bc",
+        "f510020001000000ffff00ffffffffff00401e18240a06000001070001000000000000507d44\
+         306c84e21830b3b49732ac56fc2cdf38b74d6030",
+        1,
+        u16::MAX,
+        u32::MAX,
+        &[1013.25],
+    ),
+];
+
+fn key(hex: &str) -> Key {
+    Key::from_hex(hex).expect("a key")
+}
+
+fn unhex(hex: &str) -> Vec<u8> {
+    let digits = hex.as_bytes().chunks(2);
+    let byte = |pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.map(byte).collect()
+}
+
+/// The frame with the byte at a place changed, and the checksum made right again: as someone does
+/// who has no key.
+fn bent(frame: &[u8], at: usize, by: u8) -> Vec<u8> {
+    let mut bytes = frame[..frame.len() - CRC_BYTES].to_vec();
+    bytes[at] ^= by;
+    let check = frame::crc32(&bytes);
+    bytes.extend(check.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn frames_that_another_program_authenticated_are_taken() {
+    for (hex, frame, device, boot, sequence, values) in AUTHENTICATED {
+        let frame = unhex(frame);
+        let mut stuffed = vec![0; frame.len() + 2];
+        let length = cobs::encode(&frame, &mut stuffed).unwrap();
+        for (framing, bytes) in
+            [(Framing::Datagram, &frame[..]), (Framing::Stream, &stuffed[..=length])]
+        {
+            let (out, tally, _) = fed_with(Some(key(hex)), framing, &[bytes]);
+            assert_eq!((tally.frames_ok, tally.refused_total()), (1, 0), "{framing:?}");
+            let head = out.heads[0];
+            assert_eq!((head.device, head.boot, head.sequence), (device, boot, Some(sequence)));
+            let read: Vec<_> = out.samples.iter().map(|sample| sample.value).collect();
+            assert_eq!(read, values);
+        }
+    }
+}
+
+#[test]
+fn a_frame_without_a_tag_is_refused_where_there_is_a_key() {
+    let plain = vector("one_f32x3").bytes();
+    let (out, tally, _) = fed_with(Some(key(AUTHENTICATED[0].0)), Framing::Datagram, &[&plain]);
+    assert!(out.is_empty());
+    assert_eq!(refused(&tally, FrameRefusal::Unauthenticated), 1);
+}
+
+#[test]
+fn a_frame_is_forged_wherever_a_bit_of_it_is_changed() {
+    let (hex, frame, ..) = AUTHENTICATED[0];
+    let frame = unhex(frame);
+    let payload_ends = frame.len() - CRC_BYTES;
+    let (mut forged, mut misshapen) = (0, 0);
+    for at in 0..payload_ends {
+        for bit in 0..8 {
+            let datagram = bent(&frame, at, 1 << bit);
+            let (out, tally, _) = fed_with(Some(key(hex)), Framing::Datagram, &[&datagram]);
+            assert!(out.is_empty(), "bit {bit} of byte {at}");
+            let is_forged = refused(&tally, FrameRefusal::Forged);
+            forged += is_forged;
+            misshapen += 1 - is_forged;
+            let is_value = (34..payload_ends).contains(&at);
+            assert!(!is_value || is_forged == 1, "bit {bit} of byte {at}: {tally:?}");
+        }
+    }
+    // The rest is no frame any more, and so never gets as far.
+    assert_eq!(forged + misshapen, 8 * payload_ends as u64);
+    assert!(misshapen < 100, "{misshapen}");
+    let other = AUTHENTICATED[1].0;
+    let (_, tally, _) = fed_with(Some(key(other)), Framing::Datagram, &[&frame]);
+    assert_eq!(refused(&tally, FrameRefusal::Forged), 1, "the key of another source");
+}
+
+#[test]
+fn what_the_encoder_authenticates_is_taken() {
+    let key = key(AUTHENTICATED[0].0);
+    for kind in [Kind::Announce, Kind::Heartbeat] {
+        let mut buffer = [0; 64];
+        let header = Header { kind, authenticated: true, ..HEADER };
+        let encoder = Encoder::new(&mut buffer, &header).unwrap();
+        let frame = encoder.finish_with_tag(|before| key.tag(before)).unwrap();
+        let (out, tally, _) = fed_with(Some(key.clone()), Framing::Datagram, &[frame]);
+        assert_eq!((out.heads.len(), tally.frames_silent), (1, 1), "{kind:?}");
+    }
 }
 
 #[test]

@@ -39,13 +39,6 @@ fn send(daemon: &Daemon, device: &mut Device, frames: u64) {
     daemon.until("plant", "all accepted", all);
 }
 
-/// Waits for an image that was called for after now.
-fn saved(daemon: &Daemon) {
-    let count = || number(&daemon.status()["state"], "saved");
-    let before = count();
-    wait_for("an image of now", || (before + 2 <= count()).then_some(()));
-}
-
 /// Readings in the window, once it shows as many.
 fn shows(daemon: &Daemon, readings: u64) {
     let shown = || {
@@ -65,7 +58,7 @@ fn a_killed_daemon_goes_on_from_its_files_and_a_stopped_one_loses_nothing() {
         let daemon = Daemon::start_in(dir, &config);
         assert_eq!(daemon.status()["epoch"], 1);
         send(&daemon, &mut device, 20);
-        saved(&daemon);
+        daemon.saved();
         let dir = daemon.killed();
 
         let daemon = Daemon::start_in(dir, &config);
@@ -179,7 +172,7 @@ fn a_daemon_whose_state_is_damaged_starts_without_it_and_says_so() {
     let (config, state) = (config(&dir.path("state"), ""), dir.path("state"));
     let daemon = Daemon::start_in(dir, &config);
     send(&daemon, &mut Device::new(1), 4);
-    saved(&daemon);
+    daemon.saved();
     let dir = daemon.killed();
     for name in ["state.a", "state.b"] {
         let mut bytes = fs::read(state.join(name)).expect("it was saved twice");

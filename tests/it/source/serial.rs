@@ -252,7 +252,7 @@ fn outlet() -> (Outlet, mpsc::Receiver<Batch>) {
         index: 0,
         batches,
         on_full: OnFull::Count,
-        format: Format::Native,
+        format: Format::NATIVE,
         framing: Framing::Stream,
         switch: Switch::default(),
         tap: Tap::new(Arc::new(Junction::new("test".into())), Framing::Stream),

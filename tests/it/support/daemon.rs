@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{Client, Manager, assert_balanced, number};
-use crate::process::{Process, Scratch, look, stillwell};
+use crate::process::{Process, Scratch, look, stillwell, wait_for};
 
 const CONFIG: &str = "config.toml";
 const SOCKET: &str = "query.sock";
@@ -121,6 +121,13 @@ impl Daemon {
     pub(crate) fn frames(&self, source: &str, frames: u64) -> Value {
         let taken = |source: &Value| frames <= number(&source["ledger"], "frames_in");
         self.until(source, &format!("{frames} frames"), taken)["ledger"].clone()
+    }
+
+    /// Waits for an image of the state that was called for after now.
+    pub(crate) fn saved(&self) {
+        let count = || number(&self.status()["state"], "saved");
+        let before = count();
+        wait_for("an image of now", || (before + 2 <= count()).then_some(()));
     }
 
     /// Where a UDP source listens, once it does.

@@ -14,6 +14,7 @@ use serde_json::Value;
 use stillwell::wire::{
     cobs,
     frame::{BlockHead, Encoder, Header, Kind, TimeKind, ValueType},
+    key::Key,
 };
 
 use super::{Daemon, number};
@@ -32,33 +33,43 @@ pub(crate) const PLANT: &str = r#"
 #[derive(Debug)]
 pub(crate) struct Device {
     pub(crate) id: u32,
+    pub(crate) boot: u16,
     pub(crate) sequence: u32,
+    /// What it authenticates its frames with.
+    pub(crate) key: Option<Key>,
+    /// When what it sends was made, microseconds since 1970, if it has a clock.
+    pub(crate) made_us: Option<u64>,
     /// Its judgement of itself: a code of NAMUR NE 107 as frames have it.
     pub(crate) health: u8,
 }
 
 impl Device {
     pub(crate) fn new(id: u32) -> Self {
-        Self { id, sequence: 0, health: 0 }
+        Self { id, boot: 1, sequence: 0, key: None, made_us: None, health: 0 }
     }
 
     /// Its next frame, as a datagram.
     pub(crate) fn frame(&mut self, values: &[f64]) -> Vec<u8> {
+        self.frame_of(0, values)
+    }
+
+    /// Its next frame, with values of another channel than number 0.
+    pub(crate) fn frame_of(&mut self, first_channel: u8, values: &[f64]) -> Vec<u8> {
         let header = Header {
             kind: Kind::Data,
             first_since_reset: false,
-            authenticated: false,
+            authenticated: self.key.is_some(),
             health: self.health,
             device: self.id,
-            boot: 1,
-            time_kind: TimeKind::None,
+            boot: self.boot,
+            time_kind: self.made_us.map_or(TimeKind::None, |_| TimeKind::Utc),
             time_error: 255,
             sequence: self.sequence,
-            time_us: 0,
+            time_us: self.made_us.unwrap_or(0),
         };
         self.sequence += 1;
         let block = BlockHead {
-            first_channel: 0,
+            first_channel,
             channels: 1,
             value_type: ValueType::F64,
             samples: u16::try_from(values.len()).expect("a frame's worth"),
@@ -67,7 +78,11 @@ impl Device {
         let mut buffer = vec![0; 64 + values.len() * 8];
         let mut encoder = Encoder::new(&mut buffer, &header).expect("the header is valid");
         encoder.block(block, None, values).expect("the buffer is large enough");
-        encoder.finish().expect("the buffer is large enough").to_vec()
+        let frame = match &self.key {
+            None => encoder.finish(),
+            Some(key) => encoder.finish_with_tag(|before| key.tag(before)),
+        };
+        frame.expect("the buffer is large enough").to_vec()
     }
 
     /// Its next frame, as it goes over a serial line.
