@@ -9,6 +9,7 @@ mod discover;
 mod garbage;
 mod histogram;
 mod instances;
+mod intruders;
 mod ledger;
 mod modbus;
 mod oracle;

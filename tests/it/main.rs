@@ -10,6 +10,7 @@ mod engine;
 mod formats;
 mod fuzz;
 mod generated;
+mod intruders;
 mod model;
 mod probe;
 mod process;
