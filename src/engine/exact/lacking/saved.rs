@@ -21,8 +21,9 @@ impl Lacking {
     pub(in crate::engine::exact) fn restore(&mut self, reader: &mut Reader<'_>) -> Option<()> {
         let (mut slices, mut before) = (VecDeque::new(), i64::MIN);
         let most = EVENT_TIME_ABS_MAX_NS / self.slice_ns;
+        let within = -most - 1..=most;
         for _ in 0..reader.count(EXACT_SLICES as usize + 2)? {
-            let slice = reader.time().filter(|slice| before < *slice && *slice <= most)?;
+            let slice = reader.time().filter(|slice| before < *slice && within.contains(slice))?;
             slices.push_back((slice, reader.small()?));
             before = slice;
         }
