@@ -4,6 +4,7 @@ use std::{fs, net::UdpSocket, process::Command};
 
 use stillwell::wire::key::Key;
 
+use super::reload::reload;
 use crate::{
     process::{Scratch, did_not_run, shipped},
     support::{Daemon, Device, PLANT, number, refused},
@@ -81,6 +82,31 @@ fn what_the_documented_code_makes_is_taken_once() {
     for text in [told, log] {
         assert!(!text.to_lowercase().contains(&KEY[..8]), "{text}");
     }
+}
+
+#[test]
+fn another_key_counts_from_a_reload_on_and_old_frames_stay_old() {
+    const NEXT: &str = "9216d5d98979fb1bd1310ba698dfb5ac2ffd72dbd01adfb7b8e1afed6a267e96";
+    let (dir, config) = prepared();
+    let daemon = Daemon::start_in(dir, &config);
+    let mut device = keyed(17);
+    let recorded: Vec<_> = (0..3).map(|n| device.frame(&[f64::from(n)])).collect();
+    let ledger = send(&daemon, &recorded);
+    assert_eq!(number(&ledger, "accepted"), 3, "{ledger:#}");
+    daemon.dir().write("plant.key", NEXT);
+    let told = reload(&daemon, &config);
+    assert!(!told.to_string().contains(&NEXT[..8]), "{told}");
+    device.key = Key::from_hex(NEXT).ok();
+    let ledger = send(&daemon, &[recorded, vec![device.frame(&[3.0])]].concat());
+    assert_eq!(refused(&ledger, "frames_refused", "forged"), 3, "{ledger:#}");
+    assert_eq!((number(&ledger, "accepted"), number(&ledger, "lost_on_the_way")), (4, 0));
+    daemon.dir().write("plant.key", &NEXT[..62]);
+    reload(&daemon, &config);
+    let ledger = send(&daemon, &[device.frame(&[4.0])]);
+    assert_eq!(number(&ledger, "accepted"), 5, "a broken key changes nothing: {ledger:#}");
+    let log = daemon.stop();
+    assert!(log.contains("31 bytes, fewer than 32"), "{log}");
+    assert!(!log.contains(&NEXT[..8]), "{log}");
 }
 
 /// Who spoke for a device before there was a key cannot shut it out by what he said.

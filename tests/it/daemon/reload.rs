@@ -24,7 +24,7 @@ use crate::{
 const WINDOW: &str = "[defaults]\nwindows = [{ length = \"10m\", every = \"1s\" }]\n";
 
 /// Has it read another configuration; what Status says of that.
-fn reload(daemon: &Daemon, config: &str) -> Value {
+pub(super) fn reload(daemon: &Daemon, config: &str) -> Value {
     daemon.dir().write("config.toml", config);
     let count = |status: &Value| status["reload"]["n"].as_u64().unwrap_or(0);
     let before = count(&daemon.status());
