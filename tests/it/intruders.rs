@@ -153,8 +153,8 @@ fn frames_refused(snapshot: &Snapshot, why: FrameRefusal) -> u64 {
 }
 
 /// Two devices of a course of their own.
-fn devices(key: Option<Key>) -> impl FnMut(u32) -> Vec<Vec<u8>> {
-    let mut devices = [1, 2].map(|id| Device { key: key.clone(), ..Device::new(id) });
+fn devices(key: Option<&Key>) -> impl FnMut(u32) -> Vec<Vec<u8>> + use<> {
+    let mut devices = [1, 2].map(|id| Device { key: key.cloned(), ..Device::new(id) });
     move |tick| {
         let value = f64::from(tick * tick % 97) / 7.0;
         devices.iter_mut().map(|device| device.frame(&[value, value * 3.1])).collect()
@@ -235,7 +235,7 @@ fn invented_fields_are_refused_and_change_nothing() {
 fn forged_frames_of_live_devices_are_refused_and_change_nothing() {
     let key = Key::from_hex(KEY).expect("a key");
     let strange = Key::from_hex(&KEY.replace('5', "6")).expect("a key");
-    let (last, strangers) = differ(KEYED, NUMBERED, devices(Some(key)), |random| {
+    let (last, strangers) = differ(KEYED, NUMBERED, devices(Some(&key)), |random| {
         let key = random.random_bool(0.5).then(|| strange.clone());
         let (id, boot, sequence) = (random.random_range(1..3), random.random(), random.random());
         Device { boot, sequence, key, health: 1, ..Device::new(id) }.frame(&[1e6])

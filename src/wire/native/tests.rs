@@ -124,9 +124,11 @@ fn an_authenticated_frame_is_refused_without_a_key() {
     assert_eq!(refused(&tally, FrameRefusal::Authentication), 1);
 }
 
-/// Frames that Python has made with `struct`, `hmac`, `hashlib` and `zlib`: key, frame, device, boot,
-/// sequence, values.
-const AUTHENTICATED: [(&str, &str, u32, u16, u32, &[f64]); 2] = [
+/// Key, frame, device, boot, sequence, values.
+type Authenticated = (&'static str, &'static str, u32, u16, u32, &'static [f64]);
+
+/// Frames that Python has made with `struct`, `hmac`, `hashlib` and `zlib`.
+const AUTHENTICATED: [Authenticated; 2] = [
     (
         "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
         "f510020044332211070000ff050000000000000000000000000207000100000000000000ac41000050c0\

@@ -62,7 +62,7 @@ fn what_the_documented_code_makes_is_taken_once() {
     let key = format!("bytes.fromhex(\"{KEY}\")");
     let frames = [(1, 0, 21.5), (1, 1, 22.5), (2, 0, 23.5)]
         .map(|(boot, sequence, value)| format!("frame({key}, 17, {boot}, {sequence}, {value}, 1)"));
-    let forged = format!("frame(bytes(32), 17, 2, 1, 99, 1)");
+    let forged = "frame(bytes(32), 17, 2, 1, 99, 1)";
     let Some(frames) = documented(&format!("{}, {forged}", frames.join(", "))) else { return };
     let (dir, config) = prepared();
     let daemon = Daemon::start_in(dir, &config);
