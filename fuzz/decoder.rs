@@ -47,7 +47,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("modbus", || vec![modbus(Mode::Rtu), modbus(Mode::Tcp)]),
 ];
 
-/// Native frames of a source with a key, which no input that is made up without it can have.
+/// Native frames of a source with a key: two of the inputs that are kept have it.
 fn authenticated() -> Format {
     let key = Key::from_hex(&"5a".repeat(32)).expect("a key");
     Format::Native(NativeOptions { key: Some(key) })
