@@ -177,6 +177,13 @@ impl Decode for BinaryDecoder {
         }
     }
 
+    fn pending_ns(&self) -> Option<i64> {
+        match &self.cutter {
+            Cutter::Gap { held, last_ns, .. } if !held.is_empty() => Some(*last_ns),
+            _ => None,
+        }
+    }
+
     fn tick(&mut self, now_ns: i64, out: &mut Frames, tally: &mut WireTally) {
         self.pause(now_ns, out, tally);
     }

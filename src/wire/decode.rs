@@ -233,6 +233,11 @@ pub(super) trait Decode: Debug + Send {
     /// See [`Decoder::buffered`].
     fn buffered(&self) -> usize;
 
+    /// See [`Decoder::pending_ns`].
+    fn pending_ns(&self) -> Option<i64> {
+        None
+    }
+
     /// See [`Decoder::fields`].
     fn fields(&self) -> &Arc<FieldTable>;
 
@@ -326,6 +331,13 @@ impl Decoder {
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.decode.buffered()
+    }
+
+    /// The arrival of what will be a frame if nothing else comes: there is more to come of that
+    /// time.
+    #[must_use]
+    pub fn pending_ns(&self) -> Option<i64> {
+        self.decode.pending_ns().map(|at_ns| at_ns.saturating_add(self.shift_ns))
     }
 
     /// The names behind [`super::Sample::field`], configured ones first; empty for formats that

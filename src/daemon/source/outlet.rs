@@ -214,8 +214,10 @@ impl Outlet {
         if self.switch.is_set() {
             self.turn_over().await?;
         }
-        self.load.now_ns = self.load.now_ns.max(now_ns);
         self.decoder.tick(now_ns, &mut self.load.frames, &mut self.load.wire);
+        // What a pause is still to end has arrived already.
+        let come_ns = self.decoder.pending_ns().map_or(now_ns, |at_ns| at_ns.min(now_ns));
+        self.load.now_ns = self.load.now_ns.max(come_ns);
         self.tap.hand_over();
         let room = match self.on_full {
             OnFull::Wait => self.batches.reserve().await.map_err(|_| TrySendError::Closed(())),

@@ -187,8 +187,10 @@ fn a_pause_ends_a_frame_and_nothing_else_does() {
     assert_eq!(out.heads[0].arrived_ns, 9 * MS);
     decoder.tick(69 * MS, &mut out, &mut tally);
     assert_eq!((tally.frames_ok, decoder.buffered()), (1, 5));
+    assert_eq!(decoder.pending_ns(), Some(60 * MS), "it has arrived, and is told later");
     decoder.tick(70 * MS, &mut out, &mut tally);
-    assert_eq!((tally.frames_ok, decoder.buffered()), (2, 0));
+    assert_eq!((tally.frames_ok, decoder.buffered(), decoder.pending_ns()), (2, 0, None));
+    assert_eq!(out.heads[1].arrived_ns, 60 * MS);
     // What has no pause is passed by as it comes, up to the next.
     for at_ms in 100..104 {
         decoder.feed(&frame, at_ms * MS, &mut out, &mut tally);
