@@ -7,7 +7,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::{self, Debug, Write},
+    fmt::{self, Debug},
     mem::discriminant,
     sync::Arc,
 };
@@ -311,9 +311,7 @@ fn parts((plan, channel): (&Plan, &ChannelPlan)) -> [(Part, String); 8] {
 }
 
 fn text(value: &dyn Debug) -> String {
-    let mut text = String::new();
-    write!(text, "{value:?}").expect("a string takes it");
-    text
+    format!("{value:?}")
 }
 
 /// Settings by which the process was set up.

@@ -179,11 +179,8 @@ impl Sources {
         Seat { number, input, state: State::Running { stop, switch } }
     }
 
-    /// Takes note of the end of a source, and of what it left: its number, its name and its socket.
-    fn end(
-        &mut self,
-        ended: Result<(u64, Ended), JoinError>,
-    ) -> Option<(u64, Arc<str>, Option<Adopted>)> {
+    /// Takes note of the end of a source; the socket that it left, if it did, with its name.
+    fn end(&mut self, ended: Result<(u64, Ended), JoinError>) -> Option<(Arc<str>, Adopted)> {
         let (number, Ended { outcome, link, socket }) = match ended {
             Ok(ended) => ended,
             Err(error) => {
@@ -199,7 +196,7 @@ impl Sources {
             Outcome::EngineGone => self.cut_off.push(Arc::clone(&name)),
         }
         seat.state = State::Ended(link);
-        Some((number, name, socket))
+        Some((name, socket?))
     }
 
     /// Has those that can read on feed the new engine, ends the others, and begins the new ones.
@@ -212,7 +209,7 @@ impl Sources {
         let deadline = clock::deadline_in(SWITCH_NS);
         while self.seats.iter().any(|seat| seat.is_running() && !reads_on.contains(&seat.number)) {
             let Some(ended) = self.tasks.join_next().await else { break };
-            left.extend(self.end(ended).and_then(|(_, name, socket)| Some((name, socket?))));
+            left.extend(self.end(ended));
         }
         for number in reads_on {
             let running = self.seats.iter().find_map(|seat| seat.running(number));
@@ -224,7 +221,7 @@ impl Sources {
         }
         while self.seats.iter().any(Seat::is_stopping) {
             let Some(ended) = self.tasks.join_next().await else { break };
-            left.extend(self.end(ended).and_then(|(_, name, socket)| Some((name, socket?))));
+            left.extend(self.end(ended));
         }
         self.batches = batches;
         let goes_on = self.seat(inputs, Inherited::left(left)).await;
